@@ -1,0 +1,191 @@
+//! What a plan may know: everything a batch touches, loaded once, and kept true while the fold goes on.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::change::Stage;
+use crate::ids::{ActivityId, ContactId, LeadId, SubmissionId};
+use crate::name::{Agreement, NameKey};
+use crate::prepare::IdentityKind;
+use crate::receipt::IdentityState;
+use crate::submission::ContentHash;
+
+/// Ids for new rows. Drawn by the store before the fold; what is left over is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// The next contact.
+    pub contact: i64,
+    /// The next lead.
+    pub lead: i64,
+    /// The next activity.
+    pub activity: i64,
+}
+
+impl Ids {
+    pub(crate) fn contact(&mut self) -> ContactId {
+        self.contact += 1;
+        ContactId(self.contact - 1)
+    }
+
+    pub(crate) fn lead(&mut self) -> LeadId {
+        self.lead += 1;
+        LeadId(self.lead - 1)
+    }
+
+    pub(crate) fn activity(&mut self) -> ActivityId {
+        self.activity += 1;
+        ActivityId(self.activity - 1)
+    }
+}
+
+/// Where a key is looked up: within a source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId {
+    /// The source's id.
+    pub source: String,
+    /// The kind of id.
+    pub scope: String,
+    /// The id.
+    pub value: String,
+}
+
+/// A known key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFact {
+    /// The delivery that owns it.
+    pub submission: SubmissionId,
+    /// Its content, or that of the newest delivery under this key.
+    pub content: ContentHash,
+    /// When that was received.
+    pub at: Timestamp,
+    /// What became of it.
+    pub place: Place,
+}
+
+/// Where an activity stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The lead.
+    pub lead: Option<LeadId>,
+    /// The contact.
+    pub contact: Option<ContactId>,
+    /// The activity.
+    pub activity: Option<ActivityId>,
+}
+
+/// Who holds an identity, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The contact.
+    pub contact: ContactId,
+    /// How.
+    pub state: IdentityState,
+    /// Since when: counts different days.
+    pub first_seen: Timestamp,
+    /// The hash of the address it first came from; empty if unknown. Counts different senders.
+    pub sender: String,
+}
+
+/// A contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactFact {
+    /// The names it goes by, folded; the first is the one shown.
+    pub names: Vec<NameKey>,
+    /// When it last did anything.
+    pub last_active: Timestamp,
+    /// It was merged into another.
+    pub merged_into: Option<ContactId>,
+    /// The day of `claims` (UTC).
+    pub claims_day: Option<Date>,
+    /// How many values it claimed that day.
+    pub claims: u32,
+    /// Who works with this person.
+    pub responsible: Option<String>,
+    /// Its open intake lead, if it has one.
+    pub open: Option<LeadFact>,
+    /// Its newest lead that is not that one, open or closed.
+    pub last: Option<LeadFact>,
+}
+
+impl ContactFact {
+    /// How a name goes with the names of this contact: any agreement counts, a contradiction must be with all of them.
+    pub fn compare(&self, name: &NameKey) -> Agreement {
+        let mut best = Agreement::Missing;
+        for known in &self.names {
+            let agreement = crate::name::compare(name, known);
+            best = match (best, agreement) {
+                (Agreement::Missing, other) | (other, Agreement::Missing) => other,
+                (Agreement::Contradict { score: a }, Agreement::Contradict { score: b }) => Agreement::Contradict { score: a.max(b) },
+                (Agreement::Contradict { .. }, agree @ Agreement::Agree { .. }) | (agree @ Agreement::Agree { .. }, Agreement::Contradict { .. }) => agree,
+                (Agreement::Agree { score: a, nickname: x }, Agreement::Agree { score: b, nickname: y }) => {
+                    if a >= b { Agreement::Agree { score: a, nickname: x } } else { Agreement::Agree { score: b, nickname: y } }
+                }
+            };
+        }
+        best
+    }
+}
+
+/// A lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeadFact {
+    /// Which.
+    pub id: LeadId,
+    /// Where it stands.
+    pub stage: Stage,
+    /// When an activity last came.
+    pub touched_at: Timestamp,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// Everything a batch touches. A store fills it, the fold keeps it true.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Ids for new rows.
+    pub ids: Ids,
+    /// Deliveries known by their own id.
+    pub submissions: HashMap<SubmissionId, Place>,
+    /// Known keys.
+    pub keys: HashMap<KeyId, KeyFact>,
+    /// Known references.
+    pub references: HashMap<(String, String), Place>,
+    /// Activities by the source's own id.
+    pub external: HashMap<(String, String), Place>,
+    /// Holders of identities, at most the newest 16 of a value (the active one always).
+    pub holders: HashMap<(IdentityKind, String), Vec<Holder>>,
+    /// Contacts, closed over `merged_into`.
+    pub contacts: HashMap<ContactId, ContactFact>,
+    /// Leads without a contact that a key or reference led to, and whether they are open.
+    pub orphans: HashMap<LeadId, LeadFact>,
+}
+
+impl Facts {
+    /// Nothing known.
+    pub fn new(ids: Ids) -> Self {
+        Self {
+            ids,
+            submissions: HashMap::new(),
+            keys: HashMap::new(),
+            references: HashMap::new(),
+            external: HashMap::new(),
+            holders: HashMap::new(),
+            contacts: HashMap::new(),
+            orphans: HashMap::new(),
+        }
+    }
+
+    /// The contact a contact was merged into, through any number of merges.
+    pub fn root(&self, mut contact: ContactId) -> ContactId {
+        // Bounded, so that a loop in the data (a defect) cannot hang the writer.
+        for _ in 0..32 {
+            match self.contacts.get(&contact).and_then(|fact| fact.merged_into) {
+                Some(next) => contact = next,
+                None => break,
+            }
+        }
+        contact
+    }
+}

@@ -1,0 +1,75 @@
+//! The plan: what becomes of each submission of a batch. A pure fold over facts; the rules are those of the domain page
+//! "What becomes of a submission".
+
+mod facts;
+mod identities;
+mod resolve;
+mod writes;
+
+use std::sync::Arc;
+
+pub use facts::{ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, Place};
+pub use writes::{
+    ContactSeen, IdentityWrite, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewIdentity, NewLead, Plan, event,
+};
+
+use crate::ids::SubmissionId;
+use crate::prepare::{IdentityKind, Prepared};
+
+/// The scope of content keys: they count only within the source's repeat window.
+pub const CONTENT_SCOPE: &str = "content";
+
+/// What a store loads before the fold, without doubles and sorted (so that locks are taken in one order).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lookup {
+    /// Submissions by id.
+    pub submissions: Vec<SubmissionId>,
+    /// Keys.
+    pub keys: Vec<KeyId>,
+    /// References `(scope, value)`.
+    pub references: Vec<(String, String)>,
+    /// Activities `(source, external key)`.
+    pub external: Vec<(String, String)>,
+    /// Identities that are looked up (not of strength none), and those that may be added to a contact.
+    pub identities: Vec<(IdentityKind, String)>,
+}
+
+impl Lookup {
+    /// Everything a batch touches.
+    pub fn of(items: &[Arc<Prepared>]) -> Self {
+        let mut lookup = Self::default();
+        for item in items {
+            let submission = &item.submission;
+            lookup.submissions.push(submission.id);
+            lookup.keys.extend(key_ids(item));
+            let draft = &submission.draft;
+            lookup.references.extend(draft.refers_to.iter().map(|r| (r.scope.clone(), r.value.clone())));
+            lookup.external.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
+            lookup.identities.extend(item.identities.iter().map(|i| (i.kind.clone(), i.value.clone())));
+        }
+        lookup.submissions.sort_unstable();
+        lookup.submissions.dedup();
+        lookup.keys.sort_unstable();
+        lookup.keys.dedup();
+        for pairs in [&mut lookup.references, &mut lookup.external] {
+            pairs.sort_unstable();
+            pairs.dedup();
+        }
+        lookup.identities.sort_unstable();
+        lookup.identities.dedup();
+        lookup
+    }
+}
+
+/// The keys of an item: the sender's, or the content's if it gave none.
+pub fn key_ids(item: &Prepared) -> Vec<KeyId> {
+    let submission = &item.submission;
+    let source = submission.source.to_string();
+    if submission.keys.is_empty() {
+        return vec![KeyId { source, scope: CONTENT_SCOPE.to_owned(), value: submission.content.as_key() }];
+    }
+    submission.keys.iter().map(|key| KeyId { source: source.clone(), scope: key.scope.to_owned(), value: key.value.clone() }).collect()
+}
+
+pub use resolve::plan;
+

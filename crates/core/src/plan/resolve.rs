@@ -1,0 +1,544 @@
+//! The fold's step: one submission, in the order of the domain page's rules.
+
+use jiff::Timestamp;
+
+use super::facts::{ContactFact, Facts, KeyFact, LeadFact, Place};
+use super::identities::{self, Found};
+use super::writes::{ContactSeen, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewLead, Plan, event};
+use super::{CONTENT_SCOPE, key_ids};
+use crate::change::Stage;
+use crate::ids::{ActivityId, ContactId, EventId, LeadId, SubmissionId};
+use crate::prepare::Prepared;
+use crate::receipt::{Outcome, Reason, Receipt};
+use crate::rules::{KnownContact, LeadPer, Rules, SourceRules, Strength};
+use crate::submission::Purpose;
+
+/// Signals that make spam; one fewer flags the lead as suspect.
+const SPAM_SIGNALS: usize = 2;
+/// The most names kept of a contact.
+const MOST_NAMES: usize = 8;
+
+/// Decides what becomes of a submission, and makes the facts say so for the next one.
+pub fn plan(item: &Prepared, facts: &mut Facts, rules: &Rules) -> Plan {
+    let source = rules.of(&item.submission.source);
+    let mut step = Step { item, facts, rules, source, at: item.submission.received_at, plan: empty(item) };
+    step.decide();
+    let plan = step.plan;
+    let receipt = &plan.receipt;
+    if plan.keep {
+        let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
+        facts.submissions.insert(item.submission.id, place);
+    }
+    plan
+}
+
+fn empty(item: &Prepared) -> Plan {
+    let receipt = Receipt {
+        submission: item.submission.id,
+        outcome: Outcome::Noted,
+        lead: None,
+        contact: None,
+        activity: None,
+        reasons: Vec::new(),
+    };
+    Plan {
+        receipt,
+        keep: true,
+        repeats: None,
+        contact: None,
+        lead: None,
+        activity: None,
+        amends: None,
+        identities: Vec::new(),
+        seen: None,
+        touched: None,
+        released: None,
+        reviews: Vec::new(),
+        keys: Vec::new(),
+        references: Vec::new(),
+        events: Vec::new(),
+    }
+}
+
+struct Step<'a> {
+    item: &'a Prepared,
+    facts: &'a mut Facts,
+    rules: &'a Rules,
+    source: &'a SourceRules,
+    at: Timestamp,
+    plan: Plan,
+}
+
+impl Step<'_> {
+    fn decide(&mut self) {
+        let submission = &self.item.submission;
+        if let Some(place) = self.facts.submissions.get(&submission.id).copied() {
+            return self.repeat(submission.id, place, Reason::SameDelivery);
+        }
+        // Held before keys: what waits for a person neither owns a key nor learns of one.
+        if let Some(hold) = &submission.hold {
+            self.reason(Reason::Held { code: hold.code.clone(), words: hold.words.clone() });
+            self.tell(event::SUBMISSION_QUARANTINED);
+            return self.end(Outcome::Quarantined, Place::default());
+        }
+        let known = self.known_key();
+        if let Some((scope, fact)) = known.as_ref().filter(|(_, fact)| fact.content == submission.content) {
+            let first = fact.submission;
+            let reason = if scope == CONTENT_SCOPE {
+                Reason::ContentRepeated { first }
+            } else {
+                Reason::KeyKnown { scope: scope.clone(), first }
+            };
+            return self.repeat(first, fact.place, reason);
+        }
+        for signal in &submission.signals {
+            self.reason(Reason::Signal { signal: signal.clone() });
+        }
+        if submission.signals.len() >= SPAM_SIGNALS {
+            self.tell(event::SUBMISSION_SPAM);
+            return self.end(Outcome::Spam, Place::default());
+        }
+        self.unusable();
+        self.planned(known);
+        self.own_keys();
+    }
+
+    /// Everything that owns its keys.
+    fn planned(&mut self, known: Option<(String, KeyFact)>) {
+        let submission = &self.item.submission;
+        if submission.purpose == Purpose::Note {
+            self.reason(Reason::NotAnEnquiry);
+            return self.end(Outcome::Noted, Place::default());
+        }
+        let amended = submission.draft.external_key.as_ref().and_then(|key| {
+            self.facts.external.get(&(submission.source.to_string(), key.clone())).copied().map(|place| (key.clone(), place))
+        });
+        if let Some((scope, fact)) = &known {
+            self.reason(Reason::KeyOtherContent { scope: scope.clone(), first: fact.submission });
+        }
+        if let Some((external_key, place)) = amended {
+            self.reason(Reason::Amends { external_key });
+            return self.amend(place);
+        }
+        if let Some((_, fact)) = known
+            && (fact.place.lead.is_some() || fact.place.contact.is_some())
+        {
+            return self.go_on(fact.place, true);
+        }
+        if submission.purpose == Purpose::Test || self.item.ours_alone {
+            self.reason(if self.item.ours_alone { Reason::OursAlone } else { Reason::MarkedTest });
+            return self.test_lead();
+        }
+        let referred = submission.draft.refers_to.iter().find_map(|reference| {
+            let place = self.facts.references.get(&(reference.scope.clone(), reference.value.clone()))?;
+            Some((reference.scope.clone(), *place))
+        });
+        if let Some((scope, place)) = referred {
+            self.reason(Reason::Refers { scope });
+            return self.go_on(place, false);
+        }
+        self.resolve();
+    }
+
+    // ------------------------------------------------------------------------------------------------ keys and repeats
+
+    /// A known key of the item. A content key counts only within the source's window.
+    fn known_key(&self) -> Option<(String, KeyFact)> {
+        key_ids(self.item).into_iter().find_map(|key| {
+            let fact = self.facts.keys.get(&key)?;
+            let stale = key.scope == CONTENT_SCOPE && self.at.duration_since(fact.at) > self.source.repeat_window;
+            (!stale).then(|| (key.scope, fact.clone()))
+        })
+    }
+
+    fn repeat(&mut self, first: SubmissionId, place: Place, reason: Reason) {
+        self.reason(reason);
+        self.plan.keep = false;
+        self.plan.repeats = Some(first);
+        self.end(Outcome::Repeat, place);
+    }
+
+    fn own_keys(&mut self) {
+        let receipt = &self.plan.receipt;
+        let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
+        let submission = &self.item.submission;
+        for key in key_ids(self.item) {
+            self.plan.keys.push(KeyWrite {
+                scope: key.scope.clone(),
+                value: key.value.clone(),
+                content: submission.content,
+                at: self.at,
+            });
+            self.facts.keys.insert(key, KeyFact { submission: submission.id, content: submission.content, at: self.at, place });
+        }
+        let draft = &submission.draft;
+        if let (Some(key), Some(_)) = (&draft.external_key, place.activity) {
+            self.facts.external.insert((submission.source.to_string(), key.clone()), place);
+        }
+        if place.activity.is_some() {
+            for reference in &draft.known_as {
+                let pair = (reference.scope.clone(), reference.value.clone());
+                self.plan.references.push(pair.clone());
+                self.facts.references.insert(pair, place);
+            }
+        }
+    }
+
+    // --------------------------------------------------------------------------------------------- something is known
+
+    /// A later delivery of an activity: its content is the activity's from now on.
+    fn amend(&mut self, place: Place) {
+        let contact = place.contact.map(|contact| self.facts.root(contact));
+        let Some(activity) = place.activity else { return self.resolve() };
+        self.plan.amends = Some(activity);
+        if let Some(contact) = contact {
+            self.join(contact, activity, false);
+        }
+        if let Some(lead) = place.lead {
+            self.touch_lead(lead, contact, None, None);
+        }
+        self.end(Outcome::Amended, Place { contact, ..place });
+    }
+
+    /// A further activity where an earlier one stands: the same key with other content, or a reference.
+    fn go_on(&mut self, place: Place, revised: bool) {
+        let contact = place.contact.map(|contact| self.facts.root(contact));
+        match (place.lead, contact) {
+            // The enquiry it answers may be closed: then it is a known contact's return.
+            (lead, Some(contact)) if !revised && !self.is_open(lead, contact) => self.on_contact(contact, false),
+            (Some(lead), Some(contact)) => {
+                let activity = self.activity(Some(lead), Some(contact), false, revised);
+                self.join(contact, activity, false);
+                self.touch_lead(lead, Some(contact), None, None);
+                self.attached(lead, Some(contact), activity);
+            }
+            (None, Some(contact)) => {
+                let activity = self.activity(None, Some(contact), false, revised);
+                self.join(contact, activity, true);
+                self.returned(contact, activity);
+            }
+            (Some(lead), None) => self.go_on_nameless(lead, revised),
+            (None, None) => self.resolve(),
+        }
+    }
+
+    /// On a lead without a contact: what this delivery tells may give it one.
+    fn go_on_nameless(&mut self, lead: LeadId, revised: bool) {
+        let found = self.find();
+        let open = self.facts.orphans.get(&lead).is_none_or(|fact| fact.stage.is_open());
+        if let Some(contact) = found.contact {
+            let activity = self.activity(Some(lead), Some(contact), found.ambiguous, revised);
+            self.join(contact, activity, false);
+            self.touch_lead(lead, None, None, None);
+            return self.attached(lead, Some(contact), activity);
+        }
+        let adopted = (open && !self.item.identities.is_empty()).then(|| self.new_contact(&found));
+        let activity = self.activity(Some(lead), adopted, false, revised);
+        if let Some(contact) = adopted {
+            identities::own(self.item, self.facts, self.rules, &mut self.plan, contact, activity);
+            let orphan = self.facts.orphans.remove(&lead);
+            if let Some(fact) = self.facts.contacts.get_mut(&contact) {
+                fact.open = orphan.or(Some(LeadFact { id: lead, stage: Stage::New, touched_at: self.at, closed_at: None }));
+            }
+        }
+        self.touch_lead(lead, adopted, None, adopted);
+        self.attached(lead, adopted, activity);
+    }
+
+    fn is_open(&self, lead: Option<LeadId>, contact: ContactId) -> bool {
+        let Some(fact) = self.facts.contacts.get(&contact) else { return false };
+        [fact.open, fact.last].into_iter().flatten().any(|known| Some(known.id) == lead && known.stage.is_open())
+    }
+
+    // ----------------------------------------------------------------------------------------------------- who is it?
+
+    fn find(&mut self) -> Found {
+        identities::find(self.item, self.facts, self.rules, &mut self.plan.receipt.reasons)
+    }
+
+    fn resolve(&mut self) {
+        if self.item.identities.is_empty() {
+            self.reason(Reason::NoIdentity);
+            let lead = self.new_lead(None, false, None);
+            let activity = self.activity(Some(lead), None, false, false);
+            self.tell(event::LEAD_CREATED);
+            return self.end(Outcome::Created, Place { lead: Some(lead), contact: None, activity: Some(activity) });
+        }
+        let found = self.find();
+        match found.contact {
+            Some(contact) => {
+                self.review(&found, contact);
+                self.on_contact(contact, found.ambiguous);
+            }
+            None => {
+                let contact = self.new_contact(&found);
+                let lead = self.new_lead(Some(contact), true, None);
+                let activity = self.activity(Some(lead), Some(contact), false, false);
+                identities::own(self.item, self.facts, self.rules, &mut self.plan, contact, activity);
+                self.tell(event::LEAD_CREATED);
+                self.end(Outcome::Created, Place { lead: Some(lead), contact: Some(contact), activity: Some(activity) });
+            }
+        }
+    }
+
+    fn new_contact(&mut self, found: &Found) -> ContactId {
+        let id = self.facts.ids.contact();
+        let names = if self.item.name_key.is_empty() { Vec::new() } else { vec![self.item.name_key.clone()] };
+        self.facts.contacts.insert(
+            id,
+            ContactFact {
+                names,
+                last_active: self.at,
+                merged_into: None,
+                claims_day: None,
+                claims: 0,
+                responsible: None,
+                open: None,
+                last: None,
+            },
+        );
+        let name = self.item.name.as_ref().map(|name| name.typed.clone()).unwrap_or_default();
+        self.plan.contact = Some(NewContact { id, name, name_key: self.item.name_key.clone(), at: self.at });
+        self.reason(Reason::NewContact { contact: id, shared: found.contradicted });
+        self.tell(event::CONTACT_CREATED);
+        self.review(found, id);
+        id
+    }
+
+    fn review(&mut self, found: &Found, contact: ContactId) {
+        for other in found.reviews.iter().copied().filter(|other| *other != contact) {
+            let (a, b) = if other < contact { (other, contact) } else { (contact, other) };
+            self.plan.reviews.push((a, b));
+            self.reason(Reason::Review { a, b });
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------- a known contact
+
+    /// Where an activity of a known contact goes.
+    fn on_contact(&mut self, contact: ContactId, ambiguous: bool) {
+        let Some(fact) = self.facts.contacts.get(&contact).cloned() else { return };
+        if self.item.submission.draft.own_lead || self.source.lead_per == LeadPer::Delivery {
+            self.reason(Reason::OwnLead);
+            return self.another_lead(contact, &fact, fact.open.is_none(), None, ambiguous);
+        }
+        let open = fact.open.or(fact.last.filter(|lead| lead.stage.is_open()));
+        if let Some(lead) = open.filter(|lead| self.fresh(lead)) {
+            self.reason(Reason::OpenLead { lead: lead.id });
+            return self.attach(contact, lead.id, None, ambiguous);
+        }
+        if let Some(stale) = open {
+            self.reason(Reason::LeadStale { lead: stale.id, touched_at: stale.touched_at });
+        }
+        let last = match (open, fact.last) {
+            (Some(a), Some(b)) => Some(if a.id > b.id { a } else { b }),
+            (a, b) => a.or(b),
+        };
+        match last {
+            // Known by its identities alone: its first enquiry.
+            None => self.another_lead(contact, &fact, true, None, ambiguous),
+            Some(lead) if lead.stage == Stage::Junk => {
+                self.reason(Reason::LastLeadJunk { lead: lead.id });
+                self.another_lead(contact, &fact, true, fact.open, ambiguous);
+            }
+            Some(last) => self.known_contact(contact, &fact, last, ambiguous),
+        }
+    }
+
+    fn known_contact(&mut self, contact: ContactId, fact: &ContactFact, last: LeadFact, ambiguous: bool) {
+        let policy = match self.source.known_contact {
+            KnownContact::Reopen if !self.may_reopen(&last) => KnownContact::Attach,
+            policy => policy,
+        };
+        self.reason(Reason::Returned { policy });
+        match policy {
+            KnownContact::Attach => {
+                let activity = self.activity(None, Some(contact), ambiguous, false);
+                self.join(contact, activity, true);
+                self.returned(contact, activity);
+            }
+            KnownContact::RepeatLead => self.another_lead(contact, fact, true, fact.open, ambiguous),
+            KnownContact::Reopen => {
+                let reopened = (!last.stage.is_open()).then_some(Stage::InProcess);
+                if reopened.is_some() {
+                    self.tell(event::LEAD_REOPENED);
+                }
+                self.attach(contact, last.id, reopened, ambiguous);
+            }
+        }
+    }
+
+    /// An open lead that lay too long goes on; a closed one is opened again within the source's time.
+    fn may_reopen(&self, last: &LeadFact) -> bool {
+        last.closed_at.is_none_or(|closed| self.at.duration_since(closed) <= self.source.reopen_within)
+    }
+
+    fn another_lead(&mut self, contact: ContactId, fact: &ContactFact, takes: bool, released: Option<LeadFact>, ambiguous: bool) {
+        let before = fact.open.is_some() || fact.last.is_some();
+        if let Some(old) = released.filter(|_| takes) {
+            self.plan.released = Some(old.id);
+            if let Some(fact) = self.facts.contacts.get_mut(&contact) {
+                fact.open = None;
+                fact.last = newest(fact.last, old);
+            }
+        }
+        let lead = self.new_lead(Some(contact), takes, before.then(|| fact.responsible.clone()));
+        let activity = self.activity(Some(lead), Some(contact), ambiguous, false);
+        self.join(contact, activity, false);
+        self.tell(event::LEAD_CREATED);
+        self.end(Outcome::Created, Place { lead: Some(lead), contact: Some(contact), activity: Some(activity) });
+    }
+
+    fn attach(&mut self, contact: ContactId, lead: LeadId, reopened: Option<Stage>, ambiguous: bool) {
+        let activity = self.activity(Some(lead), Some(contact), ambiguous, false);
+        self.join(contact, activity, false);
+        self.touch_lead(lead, Some(contact), reopened, None);
+        self.attached(lead, Some(contact), activity);
+    }
+
+    fn fresh(&self, lead: &LeadFact) -> bool {
+        self.at.duration_since(lead.touched_at) <= self.rules.open_for
+    }
+
+    // --------------------------------------------------------------------------------------------------------- writing
+
+    /// Adds what the delivery tells to a known contact; nothing is overwritten.
+    fn join(&mut self, contact: ContactId, activity: ActivityId, waits: bool) {
+        let claims = identities::join(self.item, self.facts, self.rules, &mut self.plan, contact, activity);
+        let key = &self.item.name_key;
+        let mut name = None;
+        if let Some(fact) = self.facts.contacts.get_mut(&contact) {
+            fact.last_active = fact.last_active.max(self.at);
+            if !key.is_empty() && !fact.names.contains(key) && fact.names.len() < MOST_NAMES {
+                fact.names.push(key.clone());
+                let typed = self.item.name.as_ref().map(|name| name.typed.clone()).unwrap_or_default();
+                name = Some((typed, key.clone()));
+            }
+        }
+        self.plan.seen = Some(ContactSeen { id: contact, at: self.at, name, claims, waits });
+    }
+
+    fn new_lead(&mut self, contact: Option<ContactId>, takes: bool, before: Option<Option<String>>) -> LeadId {
+        let id = self.facts.ids.lead();
+        let lead = LeadFact { id, stage: Stage::New, touched_at: self.at, closed_at: None };
+        match contact.and_then(|contact| self.facts.contacts.get_mut(&contact)) {
+            Some(fact) if takes => fact.open = Some(lead),
+            Some(fact) => fact.last = newest(fact.last, lead),
+            None => {
+                self.facts.orphans.insert(id, lead);
+            }
+        }
+        self.plan.lead = Some(NewLead {
+            id,
+            contact,
+            takes,
+            return_customer: before.is_some(),
+            suspect: self.suspect(),
+            test: false,
+            responsible: before.flatten(),
+            at: self.at,
+        });
+        id
+    }
+
+    fn activity(&mut self, lead: Option<LeadId>, contact: Option<ContactId>, ambiguous: bool, revised: bool) -> ActivityId {
+        let id = self.facts.ids.activity();
+        self.plan.activity = Some(NewActivity {
+            id,
+            lead,
+            contact,
+            occurred_at: self.item.submission.occurred_at.unwrap_or(self.at),
+            ambiguous,
+            suspect: self.suspect(),
+            revised,
+        });
+        id
+    }
+
+    fn touch_lead(&mut self, lead: LeadId, contact: Option<ContactId>, reopened: Option<Stage>, adopted_by: Option<ContactId>) {
+        self.plan.touched = Some(LeadTouched {
+            id: lead,
+            at: self.at,
+            reopened,
+            adopted_by,
+            suspect: self.suspect(),
+            touch: !self.item.touch_json.is_empty(),
+        });
+        if let Some(fact) = self.facts.orphans.get_mut(&lead) {
+            fact.touched_at = fact.touched_at.max(self.at);
+        }
+        let Some(fact) = contact.and_then(|contact| self.facts.contacts.get_mut(&contact)) else { return };
+        for known in [&mut fact.open, &mut fact.last].into_iter().flatten().filter(|known| known.id == lead) {
+            known.touched_at = known.touched_at.max(self.at);
+        }
+        if let Some(stage) = reopened
+            && let Some(mut last) = fact.last.take_if(|last| last.id == lead)
+        {
+            last.stage = stage;
+            last.closed_at = None;
+            fact.open = Some(last);
+        }
+    }
+
+    fn test_lead(&mut self) {
+        let lead = self.new_lead(None, false, None);
+        self.facts.orphans.remove(&lead);
+        if let Some(new) = &mut self.plan.lead {
+            new.test = true;
+        }
+        let activity = self.activity(Some(lead), None, false, false);
+        self.end(Outcome::Test, Place { lead: Some(lead), contact: None, activity: Some(activity) });
+    }
+
+    fn attached(&mut self, lead: LeadId, contact: Option<ContactId>, activity: ActivityId) {
+        self.tell(event::LEAD_ATTACHED);
+        self.end(Outcome::Attached, Place { lead: Some(lead), contact, activity: Some(activity) });
+    }
+
+    fn returned(&mut self, contact: ContactId, activity: ActivityId) {
+        self.tell(event::CONTACT_RETURNED);
+        self.end(Outcome::Returned, Place { lead: None, contact: Some(contact), activity: Some(activity) });
+    }
+
+    fn end(&mut self, outcome: Outcome, place: Place) {
+        let receipt = &mut self.plan.receipt;
+        receipt.outcome = outcome;
+        receipt.lead = place.lead;
+        receipt.contact = place.contact;
+        receipt.activity = place.activity;
+    }
+
+    fn suspect(&self) -> bool {
+        !self.item.submission.signals.is_empty()
+    }
+
+    fn reason(&mut self, reason: Reason) {
+        self.plan.receipt.reasons.push(reason);
+    }
+
+    fn tell(&mut self, name: &'static str) {
+        // At most four events a submission, so the count fits.
+        let n = u8::try_from(self.plan.events.len()).unwrap_or(u8::MAX);
+        self.plan.events.push(NewEvent { id: EventId::of(self.item.submission.id, n), name });
+    }
+
+    /// Values that were typed but mean nothing stand in the receipt, so that a person sees why.
+    fn unusable(&mut self) {
+        let unusable = self.item.content.values.iter().filter(|value| value.value.is_none() && value.strength == Strength::None);
+        let reasons: Vec<Reason> = unusable
+            .map(|value| Reason::Unusable {
+                kind: value.kind.clone(),
+                typed: value.typed.clone(),
+                note: value.note.clone().unwrap_or_else(|| "it is not valid".to_owned()),
+            })
+            .collect();
+        self.plan.receipt.reasons.extend(reasons);
+    }
+}
+
+fn newest(known: Option<LeadFact>, other: LeadFact) -> Option<LeadFact> {
+    match known {
+        Some(known) if known.id > other.id => Some(known),
+        _ => Some(other),
+    }
+}

@@ -1,0 +1,205 @@
+//! What a plan wants written. Rows carry final ids; a store writes them as they are.
+
+use jiff::Timestamp;
+
+use crate::change::Stage;
+use crate::ids::{ActivityId, ContactId, EventId, LeadId, SubmissionId};
+use crate::name::NameKey;
+use crate::prepare::IdentityKind;
+use crate::receipt::{IdentityState, Receipt};
+use crate::rules::Strength;
+use crate::submission::ContentHash;
+
+/// What becomes of one submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The answer, kept as history.
+    pub receipt: Receipt,
+    /// Keep the submission's raw bytes (everything but a repeat).
+    pub keep: bool,
+    /// With a repeat: the delivery that is repeated.
+    pub repeats: Option<SubmissionId>,
+    /// A new contact.
+    pub contact: Option<NewContact>,
+    /// A new lead.
+    pub lead: Option<NewLead>,
+    /// A new activity.
+    pub activity: Option<NewActivity>,
+    /// An activity to update with this delivery's content; the earlier content is kept as a revision.
+    pub amends: Option<ActivityId>,
+    /// Identities to write: `(kind, value, contact)` names a row, made or updated.
+    pub identities: Vec<IdentityWrite>,
+    /// A known contact that did something.
+    pub seen: Option<ContactSeen>,
+    /// A known lead that was touched.
+    pub touched: Option<LeadTouched>,
+    /// An open lead that no longer takes activities because a newer one does.
+    pub released: Option<LeadId>,
+    /// Pairs for the duplicate review, smaller id first.
+    pub reviews: Vec<(ContactId, ContactId)>,
+    /// Keys this submission owns from now on. A key that exists gets the new content and time.
+    pub keys: Vec<KeyWrite>,
+    /// References by which the activity is known.
+    pub references: Vec<(String, String)>,
+    /// Events to tell.
+    pub events: Vec<NewEvent>,
+}
+
+/// A contact to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewContact {
+    /// Its id.
+    pub id: ContactId,
+    /// The name as typed; empty if none was given.
+    pub name: String,
+    /// The name, folded.
+    pub name_key: NameKey,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A lead to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLead {
+    /// Its id.
+    pub id: LeadId,
+    /// Whose.
+    pub contact: Option<ContactId>,
+    /// It is the contact's one open lead that takes activities.
+    pub takes: bool,
+    /// Of somebody who had a lead before.
+    pub return_customer: bool,
+    /// One signal spoke against it.
+    pub suspect: bool,
+    /// A test: out of all counts, pushes and answers.
+    pub test: bool,
+    /// The manager of the person's last lead.
+    pub responsible: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An activity to make. Its content is the submission's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewActivity {
+    /// Its id.
+    pub id: ActivityId,
+    /// On which lead.
+    pub lead: Option<LeadId>,
+    /// Of which contact.
+    pub contact: Option<ContactId>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Several people could be meant.
+    pub ambiguous: bool,
+    /// One signal spoke against it.
+    pub suspect: bool,
+    /// It came under a known key with other content.
+    pub revised: bool,
+}
+
+/// An identity row to make or update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityWrite {
+    /// What it is.
+    pub kind: IdentityKind,
+    /// The canonical form.
+    pub value: String,
+    /// Who holds it.
+    pub contact: ContactId,
+    /// How, from now on.
+    pub state: IdentityState,
+    /// What a new row remembers; `None` only changes the state of a row that exists.
+    pub new: Option<NewIdentity>,
+    /// When it was seen.
+    pub at: Timestamp,
+}
+
+/// What a new identity row remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewIdentity {
+    /// What to show and to write to.
+    pub display: String,
+    /// What it was worth.
+    pub strength: Strength,
+    /// The hash of the address it came from.
+    pub sender: String,
+    /// The activity that brought it.
+    pub activity: ActivityId,
+}
+
+/// A known contact did something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactSeen {
+    /// Which.
+    pub id: ContactId,
+    /// When.
+    pub at: Timestamp,
+    /// A name it did not have: shown if it had none, listed otherwise. As typed, and folded.
+    pub name: Option<(String, NameKey)>,
+    /// The day and number of values it has claimed; `None` leaves them.
+    pub claims: Option<(jiff::civil::Date, u32)>,
+    /// It came back without an open lead and waits to be taken.
+    pub waits: bool,
+}
+
+/// A known lead was touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeadTouched {
+    /// Which.
+    pub id: LeadId,
+    /// When.
+    pub at: Timestamp,
+    /// It was closed and is open again in this stage, and takes activities.
+    pub reopened: Option<Stage>,
+    /// It had no contact and now belongs to this one, and takes activities.
+    pub adopted_by: Option<ContactId>,
+    /// One signal spoke against the delivery.
+    pub suspect: bool,
+    /// The delivery carries attribution: it becomes the lead's last touch.
+    pub touch: bool,
+}
+
+/// A key to own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyWrite {
+    /// The kind of id.
+    pub scope: String,
+    /// The id.
+    pub value: String,
+    /// The content under it.
+    pub content: ContentHash,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An event to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Its id.
+    pub id: EventId,
+    /// A stable dotted name.
+    pub name: &'static str,
+}
+
+/// The names of the events that intake tells.
+pub mod event {
+    /// A lead was made.
+    pub const LEAD_CREATED: &str = "lead.created";
+    /// An activity came on an open lead.
+    pub const LEAD_ATTACHED: &str = "lead.attached";
+    /// A closed lead is open again.
+    pub const LEAD_REOPENED: &str = "lead.reopened";
+    /// A lead's stage, responsible or note changed.
+    pub const LEAD_UPDATED: &str = "lead.updated";
+    /// A lead was closed.
+    pub const LEAD_CLOSED: &str = "lead.closed";
+    /// A contact was made.
+    pub const CONTACT_CREATED: &str = "contact.created";
+    /// A known contact without an open lead came back.
+    pub const CONTACT_RETURNED: &str = "contact.returned";
+    /// A submission waits for a person.
+    pub const SUBMISSION_QUARANTINED: &str = "submission.quarantined";
+    /// A submission was kept as spam.
+    pub const SUBMISSION_SPAM: &str = "submission.spam";
+}

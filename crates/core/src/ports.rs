@@ -1,0 +1,443 @@
+//! The ports: what connectors, stores and the server know of each other.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::change::{ChangeError, LeadChange};
+use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, SourceId, SubmissionId};
+use crate::receipt::Receipt;
+use crate::rules::{Rules, SourceRules};
+use crate::secret::Secret;
+use crate::submission::{Batch, Cursor, FileRef, Submission};
+use crate::views::{
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView, Scope,
+    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+};
+
+/// A boxed error at the end of a chain.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+// ---------------------------------------------------------------------------------------------------------------- push
+
+/// A sender's call, as a connector sees it.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// Given when the call arrived; the submission gets it. (A connector that makes several derives the further ones.)
+    pub id: SubmissionId,
+    /// Which source.
+    pub source: &'a SourceId,
+    /// `GET`, `POST`, `HEAD`, `OPTIONS` ...
+    pub method: &'a str,
+    /// The URL as the sender saw it (by `public_url`), with its query.
+    pub url: &'a str,
+    /// Lower-case names; values that are no UTF-8 are left out.
+    pub headers: &'a [(String, String)],
+    /// The body; empty when `parts` holds a multipart form.
+    pub body: &'a Bytes,
+    /// A multipart form, its files already streamed to the attachment store.
+    pub parts: Option<&'a [Part]>,
+    /// The sender's address, behind a declared proxy the one it names. `None` if unknown.
+    pub peer: Option<IpAddr>,
+    /// When the call arrived.
+    pub received_at: Timestamp,
+    /// Whether the path held a valid token of the source.
+    pub path_token: PathToken,
+    /// The path below the token, without a leading slash.
+    pub rest: &'a str,
+}
+
+impl Request<'_> {
+    /// A header's first value, by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The query of the URL, undecoded; empty if there is none.
+    pub fn query(&self) -> &str {
+        self.url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default())
+    }
+}
+
+/// What the path said of who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathToken {
+    /// A token of this source.
+    Valid,
+    /// Something else: the connector may find another proof, or refuses.
+    Absent,
+}
+
+/// A part of a multipart form.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// A field.
+    Field {
+        /// Its name.
+        name: String,
+        /// Its bytes.
+        value: Bytes,
+    },
+    /// A file in the attachment store.
+    File(FileRef),
+    /// A file that was not kept, and why, in words.
+    Refused {
+        /// The form's field.
+        field: String,
+        /// The file's name.
+        name: String,
+        /// Why: too large, a refused type ...
+        why: String,
+    },
+}
+
+/// What a connector made of a call.
+#[derive(Debug)]
+pub enum Parsed {
+    /// Deliveries to record.
+    Submissions(Vec<Submission>),
+    /// The sender only tries the line, or wants a fixed answer: nothing is stored.
+    Probe(Reply),
+}
+
+/// Why a connector made nothing of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No valid token or key. Answered as an unknown source is; the bytes go to the ring of what nobody vouches for.
+    Unauthenticated(String),
+    /// The sender is known, the body is not understood. Kept in quarantine, answered as success.
+    Unreadable(String),
+    /// The sender is known, the body is over a limit. The head is kept in quarantine.
+    Oversize(String),
+}
+
+/// What became of a call, for the answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// Committed.
+    Recorded(&'a [Receipt]),
+    /// Kept in quarantine (held, or unreadable): to a sender this is success.
+    Kept(SubmissionId),
+    /// Refused; the server answers `Unauthenticated` itself, alike for every source.
+    Refused(&'a Refusal),
+    /// Nothing was stored, try again.
+    Busy,
+}
+
+/// The exact answer to a sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header names (lower case) and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// A short plain text.
+    pub fn text(status: u16, body: &'static str) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "text/plain; charset=utf-8".to_owned())],
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+}
+
+/// What a push source takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PushLimits {
+    /// Bytes of a body that is not multipart.
+    pub body: u64,
+    /// Files in one form.
+    pub files: usize,
+    /// Bytes of one file.
+    pub file: u64,
+    /// Bytes of all files of a form.
+    pub files_total: u64,
+}
+
+impl Default for PushLimits {
+    fn default() -> Self {
+        Self { body: 1 << 20, files: 5, file: 10 << 20, files_total: 25 << 20 }
+    }
+}
+
+/// A sender calls us. Pure: no clock, no network, no database. A success reply needs no more than the submission's id.
+pub trait Push: Send + Sync {
+    /// Decodes a call.
+    fn parse(&self, request: &Request<'_>) -> Result<Parsed, Refusal>;
+
+    /// The sender's exact bytes, status, language and redirect.
+    fn reply(&self, request: &Request<'_>, outcome: Outcome<'_>) -> Reply;
+
+    /// What it takes.
+    fn limits(&self) -> PushLimits {
+        PushLimits::default()
+    }
+
+    /// Whether files named like this may be kept; `Err` says why not, in words.
+    fn file_allowed(&self, _name: &str, _content_type: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Requests a minute from one address before a delivery gets the `Rate` signal; `None`: no limit (servers, not people, call).
+    fn per_address(&self) -> Option<u32> {
+        None
+    }
+}
+
+// ---------------------------------------------------------------------------------------------- pull, answer, deliver
+
+/// Why a pull source stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// It will pass: the supervisor tries again with backoff.
+    #[error("for the moment: {0}")]
+    Transient(#[source] BoxError),
+    /// The account was refused: tried again slowly, and told.
+    #[error("refused: {0}")]
+    Auth(#[source] BoxError),
+    /// It will never work as configured.
+    #[error("cannot work: {0}")]
+    Fatal(#[source] BoxError),
+}
+
+/// We ask a source. Runs until stopped.
+#[async_trait]
+pub trait Pull: Send + Sync {
+    /// Reads until told to stop by dropping the future; submits through `intake` and moves its cursor there.
+    async fn run(&self, intake: &dyn Intake) -> Result<(), PullError>;
+}
+
+// -------------------------------------------------------------------------------------------------------------- intake
+
+/// Why intake took nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// Full, or the store cannot be written: nothing was stored, try again.
+    #[error("nothing was stored, try again: {0}")]
+    Busy(String),
+    /// The gateway is stopping.
+    #[error("the gateway is stopping")]
+    Closing,
+}
+
+/// The one way in.
+#[async_trait]
+pub trait Intake: Send + Sync {
+    /// Records deliveries; returns after the commit.
+    async fn submit(&self, items: Vec<Submission>) -> Result<Vec<Receipt>, IntakeError>;
+    /// A pull source's place.
+    async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, IntakeError>;
+}
+
+// --------------------------------------------------------------------------------------------------------------- store
+
+/// Why a store did nothing. Every variant means: nothing of the call is stored, unless it says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refuses these rows (a constraint, a value): an item is poisoned. Splitting finds it.
+    #[error("the database refuses a row: {0}")]
+    Rejected(#[source] BoxError),
+    /// Another writer was faster: the same call again will see its work.
+    #[error("another writer was faster")]
+    Conflict,
+    /// No connection, a lock, a timeout. The transaction may have been committed if the answer was lost.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(#[source] BoxError),
+    /// No space left.
+    #[error("no space left on the disk of the database")]
+    Full,
+    /// A row does not make sense.
+    #[error("a row of {table} does not make sense: {detail}")]
+    Corrupt {
+        /// Where.
+        table: &'static str,
+        /// What.
+        detail: String,
+    },
+}
+
+/// A change of rows by a person: who, when, and the id of the event it tells.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// `cli`, `api:<token name>`.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+    /// Drawn by the caller.
+    pub event: EventId,
+}
+
+/// A token to keep: only its SHA-256.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Its name, unique among those not revoked.
+    pub name: String,
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Only for these sources.
+    pub sources: Option<Vec<SourceId>>,
+}
+
+/// Calls that were refused without being kept, counted by the server and written now and then.
+#[derive(Clone, Debug)]
+pub struct Refusals {
+    /// Which source.
+    pub source: SourceId,
+    /// How many since the last time.
+    pub count: u64,
+    /// When the last was.
+    pub last_at: Timestamp,
+    /// Why, in words.
+    pub last_why: String,
+}
+
+/// What old rows may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// Now.
+    pub now: Timestamp,
+    /// Content keys older than this are of no use.
+    pub content_keys_before: Timestamp,
+    /// Unauthenticated quarantine older than this goes.
+    pub ring_before: Timestamp,
+}
+
+/// The store. One method is one transaction is one business fact.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Records a batch: looks up, plans, writes, moves cursors, commits once. One receipt an item, in order.
+    ///
+    /// A submission whose id is known is answered with a `repeat` of its newest receipt. After `Unavailable` the batch may
+    /// be submitted again as it is.
+    async fn record(&self, batch: Batch, rules: std::sync::Arc<Rules>) -> Result<Vec<Receipt>, StoreError>;
+    /// A pull source's place.
+    async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError>;
+
+    /// Leads, newest first.
+    async fn leads(&self, filter: LeadFilter, at: PageAt) -> Result<Page<LeadSummary>, StoreError>;
+    /// One lead with everything on it.
+    async fn lead(&self, id: LeadId) -> Result<Option<LeadDetail>, StoreError>;
+    /// Contacts, the newest active first.
+    async fn contacts(&self, filter: ContactFilter, at: PageAt) -> Result<Page<ContactSummary>, StoreError>;
+    /// One contact with everything on it.
+    async fn contact(&self, id: ContactId) -> Result<Option<ContactDetail>, StoreError>;
+    /// Submissions, newest first.
+    async fn submissions(&self, filter: SubmissionFilter, at: PageAt) -> Result<Page<SubmissionSummary>, StoreError>;
+    /// One submission with its bytes.
+    async fn submission(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError>;
+    /// Pairs that wait for a look, newest first.
+    async fn reviews(&self, at: PageAt) -> Result<Page<ReviewView>, StoreError>;
+    /// The sources of an activity's lead and contact, for tokens limited to sources. Empty: no such activity.
+    async fn activity_source(&self, id: ActivityId) -> Result<Option<Option<SourceId>>, StoreError>;
+    /// How every source that ever sent anything is doing.
+    async fn health(&self) -> Result<Vec<SourceHealth>, StoreError>;
+    /// Everything on one screen.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+    /// The id of this installation: a UUID made with the database.
+    async fn installation(&self) -> Result<uuid::Uuid, StoreError>;
+
+    /// A person's change of a lead, with history and event. `version`: only if the lead still has it.
+    async fn change_lead(
+        &self,
+        id: LeadId,
+        changes: Vec<LeadChange>,
+        version: Option<i64>,
+        act: Act,
+    ) -> Result<Result<LeadDetail, ChangeError>, StoreError>;
+    /// A waiting contact is taken by a manager.
+    async fn take_contact(&self, id: ContactId, manager: String, act: Act) -> Result<Result<ContactDetail, ChangeError>, StoreError>;
+    /// Takes an activity off its lead and contact: it gets a contact and a lead of its own, with the values it brought.
+    async fn detach(&self, activity: ActivityId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError>;
+    /// Puts a detached activity back.
+    async fn undo_move(&self, id: MoveId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError>;
+
+    /// Keeps a token's hash. `false`: the name is taken.
+    async fn add_token(&self, token: NewToken, at: Timestamp) -> Result<bool, StoreError>;
+    /// Every token, newest first.
+    async fn tokens(&self) -> Result<Vec<TokenView>, StoreError>;
+    /// The token with this hash, unless revoked.
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenView>, StoreError>;
+    /// Takes a token back. `false`: there is none of that name.
+    async fn revoke_token(&self, name: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Adds counts of refused calls to the sources' health.
+    async fn refused(&self, refusals: Vec<Refusals>) -> Result<(), StoreError>;
+    /// Which of these attachments some activity or kept submission names.
+    async fn attachments_known(&self, sha256: Vec<String>) -> Result<Vec<String>, StoreError>;
+    /// Deletes what is no longer needed; says how many rows. At most 256 rows a call.
+    async fn sweep(&self, sweep: Sweep) -> Result<u64, StoreError>;
+    /// Whether the database can be read now.
+    async fn ready(&self) -> Result<(), StoreError>;
+    /// Finishes what is queued and closes.
+    async fn close(&self);
+}
+
+// ------------------------------------------------------------------------------------------------------- source kinds
+
+/// What `build` may use beside the source's own config.
+#[derive(Clone, Debug)]
+pub struct BuildContext {
+    /// The source's id.
+    pub source: SourceId,
+    /// The company's language, `ru` or `en`.
+    pub language: String,
+    /// The company's name, for pages.
+    pub company: String,
+    /// The address under which senders reach the gateway, without a trailing slash.
+    pub public_url: String,
+}
+
+/// Resolves `{ env = ".." }`, `{ file = ".." }` or a literal.
+pub trait Secrets {
+    /// The secret a config value names; the error is for people.
+    fn resolve(&self, value: &toml::Value) -> Result<Secret, String>;
+}
+
+/// A source, built.
+pub struct Connector {
+    /// Its rules for the plan. The server fills in the gateway's country where it is `None`.
+    pub rules: SourceRules,
+    /// How it runs.
+    pub mode: Mode,
+}
+
+/// How a source runs.
+pub enum Mode {
+    /// Senders call us.
+    Push(Box<dyn Push>),
+    /// We ask.
+    Pull(Box<dyn Pull>),
+}
+
+/// What is wrong with a source's config: key path within the source, and words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildProblem {
+    /// E.g. `allow_origins[0]`; empty for the whole table.
+    pub key: String,
+    /// What is wrong, and what would be right.
+    pub words: String,
+}
+
+/// A kind of source a config can name. Registered by one line in the server.
+pub struct SourceKind {
+    /// `kind = "..."`.
+    pub name: &'static str,
+    /// One line for people.
+    pub about: &'static str,
+    /// A working config section, commented; `{id}` stands for the source's id.
+    pub example: &'static str,
+    /// Steps to set it up, by language (`ru`, `en`); `{url}` stands for the source's URL.
+    pub setup: fn(language: &str) -> &'static str,
+    /// Builds a source from its keys (without `kind`). All problems at once; unknown keys are refused by name.
+    pub build: fn(config: toml::Table, secrets: &dyn Secrets, context: &BuildContext) -> Result<Connector, Vec<BuildProblem>>,
+}
+

@@ -1,0 +1,367 @@
+//! What is done before the transaction, in the caller's task: canonical forms, strengths, and the JSON to keep.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::attribution::Touch;
+use crate::name::{NameKey, PersonName};
+use crate::phone::{Country, PhoneKind};
+use crate::rules::{Rules, Strength};
+use crate::submission::{Consent, Draft, Field, FileRef, FormRef, Order, Submission};
+use crate::{email, name, phone, text};
+
+/// The kind of an identity: `phone`, `email`, or a messenger's or client id's own name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IdentityKind(pub Cow<'static, str>);
+
+impl IdentityKind {
+    /// A phone: E.164, with `;ext=` if there is an extension.
+    pub const PHONE: Self = Self(Cow::Borrowed("phone"));
+    /// An e-mail's canonical key.
+    pub const EMAIL: Self = Self(Cow::Borrowed("email"));
+
+    /// The name in the database.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One canonical value that may mean a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What it is.
+    pub kind: IdentityKind,
+    /// The canonical form: what is compared.
+    pub value: String,
+    /// What to show and to write to.
+    pub display: String,
+    /// What it is worth from this source.
+    pub strength: Strength,
+    /// The channel itself proves it.
+    pub proven: bool,
+    /// A landline attaches within a configured time even if the lead is closed.
+    pub landline: bool,
+}
+
+/// A phone or e-mail as typed, with what was made of it. Kept with the activity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadValue {
+    /// What it is.
+    pub kind: IdentityKind,
+    /// The field it stood in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// As typed.
+    pub typed: String,
+    /// The canonical form, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// What it is worth.
+    pub strength: Strength,
+    /// What is odd about it: `invalid`, `looks_test`, `guessed`, `role`, `placeholder`, `disposable`, `ours` ...
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Cow<'static, str>>,
+    /// What is wrong with it or could be meant, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What an activity tells, as it is kept (JSON) and shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// The name as typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Phones and e-mails as typed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<ReadValue>,
+    /// What they wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<FormRef>,
+    /// Everything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+    /// What they agreed to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consents: Vec<Consent>,
+    /// Files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileRef>,
+    /// The order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    /// The customer's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<std::net::IpAddr>,
+    /// The customer's browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The page's language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+/// A submission made ready: what `plan` reads and a store writes.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The submission. Its draft's parts have moved into `content`.
+    pub submission: Submission,
+    /// Canonical identities, strongest first, without doubles.
+    pub identities: Vec<Identity>,
+    /// The name, if one was given.
+    pub name: Option<PersonName>,
+    /// The name's folded form.
+    pub name_key: NameKey,
+    /// The line that names the lead.
+    pub title: String,
+    /// The activity's content.
+    pub content: Content,
+    /// `content` as JSON, made here so that the writer need not.
+    pub content_json: String,
+    /// The touch as JSON; empty if there is none.
+    pub touch_json: String,
+    /// Every phone or e-mail given is the company's own.
+    pub ours_alone: bool,
+    /// A short hash of the sender's address, for counting different senders; empty if unknown.
+    pub sender: String,
+}
+
+/// The most names, phones, e-mails and handles read from one submission; more are kept as fields.
+const MOST_VALUES: usize = 20;
+
+impl Prepared {
+    /// Canonicalises a submission. Total: whatever a sender typed becomes something.
+    pub fn new(mut submission: Submission, rules: &Rules) -> Self {
+        let source_rules = rules.of(&submission.source);
+        let mut draft = std::mem::take(&mut submission.draft);
+        draft.touch.fill_from(&source_rules.touch);
+        let name = draft.name.as_deref().and_then(text::present).map(|typed| name::read(text::cut(&typed, 300)));
+        let name_key = name.as_ref().map(PersonName::key).unwrap_or_default();
+        let mut read = Read::default();
+        read.phones(&mut draft, source_rules.country, rules, source_rules.identities.phone);
+        read.emails(&mut draft, rules, source_rules.identities.email);
+        read.handles(&draft);
+        // Stable: within a strength the order of the form holds.
+        read.identities.sort_by_key(|identity| std::cmp::Reverse((identity.strength, identity.proven)));
+        let ours_alone = read.given > 0 && read.given == read.ours;
+        let title = title(&draft, &submission);
+        let touch_json = if draft.touch.is_empty() { String::new() } else { json(&draft.touch) };
+        let sender = draft.address.map(sender_hash).unwrap_or_default();
+        let content = Content {
+            name: name.as_ref().map(|name| name.typed.clone()),
+            values: read.values,
+            message: draft.message.take().as_deref().and_then(text::present),
+            form: draft.form.take(),
+            fields: std::mem::take(&mut draft.fields),
+            consents: std::mem::take(&mut draft.consents),
+            files: std::mem::take(&mut draft.files),
+            order: draft.order.take(),
+            address: draft.address,
+            user_agent: draft.user_agent.take(),
+            language: draft.language.take(),
+        };
+        let content_json = json(&content);
+        submission.draft = draft;
+        Self { submission, identities: read.identities, name, name_key, title, content, content_json, touch_json, ours_alone, sender }
+    }
+
+    /// The touch of the delivery.
+    pub fn touch(&self) -> &Touch {
+        &self.submission.draft.touch
+    }
+}
+
+/// JSON of a value whose serialisation has no failing case (no maps with odd keys, no foreign code).
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "a value that always serialises did not");
+        "{}".to_owned()
+    })
+}
+
+fn title(draft: &Draft, submission: &Submission) -> String {
+    let form = draft.form.as_ref().and_then(|form| form.name.as_deref());
+    let picked = draft.title.as_deref().or(form).and_then(text::present);
+    picked.map_or_else(|| submission.source.to_string(), |title| text::cut(&title, 200).to_owned())
+}
+
+fn sender_hash(address: std::net::IpAddr) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(address.to_string().as_bytes());
+    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[derive(Default)]
+struct Read {
+    values: Vec<ReadValue>,
+    identities: Vec<Identity>,
+    given: usize,
+    ours: usize,
+}
+
+impl Read {
+    fn add(&mut self, identity: Identity) {
+        if !self.identities.iter().any(|known| known.kind == identity.kind && known.value == identity.value) {
+            self.identities.push(identity);
+        }
+    }
+
+    fn phones(&mut self, draft: &mut Draft, configured: Option<Country>, rules: &Rules, forced: Option<Strength>) {
+        let explicit = draft.country.as_deref().and_then(Country::parse);
+        for typed in std::mem::take(&mut draft.phones).into_iter().take(MOST_VALUES) {
+            let Some(text) = text::present(&typed.text) else { continue };
+            self.given += 1;
+            let hints = phone::Hints { explicit, configured, provider_format: typed.provider_format, free_text: false };
+            let reading = phone::read(&text, &hints);
+            if reading.phones.is_empty() && reading.alternatives.is_empty() {
+                self.values.push(ReadValue {
+                    kind: IdentityKind::PHONE,
+                    field: typed.field,
+                    typed: text,
+                    value: None,
+                    strength: Strength::None,
+                    flags: vec!["invalid".into()],
+                    note: reading.problem.map(|problem| problem.to_string()),
+                });
+                continue;
+            }
+            let guesses = if reading.phones.is_empty() { reading.alternatives } else { reading.phones };
+            let mut all_ours = true;
+            for phone in guesses {
+                let key = phone.key();
+                let ours = rules.ours.phone(&key);
+                all_ours &= ours;
+                let strength = if ours { Strength::None } else { phone_strength(&phone, forced) };
+                self.values.push(ReadValue {
+                    kind: IdentityKind::PHONE,
+                    field: typed.field.clone(),
+                    typed: text.clone(),
+                    value: Some(key.clone()),
+                    strength,
+                    flags: phone_flags(&phone, ours),
+                    note: None,
+                });
+                if !ours && !phone.unusable {
+                    self.add(Identity {
+                        kind: IdentityKind::PHONE,
+                        value: key,
+                        display: phone.international(),
+                        strength,
+                        proven: typed.proven,
+                        landline: phone.kind == PhoneKind::FixedLine,
+                    });
+                }
+            }
+            self.ours += usize::from(all_ours);
+        }
+    }
+
+    fn emails(&mut self, draft: &mut Draft, rules: &Rules, forced: Option<Strength>) {
+        for typed in std::mem::take(&mut draft.emails).into_iter().take(MOST_VALUES) {
+            let Some(text) = text::present(&typed.text) else { continue };
+            self.given += 1;
+            let reading = email::read(&text);
+            if reading.emails.is_empty() {
+                self.values.push(ReadValue {
+                    kind: IdentityKind::EMAIL,
+                    field: typed.field,
+                    typed: text,
+                    value: None,
+                    strength: Strength::None,
+                    flags: vec!["invalid".into()],
+                    note: reading.problem.map(|problem| problem.to_string()),
+                });
+                continue;
+            }
+            let mut all_ours = true;
+            for email in reading.emails {
+                let ours = rules.ours.email(&email.key, &email.domain);
+                all_ours &= ours;
+                let strength = if ours { Strength::None } else { email_strength(&email, forced) };
+                self.values.push(ReadValue {
+                    kind: IdentityKind::EMAIL,
+                    field: typed.field.clone(),
+                    typed: text.clone(),
+                    value: Some(email.key.clone()),
+                    strength,
+                    flags: email_flags(&email, ours),
+                    note: email.suggestion().map(|suggestion| format!("did they mean {suggestion}?")),
+                });
+                if !ours && !email.flags.placeholder {
+                    self.add(Identity {
+                        kind: IdentityKind::EMAIL,
+                        value: email.key,
+                        display: email.address,
+                        strength,
+                        proven: typed.proven,
+                        landline: false,
+                    });
+                }
+            }
+            self.ours += usize::from(all_ours);
+        }
+    }
+
+    fn handles(&mut self, draft: &Draft) {
+        for handle in draft.handles.iter().take(MOST_VALUES) {
+            let Some(value) = text::present(&handle.value) else { continue };
+            self.given += 1;
+            self.add(Identity {
+                kind: IdentityKind(Cow::Owned(handle.kind.clone())),
+                value,
+                display: text::clean(&handle.display).into_owned(),
+                strength: if handle.proven { Strength::Strong } else { Strength::Weak },
+                proven: handle.proven,
+                landline: false,
+            });
+        }
+    }
+}
+
+/// What a phone is worth: a mobile of confidence 2 or 3 is strong; a landline or an extension is weak; numbers that many
+/// people share by their nature (toll-free, premium ...) and guesses are none.
+fn phone_strength(phone: &phone::Phone, forced: Option<Strength>) -> Strength {
+    if phone.confidence < 2 || phone.unusable {
+        return Strength::None;
+    }
+    forced.unwrap_or(match phone.kind {
+        PhoneKind::TollFree | PhoneKind::SharedCost | PhoneKind::Premium | PhoneKind::Uan | PhoneKind::Voicemail => Strength::None,
+        PhoneKind::Mobile if phone.extension.is_none() => Strength::Strong,
+        _ => Strength::Weak,
+    })
+}
+
+/// What an e-mail is worth: personal and business addresses are strong, role addresses weak, placeholders and disposable
+/// addresses none.
+fn email_strength(email: &email::Email, forced: Option<Strength>) -> Strength {
+    let flags = &email.flags;
+    if flags.placeholder || flags.disposable || flags.no_reply {
+        return Strength::None;
+    }
+    forced.unwrap_or(if flags.role || flags.unknown_tld { Strength::Weak } else { Strength::Strong })
+}
+
+fn phone_flags(phone: &phone::Phone, ours: bool) -> Vec<Cow<'static, str>> {
+    flags(&[(phone.looks_test, "looks_test"), (phone.unusable, "unusable"), (phone.confidence < 2, "guessed"), (ours, "ours")])
+}
+
+fn email_flags(email: &email::Email, ours: bool) -> Vec<Cow<'static, str>> {
+    let f = &email.flags;
+    flags(&[
+        (f.role, "role"),
+        (f.placeholder, "placeholder"),
+        (f.disposable, "disposable"),
+        (f.no_reply, "no_reply"),
+        (f.unknown_tld, "unknown_tld"),
+        (ours, "ours"),
+    ])
+}
+
+fn flags(of: &[(bool, &'static str)]) -> Vec<Cow<'static, str>> {
+    of.iter().filter(|(on, _)| *on).map(|(_, name)| Cow::Borrowed(*name)).collect()
+}

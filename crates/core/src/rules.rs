@@ -1,0 +1,171 @@
+//! The rules a plan follows: from config, never from code of a connector.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::attribution::Touch;
+use crate::ids::SourceId;
+use crate::phone::Country;
+
+/// How far an identity can be trusted to mean one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// Kept, never matched: guessed, generic, invalid, disposable, ours.
+    None,
+    /// Attaches only beside an open lead, when one contact holds it and the names do not contradict.
+    Weak,
+    /// Attaches unless the names contradict.
+    Strong,
+}
+
+impl Strength {
+    /// The name in config, database and API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Weak => "weak",
+            Self::Strong => "strong",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::None, Self::Weak, Self::Strong].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// What happens when a known contact without an open lead comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KnownContact {
+    /// An activity on the contact, listed as waiting until somebody takes it (as Bitrix24 advises).
+    #[default]
+    Attach,
+    /// A new lead marked as a return customer's, for the same manager.
+    RepeatLead,
+    /// The last lead again, if it was closed not long ago; else as `attach`.
+    Reopen,
+}
+
+/// What a lead is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeadPer {
+    /// One open lead a person.
+    #[default]
+    Person,
+    /// Each delivery is its own lead.
+    Delivery,
+}
+
+/// What identities of a source are worth, where it differs from the usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityOverrides {
+    /// For every phone of the source: `none` for call-tracking substitutes and marketplaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Strength>,
+    /// For every e-mail of the source: `none` for relays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Strength>,
+}
+
+/// The rules of one source.
+#[derive(Clone, Debug)]
+pub struct SourceRules {
+    /// Reads national phone numbers; the gateway's country if the source names none.
+    pub country: Option<Country>,
+    /// What its identities are worth.
+    pub identities: IdentityOverrides,
+    /// What a known contact's return makes.
+    pub known_contact: KnownContact,
+    /// With `reopen`: how long after closing.
+    pub reopen_within: SignedDuration,
+    /// What a lead is made for.
+    pub lead_per: LeadPer,
+    /// For how long equal content is a repeat, when the sender gives no id.
+    pub repeat_window: SignedDuration,
+    /// Attribution where the delivery has none.
+    pub touch: Touch,
+}
+
+impl Default for SourceRules {
+    fn default() -> Self {
+        Self {
+            country: None,
+            identities: IdentityOverrides::default(),
+            known_contact: KnownContact::Attach,
+            reopen_within: SignedDuration::from_hours(24 * 30),
+            lead_per: LeadPer::Person,
+            repeat_window: SignedDuration::from_mins(5),
+            touch: Touch::default(),
+        }
+    }
+}
+
+/// Everything of the company itself, in canonical form.
+#[derive(Clone, Debug, Default)]
+pub struct Ours {
+    /// Phone keys.
+    pub phones: HashSet<String>,
+    /// E-mail keys.
+    pub emails: HashSet<String>,
+    /// Domains, lower case, punycode.
+    pub domains: HashSet<String>,
+}
+
+impl Ours {
+    /// Whether a phone, with or without its extension, is the company's.
+    pub fn phone(&self, key: &str) -> bool {
+        !self.phones.is_empty() && (self.phones.contains(key) || key.split(';').next().is_some_and(|e164| self.phones.contains(e164)))
+    }
+
+    /// Whether an e-mail or its domain is the company's.
+    pub fn email(&self, key: &str, domain: &str) -> bool {
+        self.emails.contains(key) || self.domains.contains(domain)
+    }
+}
+
+/// The rules of the gateway.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// A lead untouched for longer no longer takes activities.
+    pub open_for: SignedDuration,
+    /// A landline attaches to a contact whose last lead was touched within this time, even if it is closed.
+    pub landline_within: SignedDuration,
+    /// How many new values a contact may claim a day.
+    pub claims_per_day: u32,
+    /// How many differently named holders make a value generic.
+    pub generic_at: usize,
+    /// What is the company's own.
+    pub ours: Arc<Ours>,
+    /// The rules of each source.
+    pub sources: HashMap<SourceId, Arc<SourceRules>>,
+    /// For sources no longer configured (a replay).
+    pub fallback: Arc<SourceRules>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            open_for: SignedDuration::from_hours(24 * 90),
+            landline_within: SignedDuration::from_hours(24 * 14),
+            claims_per_day: 10,
+            generic_at: 5,
+            ours: Arc::default(),
+            sources: HashMap::new(),
+            fallback: Arc::default(),
+        }
+    }
+}
+
+impl Rules {
+    /// The rules of a source.
+    pub fn of(&self, source: &SourceId) -> &SourceRules {
+        self.sources.get(source).unwrap_or(&self.fallback)
+    }
+}

@@ -1,0 +1,83 @@
+//! What happens to every text when it enters: NUL goes, the rest becomes NFC, and nothing is longer than its column.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+/// A text as it may enter: without NUL (no database column holds it portably) and in Unicode normal form C.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
+    }
+    let without = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
+    if is_nfc_quick(without.chars()) == IsNormalized::Yes {
+        return without;
+    }
+    Cow::Owned(without.nfc().collect())
+}
+
+/// [`clean`], trimmed, and `None` when nothing is left.
+pub fn present(text: &str) -> Option<String> {
+    let cleaned = clean(text);
+    let trimmed = cleaned.trim();
+    (!trimmed.is_empty()).then(|| trimmed.to_owned())
+}
+
+/// The first `max` bytes of a text, cut at a character's border.
+pub fn cut(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let mut end = max;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// A text that is safe on a terminal: control characters and the marks that turn the direction of writing are left out.
+/// Line breaks and tabs become spaces when `one_line`.
+pub fn printable(text: &str, one_line: bool) -> Cow<'_, str> {
+    let bad = |c: char| {
+        (c.is_control() && (one_line || !matches!(c, '\n' | '\t')))
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+    };
+    if !text.contains(bad) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(
+        text.chars()
+            .filter_map(|c| match c {
+                '\n' | '\r' | '\t' if one_line => Some(' '),
+                c if bad(c) => None,
+                c => Some(c),
+            })
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enters_as_nfc_without_nul() {
+        assert_eq!(clean("a\0b"), "ab");
+        assert_eq!(clean("и\u{306}"), "й");
+        assert!(matches!(clean("plain"), Cow::Borrowed(_)));
+        assert!(matches!(clean("Анна"), Cow::Borrowed(_)));
+        assert_eq!(present(" \0 "), None);
+    }
+
+    #[test]
+    fn cuts_at_characters() {
+        assert_eq!(cut("Анна", 3), "А");
+        assert_eq!(cut("Anna", 10), "Anna");
+    }
+
+    #[test]
+    fn terminals_get_no_control_or_direction_marks() {
+        assert_eq!(printable("a\u{1b}[31m\u{202e}b\nc", true), "a[31mb c");
+        assert_eq!(printable("a\nb", false), "a\nb");
+    }
+}
