@@ -427,6 +427,9 @@ pub struct BuildProblem {
     pub words: String,
 }
 
+/// Builds a source from its keys. All problems at once.
+pub type Build = fn(config: toml::Table, secrets: &dyn Secrets, context: &BuildContext) -> Result<Connector, Vec<BuildProblem>>;
+
 /// A kind of source a config can name. Registered by one line in the server.
 pub struct SourceKind {
     /// `kind = "..."`.
@@ -438,6 +441,6 @@ pub struct SourceKind {
     /// Steps to set it up, by language (`ru`, `en`); `{url}` stands for the source's URL.
     pub setup: fn(language: &str) -> &'static str,
     /// Builds a source from its keys (without `kind`). All problems at once; unknown keys are refused by name.
-    pub build: fn(config: toml::Table, secrets: &dyn Secrets, context: &BuildContext) -> Result<Connector, Vec<BuildProblem>>,
+    pub build: Build,
 }
 

@@ -193,7 +193,7 @@ fn title(draft: &Draft, submission: &Submission) -> String {
 fn sender_hash(address: std::net::IpAddr) -> String {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(address.to_string().as_bytes());
-    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::submission::hex(&digest[..6])
 }
 
 #[derive(Default)]

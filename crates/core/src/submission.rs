@@ -74,13 +74,10 @@ impl Key {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _: std::fmt::Result = write!(out, "{byte:02x}");
-        out
-    })
+/// Bytes as lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// SHA-256 over the decoded field values as typed, in order. Canonical forms and per-request tokens (a rendering's id, a
@@ -99,6 +96,16 @@ impl ContentHash {
             }
         }
         Self(hash.finalize().into())
+    }
+
+    /// Several hashes as one blob of 32 bytes each.
+    pub fn pack(hashes: &[Self]) -> Vec<u8> {
+        hashes.iter().flat_map(|hash| hash.0).collect()
+    }
+
+    /// Reads [`Self::pack`] back; a rest shorter than a hash is left out.
+    pub fn unpack(blob: &[u8]) -> Vec<Self> {
+        blob.as_chunks::<32>().0.iter().map(|chunk| Self(*chunk)).collect()
     }
 
     /// The content as a key of its own, for deliveries whose sender gives none.

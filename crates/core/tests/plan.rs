@@ -1,6 +1,6 @@
 //! What becomes of a submission: the rules of the domain, one test a rule, and properties over random histories.
 
-#![expect(missing_docs, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod memory;
 
@@ -77,6 +77,20 @@ fn a_known_key_with_other_content_is_a_further_activity_there() {
     assert_eq!(ids(&corrected), (Outcome::Attached, Some(1), Some(1)), "{:?}", corrected.reasons);
     assert_eq!(story.db.leads[&LeadId(1)].contact, Some(ContactId(1)), "the correction gives the lead its contact");
     assert!(corrected.reasons.iter().any(|r| matches!(r, Reason::KeyOtherContent { .. })));
+}
+
+#[test]
+fn a_late_retry_of_an_earlier_version_undoes_nothing() {
+    let mut story = Story::new();
+    let order = |n: u32, content: u32| {
+        Delivery::new(n).phone(PHONE).key("o1").with(|s| {
+            s.content = Delivery::new(content).submission.content;
+            s.draft.external_key = Some("o1".into());
+        })
+    };
+    assert_eq!(story.send(order(1, 100)).outcome, Outcome::Created);
+    assert_eq!(story.send(order(2, 200)).outcome, Outcome::Amended, "paid");
+    assert_eq!(story.send(order(3, 100)).outcome, Outcome::Repeat, "the unpaid one again");
 }
 
 #[test]
@@ -174,13 +188,13 @@ fn a_flood_of_names_cannot_make_a_number_generic_but_five_days_can() {
     let names = ["Анна Петрова", "Борис Сидоров", "Виктор Зайцев", "Галина Чернова", "Дмитрий Щукин", "Ефим Гольдберг"];
     let mut story = Story::new();
     for (n, name) in (1..).zip(names) {
-        story.send(Delivery::new(n).name(name).phone(PHONE).from_address("203.0.113.7"));
+        story.send(Delivery::new(n).name(name).phone(PHONE).sent_by("203.0.113.7"));
     }
     assert_eq!(story.db.state(&IdentityKind::PHONE, KEY, 1), Some(IdentityState::Shared), "one day, one address: a flood");
     let mut story = Story::new();
     for (n, name) in (1..).zip(names) {
         let day = start() + SignedDuration::from_hours(24 * i64::from(n));
-        story.send(Delivery::new(n).name(name).phone(PHONE).at(day).from_address(&format!("203.0.113.{n}")));
+        story.send(Delivery::new(n).name(name).phone(PHONE).at(day).sent_by(&format!("203.0.113.{n}")));
     }
     assert_eq!(story.db.state(&IdentityKind::PHONE, KEY, 1), Some(IdentityState::Generic));
     let late = start() + SignedDuration::from_hours(24 * 8);

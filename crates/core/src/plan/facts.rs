@@ -51,6 +51,9 @@ pub struct KeyId {
     pub value: String,
 }
 
+/// The most earlier contents remembered under a key.
+pub const MOST_CONTENTS: usize = 8;
+
 /// A known key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFact {
@@ -58,6 +61,9 @@ pub struct KeyFact {
     pub submission: SubmissionId,
     /// Its content, or that of the newest delivery under this key.
     pub content: ContentHash,
+    /// Contents that came earlier under this key, newest first, at most [`MOST_CONTENTS`]: a late retry of one of them is a
+    /// repeat, and must not undo what came after it.
+    pub earlier: Vec<ContentHash>,
     /// When that was received.
     pub at: Timestamp,
     /// What became of it.

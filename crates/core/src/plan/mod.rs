@@ -8,7 +8,7 @@ mod writes;
 
 use std::sync::Arc;
 
-pub use facts::{ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, Place};
+pub use facts::{ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, MOST_CONTENTS, Place};
 pub use writes::{
     ContactSeen, IdentityWrite, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewIdentity, NewLead, Plan, event,
 };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::facts::{ContactFact, Facts, KeyFact, LeadFact, Place};
+use super::facts::{ContactFact, Facts, KeyFact, LeadFact, MOST_CONTENTS, Place};
 use super::identities::{self, Found};
 use super::writes::{ContactSeen, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewLead, Plan, event};
 use super::{CONTENT_SCOPE, key_ids};
@@ -82,7 +82,7 @@ impl Step<'_> {
             return self.end(Outcome::Quarantined, Place::default());
         }
         let known = self.known_key();
-        if let Some((scope, fact)) = known.as_ref().filter(|(_, fact)| fact.content == submission.content) {
+        if let Some((scope, fact)) = known.as_ref().filter(|(_, fact)| fact.content == submission.content || fact.earlier.contains(&submission.content)) {
             let first = fact.submission;
             let reason = if scope == CONTENT_SCOPE {
                 Reason::ContentRepeated { first }
@@ -163,13 +163,16 @@ impl Step<'_> {
         let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
         let submission = &self.item.submission;
         for key in key_ids(self.item) {
-            self.plan.keys.push(KeyWrite {
-                scope: key.scope.clone(),
-                value: key.value.clone(),
-                content: submission.content,
-                at: self.at,
-            });
-            self.facts.keys.insert(key, KeyFact { submission: submission.id, content: submission.content, at: self.at, place });
+            let mut earlier = Vec::new();
+            if let Some(known) = self.facts.keys.get(&key).filter(|known| known.content != submission.content) {
+                earlier.push(known.content);
+                earlier.extend(known.earlier.iter().copied().filter(|content| *content != submission.content));
+                earlier.truncate(MOST_CONTENTS);
+            }
+            let (content, at) = (submission.content, self.at);
+            let write = KeyWrite { scope: key.scope.clone(), value: key.value.clone(), content, earlier: earlier.clone(), at };
+            self.plan.keys.push(write);
+            self.facts.keys.insert(key, KeyFact { submission: submission.id, content, earlier, at, place });
         }
         let draft = &submission.draft;
         if let (Some(key), Some(_)) = (&draft.external_key, place.activity) {
@@ -265,20 +268,16 @@ impl Step<'_> {
             return self.end(Outcome::Created, Place { lead: Some(lead), contact: None, activity: Some(activity) });
         }
         let found = self.find();
-        match found.contact {
-            Some(contact) => {
-                self.review(&found, contact);
-                self.on_contact(contact, found.ambiguous);
-            }
-            None => {
-                let contact = self.new_contact(&found);
-                let lead = self.new_lead(Some(contact), true, None);
-                let activity = self.activity(Some(lead), Some(contact), false, false);
-                identities::own(self.item, self.facts, self.rules, &mut self.plan, contact, activity);
-                self.tell(event::LEAD_CREATED);
-                self.end(Outcome::Created, Place { lead: Some(lead), contact: Some(contact), activity: Some(activity) });
-            }
+        if let Some(contact) = found.contact {
+            self.review(&found, contact);
+            return self.on_contact(contact, found.ambiguous);
         }
+        let contact = self.new_contact(&found);
+        let lead = self.new_lead(Some(contact), true, None);
+        let activity = self.activity(Some(lead), Some(contact), false, false);
+        identities::own(self.item, self.facts, self.rules, &mut self.plan, contact, activity);
+        self.tell(event::LEAD_CREATED);
+        self.end(Outcome::Created, Place { lead: Some(lead), contact: Some(contact), activity: Some(activity) });
     }
 
     fn new_contact(&mut self, found: &Found) -> ContactId {
@@ -379,10 +378,10 @@ impl Step<'_> {
             self.plan.released = Some(old.id);
             if let Some(fact) = self.facts.contacts.get_mut(&contact) {
                 fact.open = None;
-                fact.last = newest(fact.last, old);
+                fact.last = Some(newest(fact.last, old));
             }
         }
-        let lead = self.new_lead(Some(contact), takes, before.then(|| fact.responsible.clone()));
+        let lead = self.new_lead(Some(contact), takes, before.then_some(fact));
         let activity = self.activity(Some(lead), Some(contact), ambiguous, false);
         self.join(contact, activity, false);
         self.tell(event::LEAD_CREATED);
@@ -418,12 +417,12 @@ impl Step<'_> {
         self.plan.seen = Some(ContactSeen { id: contact, at: self.at, name, claims, waits });
     }
 
-    fn new_lead(&mut self, contact: Option<ContactId>, takes: bool, before: Option<Option<String>>) -> LeadId {
+    fn new_lead(&mut self, contact: Option<ContactId>, takes: bool, before: Option<&ContactFact>) -> LeadId {
         let id = self.facts.ids.lead();
         let lead = LeadFact { id, stage: Stage::New, touched_at: self.at, closed_at: None };
         match contact.and_then(|contact| self.facts.contacts.get_mut(&contact)) {
             Some(fact) if takes => fact.open = Some(lead),
-            Some(fact) => fact.last = newest(fact.last, lead),
+            Some(fact) => fact.last = Some(newest(fact.last, lead)),
             None => {
                 self.facts.orphans.insert(id, lead);
             }
@@ -435,7 +434,7 @@ impl Step<'_> {
             return_customer: before.is_some(),
             suspect: self.suspect(),
             test: false,
-            responsible: before.flatten(),
+            responsible: before.and_then(|fact| fact.responsible.clone()),
             at: self.at,
         });
         id
@@ -536,9 +535,6 @@ impl Step<'_> {
     }
 }
 
-fn newest(known: Option<LeadFact>, other: LeadFact) -> Option<LeadFact> {
-    match known {
-        Some(known) if known.id > other.id => Some(known),
-        _ => Some(other),
-    }
+fn newest(known: Option<LeadFact>, other: LeadFact) -> LeadFact {
+    known.filter(|known| known.id > other.id).unwrap_or(other)
 }

@@ -169,6 +169,8 @@ pub struct KeyWrite {
     pub value: String,
     /// The content under it.
     pub content: ContentHash,
+    /// Contents that came earlier under it, newest first; kept as one blob ([`ContentHash::pack`]), empty for most.
+    pub earlier: Vec<ContentHash>,
     /// When.
     pub at: Timestamp,
 }

@@ -51,7 +51,7 @@ pub struct Memory {
     pub external: BTreeMap<(String, String), Place>,
     pub references: BTreeMap<(String, String), Place>,
     pub receipts: Vec<Receipt>,
-    pub reviews: BTreeMap<(ContactId, ContactId), ()>,
+    pub reviews: std::collections::BTreeSet<(ContactId, ContactId)>,
     pub events: Vec<(Uuid, &'static str)>,
 }
 
@@ -68,7 +68,7 @@ impl Default for Memory {
             external: BTreeMap::new(),
             references: BTreeMap::new(),
             receipts: Vec::new(),
-            reviews: BTreeMap::new(),
+            reviews: std::collections::BTreeSet::new(),
             events: Vec::new(),
         }
     }
@@ -237,10 +237,17 @@ impl Memory {
                 row.takes = true;
             }
         }
-        self.reviews.extend(plan.reviews.iter().map(|pair| (*pair, ())));
+        self.reviews.extend(&plan.reviews);
         for key in &plan.keys {
             let id = KeyId { source: item.submission.source.to_string(), scope: key.scope.clone(), value: key.value.clone() };
-            self.keys.insert(id, KeyFact { submission: item.submission.id, content: key.content, at: key.at, place });
+            let fact = KeyFact {
+                submission: item.submission.id,
+                content: key.content,
+                earlier: key.earlier.clone(),
+                at: key.at,
+                place,
+            };
+            self.keys.insert(id, fact);
         }
         if let (Some(key), Some(_)) = (&item.submission.draft.external_key, place.activity.filter(|_| plan.keep)) {
             self.external.insert((item.submission.source.to_string(), key.clone()), place);
@@ -353,7 +360,7 @@ impl Delivery {
         self
     }
 
-    pub fn from_address(mut self, address: &str) -> Self {
+    pub fn sent_by(mut self, address: &str) -> Self {
         self.submission.draft.address = Some(address.parse().unwrap());
         self
     }
