@@ -117,6 +117,8 @@ impl Search<'_> {
                 roots.push((root, holder.state));
             }
         }
+        // Rows come in any order; a decision and its reasons must not depend on it.
+        roots.sort_unstable();
         roots
     }
 
@@ -326,7 +328,12 @@ pub(super) fn join(
     for identity in &item.identities {
         let key = (identity.kind.clone(), identity.value.clone());
         let held = facts.holders.get(&key).cloned().unwrap_or_default();
-        let mine = held.iter().position(|holder| facts.root(holder.contact) == contact);
+        let mine = held
+            .iter()
+            .enumerate()
+            .filter(|(_, holder)| facts.root(holder.contact) == contact)
+            .min_by_key(|(_, holder)| (holder.state, holder.contact))
+            .map(|(index, _)| index);
         let others: Vec<IdentityState> = held.iter().filter(|holder| facts.root(holder.contact) != contact).map(|holder| holder.state).collect();
         let free = !others.iter().any(|state| !matches!(state, IdentityState::Historic));
         let state = match mine {

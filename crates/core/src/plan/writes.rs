@@ -184,7 +184,7 @@ pub struct NewEvent {
     pub name: &'static str,
 }
 
-/// The names of the events that intake tells.
+/// The names of the events.
 pub mod event {
     /// A lead was made.
     pub const LEAD_CREATED: &str = "lead.created";
@@ -200,6 +200,12 @@ pub mod event {
     pub const CONTACT_CREATED: &str = "contact.created";
     /// A known contact without an open lead came back.
     pub const CONTACT_RETURNED: &str = "contact.returned";
+    /// A waiting contact was taken by a manager.
+    pub const CONTACT_TAKEN: &str = "contact.taken";
+    /// An activity was taken off its lead and contact.
+    pub const ACTIVITY_DETACHED: &str = "activity.detached";
+    /// A detached activity was put back.
+    pub const ACTIVITY_RESTORED: &str = "activity.restored";
     /// A submission waits for a person.
     pub const SUBMISSION_QUARANTINED: &str = "submission.quarantined";
     /// A submission was kept as spam.
