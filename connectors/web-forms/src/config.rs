@@ -1,0 +1,234 @@
+//! Reading a source's keys: every problem at once, unknown keys by name.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use jiff::SignedDuration;
+use leadgate_core::attribution::{Origin, attribution_key};
+use leadgate_core::phone::Country;
+use leadgate_core::ports::BuildProblem;
+use leadgate_core::rules::{IdentityOverrides, KnownContact, LeadPer, SourceRules, Strength};
+use leadgate_wire::fields::Kind;
+use toml::{Table, Value};
+
+/// A table being read. What is left in it at the end is unknown.
+pub(crate) struct Keys {
+    table: Table,
+    prefix: String,
+    known: Vec<&'static str>,
+    problems: Vec<BuildProblem>,
+}
+
+impl Keys {
+    pub(crate) fn new(table: Table) -> Self {
+        Self { table, prefix: String::new(), known: Vec::new(), problems: Vec::new() }
+    }
+
+    pub(crate) fn problem(&mut self, key: &str, words: impl Into<String>) {
+        self.problems.push(BuildProblem { key: format!("{}{key}", self.prefix), words: words.into() });
+    }
+
+    pub(crate) fn value(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        self.table.remove(key)
+    }
+
+    /// Takes a value of one type; anything else is a problem in the given words.
+    fn typed<T>(&mut self, key: &'static str, wanted: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+        let value = self.value(key)?;
+        let read = read(&value);
+        if read.is_none() {
+            self.problem(key, format!("it is {}, but must be {wanted}", type_name(&value)));
+        }
+        read
+    }
+
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
+        self.typed(key, "a text", |value| value.as_str().map(str::to_owned))
+    }
+
+    pub(crate) fn yes(&mut self, key: &'static str) -> Option<bool> {
+        self.typed(key, "true or false", Value::as_bool)
+    }
+
+    pub(crate) fn number(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+        let number = self.typed(key, &wanted, Value::as_integer)?;
+        let fitting = u64::try_from(number).ok().filter(|number| range.contains(number));
+        if fitting.is_none() {
+            self.problem(key, format!("it is {number}, but must be {wanted}"));
+        }
+        fitting
+    }
+
+    /// A list of texts; one text stands for a list of one.
+    pub(crate) fn list(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.typed(key, "a list of texts", |value| match value {
+            Value::String(one) => Some(vec![one.clone()]),
+            Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn table(&mut self, key: &'static str) -> Option<Table> {
+        self.typed(key, "a table", |value| value.as_table().cloned())
+    }
+
+    pub(crate) fn one_of<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        let choice = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+        if choice.is_none() {
+            let names: Vec<String> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
+            self.problem(key, format!("it is {text:?}, but must be one of {}", names.join(", ")));
+        }
+        choice
+    }
+
+    /// Problems with unknown keys added; none: all is well.
+    pub(crate) fn finish(mut self) -> Vec<BuildProblem> {
+        self.known.sort_unstable();
+        self.known.dedup();
+        let unknown: Vec<String> = self.table.keys().cloned().collect();
+        for key in unknown {
+            let known = self.known.join(", ");
+            self.problem(&key, format!("there is no such key here; there are: {known}"));
+        }
+        self.problems
+    }
+
+    /// Reads a table within this one with its own known keys.
+    fn within<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let table = self.table(key)?;
+        let mut inner = Self { table, prefix: format!("{}{key}.", self.prefix), known: Vec::new(), problems: Vec::new() };
+        let out = read(&mut inner);
+        self.problems.extend(inner.finish());
+        Some(out)
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a text",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list (of other things)",
+        Value::Table(_) => "a table",
+    }
+}
+
+/// The keys every kind of source has.
+pub(crate) fn rules(keys: &mut Keys) -> SourceRules {
+    let mut rules = SourceRules::default();
+    if let Some(country) = keys.text("country") {
+        rules.country = Country::parse(&country);
+        if rules.country.is_none() {
+            keys.problem("country", format!("{country:?} is no country; write its two letters, e.g. \"RU\""));
+        }
+    }
+    let known = [("attach", KnownContact::Attach), ("repeat_lead", KnownContact::RepeatLead), ("reopen", KnownContact::Reopen)];
+    rules.known_contact = keys.one_of("known_contact", &known).unwrap_or_default();
+    if let Some(days) = keys.number("reopen_days", 1..=3650) {
+        rules.reopen_within = hours(days * 24);
+    }
+    rules.lead_per = keys.one_of("lead_per", &[("person", LeadPer::Person), ("delivery", LeadPer::Delivery)]).unwrap_or_default();
+    if let Some(seconds) = keys.number("repeat_window_s", 0..=86_400) {
+        rules.repeat_window = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(300));
+    }
+    let worth = [("strong", Strength::Strong), ("weak", Strength::Weak), ("none", Strength::None)];
+    rules.identities = keys
+        .within("identities", |keys| IdentityOverrides {
+            phone: keys.one_of("phone", &worth),
+            email: keys.one_of("email", &worth),
+        })
+        .unwrap_or_default();
+    for (key, value) in keys.table("utm_defaults").unwrap_or_default() {
+        match (attribution_key(&key), value.as_str()) {
+            (Some(_), Some(text)) => {
+                rules.touch.offer(&key, text, Origin::SourceDefault);
+            }
+            (None, _) => keys
+                .problem(&format!("utm_defaults.{key}"), "it is no campaign tag; there are utm_source, utm_medium and the like"),
+            (_, None) => keys.problem(&format!("utm_defaults.{key}"), "it must be a text"),
+        }
+    }
+    rules
+}
+
+fn hours(hours: u64) -> SignedDuration {
+    SignedDuration::from_hours(i64::try_from(hours).unwrap_or(24 * 30))
+}
+
+/// `fields = { tel2 = "phone" }`: what the owner says of his fields, by their names in lower case.
+pub(crate) fn fields(keys: &mut Keys) -> HashMap<String, Kind> {
+    let mut fields = HashMap::new();
+    for (name, value) in keys.table("fields").unwrap_or_default() {
+        if let Some(kind) = value.as_str().and_then(Kind::parse) {
+            fields.insert(name.trim().to_lowercase(), kind);
+        } else {
+            let known: Vec<&str> = Kind::names().collect();
+            keys.problem(&format!("fields.{name}"), format!("a field can be one of: {}", known.join(", ")));
+        }
+    }
+    fields
+}
+
+/// `title`: a line that names every enquiry of the source.
+pub(crate) fn title(keys: &mut Keys) -> Option<String> {
+    keys.text("title").as_deref().and_then(leadgate_core::text::present)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (SourceRules, Vec<String>) {
+        let mut keys = Keys::new(text.parse().unwrap());
+        let rules = rules(&mut keys);
+        fields(&mut keys);
+        (rules, keys.finish().into_iter().map(|p| format!("{}: {}", p.key, p.words)).collect())
+    }
+
+    #[test]
+    fn common_keys() {
+        let (rules, problems) = read(
+            "country = \"RU\"\nknown_contact = \"reopen\"\nreopen_days = 10\nlead_per = \"delivery\"\nrepeat_window_s = 60\n\
+             identities = { phone = \"none\" }\nutm_defaults = { utm_source = \"site\" }\nfields = { Tel2 = \"phone\" }",
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(rules.country.map(|c| c.as_str().to_owned()).as_deref(), Some("RU"));
+        assert_eq!(rules.reopen_within, SignedDuration::from_hours(240));
+        assert_eq!(rules.identities.phone, Some(Strength::None));
+        assert_eq!(rules.touch.get("utm_source"), Some("site"));
+    }
+
+    #[test]
+    fn all_problems_at_once() {
+        let (_, problems) = read(
+            "country = \"Narnia\"\nknown_contact = 1\nreopen_days = 0\nlead_per = \"x\"\nidentities = { phone = \"great\", fax = 1 }\n\
+             utm_defaults = { name = \"x\", utm_source = 1 }\nfields = { a = \"b\" }\nwhat = 1",
+        );
+        let keys: Vec<&str> = problems.iter().filter_map(|problem| problem.split(':').next()).collect();
+        assert_eq!(
+            keys,
+            [
+                "country",
+                "known_contact",
+                "reopen_days",
+                "lead_per",
+                "identities.phone",
+                "identities.fax",
+                "utm_defaults.name",
+                "utm_defaults.utm_source",
+                "fields.a",
+                "what"
+            ]
+        );
+        assert!(problems.iter().any(|p| p == "known_contact: it is a whole number, but must be a text"), "{problems:?}");
+        assert!(
+            problems.iter().any(|p| p.starts_with("identities.fax: there is no such key here; there are: email, phone")),
+            "{problems:?}"
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! From a posted form to a submission.
+
+use leadgate_core::attribution::Origin;
+use leadgate_core::ports::{Refusal, Request};
+use leadgate_core::submission::{ContentHash, Draft, Hold, Key, Purpose, Signal, Submission};
+use leadgate_core::text;
+use leadgate_wire::body::{self, BodyError, Decoded, Entry, Limits, Shape};
+use leadgate_wire::redact;
+
+use super::config::Config;
+use super::{LANGUAGE, NEXT, RENDERING, SHOWN_AT};
+use crate::draft::{self, Circumstances, Placed};
+
+/// More links than people write in an enquiry.
+const MANY_LINKS: u32 = 5;
+
+/// What a form posted, decoded but for its redirect.
+pub(super) fn decode(request: &Request<'_>) -> Result<(Decoded, Vec<Entry>), BodyError> {
+    let limits = Limits::default();
+    let content_type = request.header("content-type").unwrap_or_default();
+    let decoded = body::decode(content_type, request.body, request.parts, &limits)?;
+    Ok((decoded, body::query(request.query(), &limits)?))
+}
+
+/// Makes the submission. A body over a limit is refused; one that means nothing is kept for a person to look at.
+pub(super) fn deliver(config: &Config, request: &Request<'_>) -> Result<Submission, Refusal> {
+    match decode(request) {
+        Ok((decoded, query)) => Ok(read(config, request, decoded, query)),
+        Err(BodyError::Unreadable(why)) => Ok(unreadable(config, request, &why)),
+        Err(error) => Err(Refusal::Oversize(error.to_string())),
+    }
+}
+
+fn read(config: &Config, request: &Request<'_>, decoded: Decoded, query: Vec<Entry>) -> Submission {
+    let Decoded { shape, entries, files, refused } = decoded;
+    if shape == Shape::Empty && query.iter().all(|entry| entry.value.trim().is_empty()) {
+        return unreadable(config, request, "the form was empty");
+    }
+    let placed = draft::place(entries, query);
+    let honeypot = honeypot(config, &placed);
+    let meant: Vec<Placed> = placed.iter().filter(|one| !is_control(config, &one.entry)).cloned().collect();
+    let around = Circumstances { own: &config.own, received_at: request.received_at, address: request.peer };
+    let mut said = draft::fill(&meant, &around);
+    let nothing = placed.iter().all(|one| one.entry.value.trim().is_empty()) && files.is_empty() && refused.is_empty();
+    let content = draft::content_hash(&placed, &files, |entry| is_per_request(&entry.name));
+    draft::files(&mut said, files, refused);
+    let mut signals = Vec::new();
+    if let Some(field) = honeypot {
+        signals.push(Signal::Honeypot { field });
+        said.files.clear();
+    }
+    signals.extend(too_fast(config, request, &placed));
+    signals.extend(links(&said));
+    circumstances(config, request, &placed, &mut said);
+    Submission {
+        keys: draft::first(&placed, RENDERING).and_then(|id| Key::new("form_id", id)).into_iter().collect(),
+        content,
+        draft: said,
+        signals,
+        hold: hold(config, request, nothing),
+        purpose: if is_test(&placed) { Purpose::Test } else { Purpose::Lead },
+        ..bare(config, request)
+    }
+}
+
+fn hold(config: &Config, request: &Request<'_>, nothing: bool) -> Option<Hold> {
+    config.origins.hold(request, &config.source).or_else(|| {
+        nothing.then(|| Hold {
+            code: "unreadable".to_owned(),
+            words: "no field of the form was filled in".to_owned(),
+            authenticated: true,
+        })
+    })
+}
+
+/// A submission of nothing but its bytes.
+fn bare(config: &Config, request: &Request<'_>) -> Submission {
+    let hide = |path: &[String], value: &str| draft::hide(&config.own, path, value);
+    Submission {
+        id: request.id,
+        source: request.source.clone(),
+        keys: Vec::new(),
+        content: ContentHash([0; 32]),
+        received_at: request.received_at,
+        occurred_at: None,
+        historic: false,
+        raw: redact::raw(request, &hide, true),
+        draft: Draft::default(),
+        signals: Vec::new(),
+        hold: None,
+        purpose: Purpose::Lead,
+    }
+}
+
+fn unreadable(config: &Config, request: &Request<'_>, why: &str) -> Submission {
+    let mut submission = bare(config, request);
+    submission.content = ContentHash(submission.raw.sha256);
+    let hold = Hold { code: "unreadable".to_owned(), words: format!("the form cannot be read: {why}"), authenticated: true };
+    submission.hold = config.origins.hold(request, &config.source).or(Some(hold));
+    submission.draft.title.clone_from(&config.title);
+    circumstances(config, request, &[], &mut submission.draft);
+    submission
+}
+
+/// What the request itself tells: the page, the browser, the address.
+fn circumstances(config: &Config, request: &Request<'_>, placed: &[Placed], draft: &mut Draft) {
+    if let Some(referer) = request.header("referer").and_then(text::present)
+        && !same_place(&referer, request.url)
+    {
+        draft.touch.offer_url(&referer, Origin::Referrer);
+        if draft.touch.page.is_none() {
+            draft.touch.page = Some(text::cut(&referer, 2000).to_owned());
+        }
+    }
+    draft::consent_pages(draft);
+    if config.title.is_some() {
+        draft.title.clone_from(&config.title);
+    }
+    draft.address = request.peer;
+    draft.user_agent = request.header("user-agent").and_then(text::present).map(|agent| text::cut(&agent, 500).to_owned());
+    draft.language = draft::first(placed, LANGUAGE).map(|language| text::cut(language, 20).to_owned());
+}
+
+/// Whether two URLs differ in their query at most.
+fn same_place(a: &str, b: &str) -> bool {
+    let place = |url: &str| -> String {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        rest.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/').to_lowercase()
+    };
+    place(a) == place(b)
+}
+
+/// Names that are new in every rendering or request, and say nothing of what was meant.
+fn is_per_request(name: &str) -> bool {
+    [RENDERING, SHOWN_AT, LANGUAGE].iter().chain(NEXT).any(|control| draft::same_name(control, name))
+}
+
+fn is_control(config: &Config, entry: &Entry) -> bool {
+    is_per_request(&entry.name)
+        || config.honeypots.iter().any(|name| draft::same_name(name, &entry.name))
+        || is_test_marker(entry)
+}
+
+/// `test` with a value that only a marker has; a field of that name with an answer in it is a field.
+fn is_test_marker(entry: &Entry) -> bool {
+    let named =
+        matches!(entry.path.as_slice(), [name] if ["test", "_test", "is_test"].iter().any(|known| draft::same_name(known, name)));
+    named && matches!(entry.value.trim().to_ascii_lowercase().as_str(), "true" | "1" | "test")
+}
+
+fn is_test(placed: &[Placed]) -> bool {
+    placed.iter().any(|one| one.from == Origin::Field && is_test_marker(&one.entry))
+}
+
+fn honeypot(config: &Config, placed: &[Placed]) -> Option<String> {
+    placed
+        .iter()
+        .filter(|one| !one.entry.value.trim().is_empty())
+        .find(|one| config.honeypots.iter().any(|name| draft::same_name(name, &one.entry.name)))
+        .map(|one| text::cut(one.entry.name.trim(), 100).to_owned())
+}
+
+fn too_fast(config: &Config, request: &Request<'_>, placed: &[Placed]) -> Option<Signal> {
+    let shown: i64 = draft::first(placed, SHOWN_AT)?.parse().ok()?;
+    // A visitor's clock that is ahead of ours tells nothing.
+    let millis = u64::try_from(request.received_at.as_millisecond().checked_sub(shown)?).ok()?;
+    (millis < config.min_fill_ms).then_some(Signal::TooFast { millis })
+}
+
+fn links(draft: &Draft) -> Option<Signal> {
+    let message = draft.message.as_deref()?.to_lowercase();
+    let schemes = message.matches("http://").count() + message.matches("https://").count();
+    let bare = message.match_indices("www.").filter(|(at, _)| !message[..*at].ends_with("://")).count();
+    let count = u32::try_from(schemes + bare).unwrap_or(u32::MAX);
+    (count > MANY_LINKS).then_some(Signal::Links { count })
+}

@@ -1,0 +1,12 @@
+//! Connectors for forms: a site's own HTML form, and Tilda.
+
+mod config;
+mod draft;
+pub mod html_form;
+mod names;
+pub mod tilda;
+
+use leadgate_core::ports::SourceKind;
+
+/// The kinds of source in this crate.
+pub const KINDS: &[SourceKind] = &[html_form::KIND, tilda::KIND];

@@ -1,0 +1,16 @@
+//! What Leadgate's connectors share.
+//!
+//! [`body`] turns whatever a sender posts into an ordered list of fields, by content rather than by what its header says;
+//! [`fields`] knows what forms call a name, a phone or a consent; [`redact`] overwrites secrets in what is kept; [`auth`]
+//! compares secrets; [`client`] talks to a running gateway.
+
+pub mod auth;
+pub mod body;
+mod cards;
+mod charset;
+pub mod client;
+pub mod fields;
+pub mod json;
+mod pairs;
+pub mod redact;
+mod words;
