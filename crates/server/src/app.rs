@@ -1,0 +1,236 @@
+//! The gateway as a whole: built (the port is taken, nothing runs yet), then run until it is told to stop.
+
+mod banner;
+mod bind;
+mod gateway;
+mod live;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use leadgate_core::ports::{NewToken, Store};
+use leadgate_core::secret::Secret;
+use leadgate_core::views::Scope;
+use leadgate_store_sqlite::{Options, SqliteStore};
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, SetOnce};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use gateway::{Gateway, RefusalCounts, Reloaded};
+pub use live::{AddressLimit, Live, LiveSource, Pace, compare_with_nothing};
+
+use crate::attachments::{self, Attachments};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::api::TokenCache;
+use crate::http::{self, Limits};
+use crate::intake::{self, Committer, RulesCell, StoreCell};
+use crate::metrics::{self, Meters};
+use crate::shutdown::Shutdown;
+use crate::{housekeeping, secrets};
+
+/// Reads the configuration again.
+pub type Reload = Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
+
+/// The name of the token of this machine's own commands.
+pub const LOCAL_TOKEN: &str = "local";
+
+/// After a hard stop, or after the drain, what waits for its commit gets this long.
+const LAST_COMMITS: Duration = Duration::from_secs(5);
+
+/// A gateway that holds its port and does not run yet.
+pub struct App {
+    gateway: Arc<Gateway>,
+    committer: Committer,
+    listeners: Vec<std::net::TcpListener>,
+    addresses: Vec<SocketAddr>,
+    note: Option<String>,
+    api_token: Secret,
+    database: PathBuf,
+    limits: Limits,
+    drain: Duration,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Takes the port, then makes everything that must be there before the first request. The database is opened by
+    /// [`App::run`]: while migrations run, requests wait.
+    pub fn build(config: Config, clock: Clock, reload: Reload) -> anyhow::Result<Self> {
+        let bound = bind::bind(&config.server.listen)?;
+        let addresses = bound.listeners.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>()?;
+        let prometheus = metrics::install();
+        secrets::create_data_dir(&config.data_dir)?;
+        let api_token = secrets::api_token(&config.data_dir)?;
+        let attachments = Attachments::open(&attachments::folder(&config.data_dir))?;
+        let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
+        let (drain, data_dir, database) = (config.server.drain, config.data_dir.clone(), config.database.path.clone());
+        let live = Live::new(config)?;
+        let rules = RulesCell::new(Arc::clone(&live.rules));
+        let store: StoreCell = Arc::new(SetOnce::new());
+        let (intake, committer) = intake::intake(intake::Limits::default(), rules.clone(), Arc::clone(&store));
+        let gateway = Gateway {
+            started_at: clock.now(),
+            clock,
+            intake,
+            attachments,
+            meters: Meters::default(),
+            prometheus,
+            tokens: TokenCache::default(),
+            refusals: RefusalCounts::default(),
+            data_dir,
+            disk_free: AtomicU64::new(u64::MAX),
+            store,
+            live: RwLock::new(Arc::new(live)),
+            rules,
+            reload,
+            reloading: tokio::sync::Mutex::new(()),
+            proxy_warned: AtomicBool::new(false),
+        };
+        Ok(Self {
+            gateway: Arc::new(gateway),
+            committer,
+            listeners: bound.listeners,
+            addresses,
+            note: bound.note,
+            api_token,
+            database,
+            limits,
+            drain,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What every request handler shares.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// What a person should know at the start.
+    pub fn banner(&self) -> String {
+        banner::banner(&self.gateway, &self.addresses, self.note.as_deref(), &self.database)
+    }
+
+    /// Serves until told to stop; then finishes what is under way within `server.drain`, or stops at once when told twice.
+    pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
+        let Self { gateway, committer, listeners, addresses, note, api_token, database, limits, drain } = self;
+        if let Some(note) = note {
+            tracing::warn!("{note}");
+        }
+        let connections = TaskTracker::new();
+        let responder = http::responder(Arc::clone(&gateway));
+        let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+        for listener in listeners {
+            let listener = TcpListener::from_std(listener).context("the listening socket cannot be used")?;
+            let (room, tasks) = (Arc::clone(&room), connections.clone());
+            connections.spawn(http::serve(listener, responder.clone(), limits, room, tasks, shutdown.clone()));
+        }
+        tracing::info!(?addresses, "listening");
+        // Senders that came early wait for this.
+        let opened = tokio::select! {
+            opened = open(&database, &gateway, &api_token) => opened,
+            () = shutdown.soft().cancelled() => Err(anyhow::anyhow!("stopped before the database was open")),
+        };
+        let outcome = match opened {
+            Ok(store) => {
+                serve(&gateway, committer, store, &connections, &shutdown, drain).await;
+                Ok(())
+            }
+            Err(error) => {
+                shutdown.stop_hard();
+                connections.close();
+                connections.wait().await;
+                Err(error)
+            }
+        };
+        tracing::info!("stopped");
+        outcome
+    }
+}
+
+/// Runs with an open store, until the stop and through it.
+async fn serve(
+    gateway: &Arc<Gateway>,
+    committer: Committer,
+    store: Arc<dyn Store>,
+    connections: &TaskTracker,
+    shutdown: &Shutdown,
+    drain: Duration,
+) {
+    let (last_commit, keep_house) = (CancellationToken::new(), CancellationToken::new());
+    let workers = TaskTracker::new();
+    workers.spawn(committer.run(Arc::clone(&store), last_commit.clone()));
+    let housekeeper = workers.spawn(housekeeping::run(Arc::clone(gateway), Arc::clone(&store), keep_house.clone()));
+    // Only now: whoever waits for the store finds its committer at work.
+    if gateway.store.set(Arc::clone(&store)).is_err() {
+        tracing::error!("the store was opened twice");
+    }
+    loop {
+        tokio::select! {
+            () = shutdown.soft().cancelled() => break,
+            () = shutdown.reload_asked() => {
+                // Told in the log by the reload itself, taken or not.
+                if let Err(error) = gateway.reload().await {
+                    tracing::debug!(error = format!("{error:#}"), "a reload on a signal was refused");
+                }
+            }
+        }
+    }
+    connections.close();
+    tokio::select! {
+        () = connections.wait() => {}
+        () = tokio::time::sleep(drain) => {
+            tracing::warn!(open = connections.len(), "some requests did not finish in time");
+            shutdown.stop_hard();
+        }
+        () = shutdown.hard().cancelled() => {}
+    }
+    keep_house.cancel();
+    last_commit.cancel();
+    workers.close();
+    if tokio::time::timeout(LAST_COMMITS, async {
+        workers.wait().await;
+        connections.wait().await;
+    })
+    .await
+    .is_err()
+    {
+        tracing::warn!("some work was given up; nothing of it was acknowledged");
+    }
+    housekeeper.abort();
+    store.close().await;
+}
+
+/// Opens the database and makes sure this machine's own commands are let in.
+async fn open(database: &std::path::Path, gateway: &Gateway, api_token: &Secret) -> anyhow::Result<Arc<dyn Store>> {
+    let database = database.to_path_buf();
+    // On a thread of its own: migrations of a large database would hold up the requests that wait for them.
+    let runtime = tokio::runtime::Handle::current();
+    let opening = tokio::task::spawn_blocking(move || runtime.block_on(SqliteStore::open(&database, Options::default())));
+    let store: Arc<dyn Store> = Arc::new(opening.await.context("opening the database panicked")??);
+    let hash: [u8; 32] = Sha256::digest(api_token.expose().as_bytes()).into();
+    if store.token(hash).await?.is_none() {
+        let now = gateway.clock.now();
+        // The file was deleted or restored: the token of before is no longer good.
+        store.revoke_token(LOCAL_TOKEN, now).await?;
+        let token = NewToken { name: LOCAL_TOKEN.to_owned(), hash, scopes: vec![Scope::Admin], sources: None };
+        if !store.add_token(token, now).await? {
+            tracing::warn!("the key in the data folder could not be registered: this machine's own commands will not be let in");
+        }
+    }
+    Ok(store)
+}

@@ -1,0 +1,298 @@
+//! What a configuration means to running code: sources that can be called, and the rest a reload may change.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::bail;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use ipnet::IpNet;
+use jiff::Timestamp;
+use leadgate_core::ids::SourceId;
+use leadgate_core::phone::Country;
+use leadgate_core::ports::{Mode, Push};
+use leadgate_core::rules::Rules;
+use leadgate_core::secret::Secret;
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use crate::config::{Config, Language};
+use crate::metrics::SourceMeters;
+use crate::secrets::SourceTokens;
+
+/// What nobody vouches for is kept this often a minute and source; more is only counted.
+const RING_A_MINUTE: u64 = 30;
+/// An address over its limit by this factor is turned away.
+const FLOOD_FACTOR: u32 = 10;
+
+/// The configuration in force.
+#[derive(Debug)]
+pub struct Live {
+    /// The company's name.
+    pub company: String,
+    /// Reads phone numbers in searches.
+    pub country: Country,
+    /// Times are shown in this zone.
+    pub time_zone: jiff::tz::TimeZone,
+    /// The language of pages when the browser names none we speak.
+    pub language: Language,
+    /// Nobody has set that language.
+    pub language_assumed: bool,
+    /// The address senders are told, if one is configured.
+    pub public_url: Option<String>,
+    /// `public_url`, or this machine's own address.
+    pub base_url: String,
+    /// Proxies whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a sender may take for the body.
+    pub body_timeout: Duration,
+    /// The ids of managers; empty: any name will do.
+    pub managers: Vec<String>,
+    /// The rules of the plan.
+    pub rules: Arc<Rules>,
+    /// Sources in the order of the configuration.
+    pub sources: Vec<Arc<LiveSource>>,
+    by_id: HashMap<SourceId, usize>,
+    /// The files it was read from.
+    pub files: Vec<std::path::PathBuf>,
+    /// What was assumed, in words.
+    pub assumed: Vec<String>,
+    /// What only a restart changes, to tell when a reload would need one.
+    pub fixed: String,
+}
+
+/// A source that can be called.
+pub struct LiveSource {
+    /// Its id.
+    pub id: SourceId,
+    /// Its kind's name.
+    pub kind: &'static str,
+    /// Whether it takes anything.
+    pub enabled: bool,
+    /// Its connector.
+    pub push: Box<dyn Push>,
+    /// What it counts.
+    pub meters: SourceMeters,
+    /// How much one address may send.
+    pub limit: Option<AddressLimit>,
+    tokens: Vec<Secret>,
+    hashes: Vec<[u8; 32]>,
+    ring: Ring,
+}
+
+impl std::fmt::Debug for LiveSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveSource").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    /// Makes a configuration live. Tokens nobody has configured are made and kept in the data folder.
+    pub fn new(mut config: Config) -> anyhow::Result<Self> {
+        let missing = config.without_tokens();
+        if !missing.is_empty() {
+            config.add_tokens(&SourceTokens::load_or_create(&config.data_dir, &missing)?);
+        }
+        let rules = Arc::new(config.rules());
+        let base_url = config.base_url();
+        let fixed = fixed(&config);
+        let sources =
+            config.sources.into_iter().map(|source| LiveSource::new(source).map(Arc::new)).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self {
+            company: config.company.name,
+            country: config.company.country,
+            time_zone: config.company.time_zone,
+            language: config.company.language,
+            language_assumed: config.assumed.iter().any(|words| words.starts_with("language ")),
+            public_url: config.server.public_url,
+            base_url,
+            trusted_proxies: config.server.trusted_proxies,
+            body_timeout: config.server.body_timeout,
+            managers: config.managers.into_iter().map(|manager| manager.id.0).collect(),
+            rules,
+            by_id: sources.iter().enumerate().map(|(at, source)| (source.id.clone(), at)).collect(),
+            sources,
+            files: config.files,
+            assumed: config.assumed,
+            fixed,
+        })
+    }
+
+    /// A source that takes something.
+    pub fn source(&self, id: &str) -> Option<&Arc<LiveSource>> {
+        // The ids are few; a hash of the id beats making a `SourceId` to look it up with.
+        let found = if self.sources.len() <= 8 {
+            self.sources.iter().find(|source| source.id.as_str() == id)
+        } else {
+            self.by_id.get(&SourceId::parse(id).ok()?).and_then(|at| self.sources.get(*at))
+        };
+        found.filter(|source| source.enabled)
+    }
+}
+
+fn fixed(config: &Config) -> String {
+    let server = &config.server;
+    let (database, data_dir) = (config.database.path.display(), config.data_dir.display());
+    format!("{:?} {:?} {} {:?} {database} {data_dir}", server.listen, server.header_timeout, server.max_connections, server.drain)
+}
+
+impl LiveSource {
+    fn new(source: crate::config::Source) -> anyhow::Result<Self> {
+        let Mode::Push(push) = source.connector.mode else {
+            bail!("source {} ({}) asks a remote server, which this gateway does not do yet", source.id, source.kind.name);
+        };
+        Ok(Self {
+            meters: SourceMeters::new(&source.id),
+            limit: push.per_address().and_then(NonZeroU32::new).map(AddressLimit::new),
+            id: source.id,
+            kind: source.kind.name,
+            enabled: source.enabled,
+            push,
+            hashes: source.tokens.iter().map(|token| hash(token.expose())).collect(),
+            tokens: source.tokens,
+            ring: Ring::default(),
+        })
+    }
+
+    /// Whether a text is one of its tokens. Hashes are compared, all of them and in constant time.
+    pub fn accepts(&self, token: &str) -> bool {
+        let given = hash(token);
+        self.hashes.iter().fold(Choice::from(0), |found, known| found | known.ct_eq(&given)).into()
+    }
+
+    /// The path of its URL, with the current token.
+    pub fn path(&self) -> String {
+        format!("/in/{}/{}", self.id, self.tokens.first().map_or("", Secret::expose))
+    }
+
+    /// How many tokens it has: two while senders move to a new URL.
+    pub fn tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether there is room for one more of what nobody vouches for.
+    pub fn ring_has_room(&self, now: Timestamp) -> bool {
+        self.ring.take(now)
+    }
+}
+
+/// Spends the time of a comparison where there is nothing to compare with.
+pub fn compare_with_nothing(token: &str) {
+    let nothing: bool = hash(token).ct_eq(&[0; 32]).into();
+    std::hint::black_box(nothing);
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// Counts within the running minute, packed into one word: the minute above, the count below.
+#[derive(Debug, Default)]
+struct Ring(AtomicU64);
+
+impl Ring {
+    fn take(&self, now: Timestamp) -> bool {
+        let minute = (now.as_second().unsigned_abs() / 60) & 0xffff_ffff;
+        let next = |word: u64| match word >> 32 == minute {
+            true if word & 0xffff_ffff >= RING_A_MINUTE => None,
+            true => Some(word + 1),
+            false => Some(minute << 32 | 1),
+        };
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    }
+}
+
+/// How much one address may send: over the first limit a delivery is suspect, over the second it is turned away.
+pub struct AddressLimit {
+    people: DefaultKeyedRateLimiter<IpAddr>,
+    flood: DefaultKeyedRateLimiter<IpAddr>,
+    clock: DefaultClock,
+}
+
+/// What a limit says of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As people send.
+    Usual,
+    /// More than an office sends.
+    Suspect,
+    /// A flood: come back after so many seconds.
+    Flood(u64),
+}
+
+impl AddressLimit {
+    fn new(a_minute: NonZeroU32) -> Self {
+        let flood = a_minute.saturating_mul(NonZeroU32::MIN.saturating_add(FLOOD_FACTOR - 1));
+        Self {
+            people: RateLimiter::dashmap(Quota::per_minute(a_minute).allow_burst(a_minute)),
+            flood: RateLimiter::dashmap(Quota::per_minute(flood).allow_burst(flood)),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// Counts a call from an address.
+    pub fn check(&self, address: IpAddr) -> Pace {
+        let address = network(address);
+        if let Err(until) = self.flood.check_key(&address) {
+            return Pace::Flood(until.wait_time_from(self.clock.now()).as_secs().max(1));
+        }
+        match self.people.check_key(&address) {
+            Ok(()) => Pace::Usual,
+            Err(_) => Pace::Suspect,
+        }
+    }
+
+    /// Forgets addresses that have been quiet.
+    pub fn prune(&self) {
+        for limiter in [&self.people, &self.flood] {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+/// One household has a /64 of IPv6 to itself: its addresses are one.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_takes_so_many_a_minute() {
+        let ring = Ring::default();
+        let now: Timestamp = "2026-11-21T10:00:30Z".parse().unwrap();
+        assert_eq!((0..100).filter(|_| ring.take(now)).count(), 30);
+        assert!(ring.take("2026-11-21T10:01:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_address_is_suspect_before_it_is_turned_away() {
+        let limit = AddressLimit::new(NonZeroU32::new(5).unwrap());
+        let (one, other) = (IpAddr::from([203, 0, 113, 1]), IpAddr::from([203, 0, 113, 2]));
+        let paces: Vec<Pace> = (0..60).map(|_| limit.check(one)).collect();
+        assert!(paces[..5].iter().all(|pace| *pace == Pace::Usual));
+        assert!(paces[10..50].iter().all(|pace| *pace == Pace::Suspect));
+        assert!(matches!(paces[59], Pace::Flood(seconds) if seconds >= 1));
+        assert_eq!(limit.check(other), Pace::Usual);
+    }
+
+    #[test]
+    fn a_v6_household_is_one_address() {
+        let (a, b): (IpAddr, IpAddr) = ("2001:db8:1:2::7".parse().unwrap(), "2001:db8:1:2:ffff::1".parse().unwrap());
+        assert_eq!(network(a), network(b));
+        assert_ne!(network(a), network("2001:db8:1:3::7".parse().unwrap()));
+    }
+}

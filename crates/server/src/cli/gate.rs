@@ -1,0 +1,431 @@
+//! How a command reaches leads: reading, from the database or a gateway; changing, through the gateway that serves it, or
+//! directly when none does.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::{Context as _, anyhow, bail};
+use jiff::tz::TimeZone;
+use leadgate_core::change::{Close, LeadChange};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
+use leadgate_core::ports::{Act, NewToken, Store};
+use leadgate_core::secret::Secret;
+use leadgate_core::views::{
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView, Scope,
+    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+};
+use leadgate_store_sqlite::{OpenError, Options, SqliteStore};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::api::{Api, Query, step};
+use super::args::Globals;
+use crate::app::LOCAL_TOKEN;
+use crate::clock::Clock;
+use crate::config::{Config, Listen, LoadOptions};
+use crate::secrets;
+
+/// What every command has: the configuration and the way to the leads.
+pub(super) struct Gate {
+    /// The configuration of this folder.
+    pub config: Config,
+    /// What was given with the command.
+    pub globals: Globals,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Gate {
+    /// Loads the configuration.
+    pub fn new(globals: &Globals) -> anyhow::Result<Self> {
+        let config = Config::load(LoadOptions::from_process(globals.config.clone()))?;
+        Ok(Self { config, globals: globals.clone(), clock: Clock::system() })
+    }
+
+    /// The company's time zone.
+    pub fn zone(&self) -> &TimeZone {
+        &self.config.company.time_zone
+    }
+
+    /// Whether the answer is for a program.
+    pub fn json(&self) -> bool {
+        self.globals.json
+    }
+
+    /// The way to read.
+    pub async fn reader(&self) -> anyhow::Result<Reader> {
+        if let Some(api) = self.distant()? {
+            return Ok(Reader::Api(api));
+        }
+        let path = &self.config.database.path;
+        if !path.is_file() {
+            bail!(self.nothing_yet());
+        }
+        let store = SqliteStore::open_read_only(path).await.with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Reader::Store(store))
+    }
+
+    /// The way to change.
+    pub async fn writer(&self) -> anyhow::Result<Writer> {
+        if let Some(api) = self.distant()? {
+            return Ok(Writer::Api(api));
+        }
+        if let Some(api) = self.running().await? {
+            return Ok(Writer::Api(api));
+        }
+        let path = &self.config.database.path;
+        if !path.is_file() {
+            bail!(self.nothing_yet());
+        }
+        match SqliteStore::open(path, Options::default()).await {
+            Ok(store) => Ok(Writer::Store(store, self.clock.clone())),
+            Err(OpenError::Locked(_)) => Err(anyhow!(
+                "a gateway serves this database, but none answers at {}: it may listen elsewhere (name its address with --url), or just be starting",
+                own_address(&self.config.server.listen)
+            )),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The gateway of this folder, if it runs.
+    pub async fn running(&self) -> anyhow::Result<Option<Api>> {
+        if let Some(api) = self.distant()? {
+            return Ok(Some(api));
+        }
+        let url = own_address(&self.config.server.listen);
+        if !Api::new(&url, None)?.answers().await {
+            return Ok(None);
+        }
+        let token = self.token()?.with_context(|| {
+            format!(
+                "a program answers at {url}, but there is no token of it in {}: is it the gateway of another folder? \
+                 Name its configuration with --config, or give a token with LEADGATE_TOKEN",
+                self.config.data_dir.display()
+            )
+        })?;
+        Api::new(&url, Some(token)).map(Some)
+    }
+
+    fn distant(&self) -> anyhow::Result<Option<Api>> {
+        let Some(url) = &self.globals.url else { return Ok(None) };
+        Api::new(url, self.token()?).map(Some)
+    }
+
+    fn token(&self) -> anyhow::Result<Option<Secret>> {
+        match &self.globals.token {
+            Some(token) => Ok(Some(Secret::new(token.trim()))),
+            None => secrets::read_api_token(&self.config.data_dir),
+        }
+    }
+
+    fn nothing_yet(&self) -> String {
+        format!(
+            "there are no leads yet: {} does not exist.\nStart the gateway with `leadgate` (it makes the database), then send a test lead \
+             with `leadgate send`.\nIf it serves another folder, run this command there or name its configuration with --config.",
+            self.config.database.path.display()
+        )
+    }
+
+    /// The manager a command means: the one given, or the only one there is.
+    pub fn manager(&self, given: Option<&str>) -> anyhow::Result<String> {
+        let managers = &self.config.managers;
+        let list = || managers.iter().map(|manager| manager.id.0.as_str()).collect::<Vec<_>>().join(", ");
+        match (given, managers.as_slice()) {
+            (Some(id), []) => Ok(id.to_owned()),
+            (Some(id), _) if self.globals.url.is_some() || managers.iter().any(|manager| manager.id.0 == id) => Ok(id.to_owned()),
+            (Some(id), _) => bail!("there is no manager {id:?} in the configuration; there are: {}", list()),
+            (None, [only]) => Ok(only.id.0.clone()),
+            (None, []) => {
+                bail!("say who takes it: --manager anna (and list your managers in config/local.toml, as [[managers]])")
+            }
+            (None, _) => bail!("say who takes it: --manager with one of {}", list()),
+        }
+    }
+}
+
+/// Where this machine's own commands reach the gateway.
+fn own_address(listen: &Listen) -> String {
+    match listen {
+        Listen::Dual { port } => format!("http://127.0.0.1:{port}"),
+        Listen::Addresses(addresses) => {
+            let best = addresses.iter().find(|address| address.ip().is_loopback()).or_else(|| addresses.first());
+            let reachable = best.map(|address| match address.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+                IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, address.port())),
+                _ => *address,
+            });
+            reachable.map_or_else(|| "http://127.0.0.1:8080".to_owned(), |address| format!("http://{address}"))
+        }
+    }
+}
+
+/// Where a command reads from.
+pub(super) enum Reader {
+    /// The database itself, without changing it.
+    Store(SqliteStore),
+    /// A gateway.
+    Api(Api),
+}
+
+impl Reader {
+    /// Leads, newest first.
+    pub async fn leads(&self, filter: LeadFilter, at: PageAt) -> anyhow::Result<Page<LeadSummary>> {
+        match self {
+            Self::Store(store) => Ok(store.leads(filter, at).await?),
+            Self::Api(api) => {
+                let query = Query::new("/leads")
+                    .with("stage", filter.stage)
+                    .with("open", filter.open)
+                    .sources(filter.sources.as_deref())
+                    .with("contact", filter.contact)
+                    .with("responsible", filter.responsible.as_deref())
+                    .with("since", filter.since)
+                    .with("identity", filter.identity.as_deref())
+                    .with("tests", filter.tests.then_some(true));
+                api.get(&query.page(&at).path()).await
+            }
+        }
+    }
+
+    /// One lead.
+    pub async fn lead(&self, id: LeadId) -> anyhow::Result<Option<LeadDetail>> {
+        match self {
+            Self::Store(store) => Ok(store.lead(id).await?),
+            Self::Api(api) => api.find(&format!("/api/v1/leads/{id}")).await,
+        }
+    }
+
+    /// Contacts, the most recently active first.
+    pub async fn contacts(&self, filter: ContactFilter, at: PageAt) -> anyhow::Result<Page<ContactSummary>> {
+        match self {
+            Self::Store(store) => Ok(store.contacts(filter, at).await?),
+            Self::Api(api) => {
+                let query = Query::new("/contacts")
+                    .with("waiting", filter.waiting.then_some(true))
+                    .with("identity", filter.identity.as_deref())
+                    .with("name", filter.name.as_deref())
+                    .sources(filter.sources.as_deref());
+                api.get(&query.page(&at).path()).await
+            }
+        }
+    }
+
+    /// One contact.
+    pub async fn contact(&self, id: ContactId) -> anyhow::Result<Option<ContactDetail>> {
+        match self {
+            Self::Store(store) => Ok(store.contact(id).await?),
+            Self::Api(api) => api.find(&format!("/api/v1/contacts/{id}")).await,
+        }
+    }
+
+    /// Submissions, newest first.
+    pub async fn submissions(&self, filter: SubmissionFilter, at: PageAt) -> anyhow::Result<Page<SubmissionSummary>> {
+        match self {
+            Self::Store(store) => Ok(store.submissions(filter, at).await?),
+            Self::Api(api) => {
+                let outcomes = filter.outcomes.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>().join(",");
+                let query = Query::new("/submissions")
+                    .with("outcome", Some(outcomes).filter(|list| !list.is_empty()))
+                    .sources(filter.sources.as_deref())
+                    .with("since", filter.since);
+                api.get(&query.page(&at).path()).await
+            }
+        }
+    }
+
+    /// One submission; its bytes are asked for by [`Self::raw`].
+    pub async fn submission(&self, id: SubmissionId) -> anyhow::Result<Option<SubmissionDetail>> {
+        match self {
+            Self::Store(store) => Ok(store.submission(id).await?),
+            Self::Api(api) => api.find(&format!("/api/v1/submissions/{id}")).await,
+        }
+    }
+
+    /// The kept bytes of a submission, unpacked.
+    pub async fn raw(&self, id: SubmissionId) -> anyhow::Result<Option<Vec<u8>>> {
+        match self {
+            Self::Store(store) => {
+                let Some(detail) = store.submission(id).await? else { return Ok(None) };
+                unpack(&detail).map(Some)
+            }
+            Self::Api(api) => api.bytes(&format!("/api/v1/submissions/{id}/raw")).await,
+        }
+    }
+
+    /// Pairs that wait for a look.
+    pub async fn reviews(&self, at: PageAt) -> anyhow::Result<Page<ReviewView>> {
+        match self {
+            Self::Store(store) => Ok(store.reviews(at).await?),
+            Self::Api(api) => api.get(&Query::new("/reviews").page(&at).path()).await,
+        }
+    }
+
+    /// How the sources are doing.
+    pub async fn health(&self) -> anyhow::Result<Vec<SourceHealth>> {
+        match self {
+            Self::Store(store) => Ok(store.health().await?),
+            Self::Api(_) => bail!("a gateway tells of its sources as a whole"),
+        }
+    }
+
+    /// Every API token.
+    pub async fn tokens(&self) -> anyhow::Result<Vec<TokenView>> {
+        match self {
+            Self::Store(store) => Ok(store.tokens().await?),
+            Self::Api(api) => api.get("/api/v1/tokens").await,
+        }
+    }
+
+    /// Everything on one screen.
+    pub async fn totals(&self) -> anyhow::Result<Totals> {
+        match self {
+            Self::Store(store) => Ok(store.totals().await?),
+            Self::Api(api) => api.get("/api/v1/status").await,
+        }
+    }
+}
+
+/// The most bytes a kept body unpacks to: more than any limit of a source.
+const UNPACKED_MOST: usize = 64 << 20;
+
+/// The kept bytes as they were.
+pub(super) fn unpack(detail: &SubmissionDetail) -> anyhow::Result<Vec<u8>> {
+    match detail.codec {
+        leadgate_core::submission::Codec::Plain => Ok(detail.raw.clone()),
+        leadgate_core::submission::Codec::Zstd => {
+            zstd::bulk::decompress(&detail.raw, UNPACKED_MOST).context("the kept bytes of this delivery cannot be unpacked")
+        }
+    }
+}
+
+/// How a command changes things.
+pub(super) enum Writer {
+    /// Through a gateway.
+    Api(Api),
+    /// In the database, which nobody serves now.
+    Store(SqliteStore, Clock),
+}
+
+/// A new token as the API shows it, once.
+#[derive(Deserialize)]
+struct MadeToken {
+    token: String,
+    #[serde(flatten)]
+    view: TokenView,
+}
+
+impl Writer {
+    /// Changes a lead.
+    pub async fn change_lead(&self, id: LeadId, change: LeadChange) -> anyhow::Result<LeadDetail> {
+        match self {
+            Self::Store(store, clock) => Ok(store.change_lead(id, vec![change], None, act(clock)).await??),
+            Self::Api(api) => {
+                let path = |verb: &str| format!("/api/v1/leads/{id}/{verb}");
+                match change {
+                    LeadChange::Close(Close::Junk) => api.post(&path("close"), &json!({ "as": "junk" })).await,
+                    LeadChange::Close(Close::Converted) => api.post(&path("close"), &json!({ "as": "converted" })).await,
+                    LeadChange::Reopen => api.post(&path("reopen"), &json!({})).await,
+                    LeadChange::Take(manager) => api.post(&path("take"), &json!({ "manager": manager })).await,
+                    LeadChange::Note(text) => api.post(&path("notes"), &json!({ "text": text })).await,
+                    LeadChange::Stage(stage) => api.patch(&format!("/api/v1/leads/{id}"), &json!({ "stage": stage })).await,
+                    LeadChange::Responsible(manager) => {
+                        api.patch(&format!("/api/v1/leads/{id}"), &json!({ "responsible": manager })).await
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a waiting contact.
+    pub async fn take_contact(&self, id: ContactId, manager: String) -> anyhow::Result<ContactDetail> {
+        match self {
+            Self::Store(store, clock) => Ok(store.take_contact(id, manager, act(clock)).await??),
+            Self::Api(api) => api.post(&format!("/api/v1/contacts/{id}/take"), &json!({ "manager": manager })).await,
+        }
+    }
+
+    /// Takes an activity off its lead and contact.
+    pub async fn detach(&self, id: ActivityId) -> anyhow::Result<MoveView> {
+        match self {
+            Self::Store(store, clock) => Ok(store.detach(id, act(clock)).await??),
+            Self::Api(api) => api.post(&format!("/api/v1/activities/{id}/detach"), &json!({})).await,
+        }
+    }
+
+    /// Puts a detached activity back.
+    pub async fn undo(&self, id: MoveId) -> anyhow::Result<MoveView> {
+        match self {
+            Self::Store(store, clock) => Ok(store.undo_move(id, act(clock)).await??),
+            Self::Api(api) => api.post(&format!("/api/v1/moves/{id}/undo"), &json!({})).await,
+        }
+    }
+
+    /// Makes an API token; it is shown once.
+    pub async fn add_token(
+        &self,
+        name: &str,
+        scopes: Vec<Scope>,
+        sources: Option<Vec<SourceId>>,
+    ) -> anyhow::Result<(Secret, TokenView)> {
+        match self {
+            Self::Store(store, clock) => {
+                let (token, now) = (secrets::new_api_token(), clock.now());
+                let hash = Sha256::digest(token.expose().as_bytes()).into();
+                let new = NewToken { name: name.to_owned(), hash, scopes: scopes.clone(), sources: sources.clone() };
+                if !store.add_token(new, now).await? {
+                    bail!("there is a token called {name:?} already: choose another name, or revoke that one first");
+                }
+                Ok((token, TokenView { name: name.to_owned(), scopes, sources, created_at: now, revoked_at: None }))
+            }
+            Self::Api(api) => {
+                let made: MadeToken =
+                    api.post("/api/v1/tokens", &json!({ "name": name, "scopes": scopes, "sources": sources })).await?;
+                Ok((Secret::new(made.token), made.view))
+            }
+        }
+    }
+
+    /// Revokes an API token. `false`: there is none.
+    pub async fn revoke_token(&self, name: &str) -> anyhow::Result<bool> {
+        match self {
+            Self::Store(..) if name == LOCAL_TOKEN => {
+                bail!(
+                    "{name:?} is the key of this machine's own commands: to change it, delete api-token in the data folder and start the gateway again"
+                )
+            }
+            Self::Store(store, clock) => Ok(store.revoke_token(name, clock.now()).await?),
+            Self::Api(api) => api.delete(&format!("/api/v1/tokens/{}", step(name))).await,
+        }
+    }
+
+    /// Finishes what is queued.
+    pub async fn close(&self) {
+        if let Self::Store(store, _) = self {
+            store.close().await;
+        }
+    }
+}
+
+/// Makes the running gateway read its configuration again.
+pub(super) async fn reload(api: &Api) -> anyhow::Result<Value> {
+    api.post("/api/v1/admin/reload", &json!({})).await
+}
+
+fn act(clock: &Clock) -> Act {
+    Act { actor: "cli".to_owned(), at: clock.now(), event: clock.event() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_reach_the_gateway_of_this_machine() {
+        let at = |texts: &[&str]| own_address(&Listen::Addresses(texts.iter().map(|text| text.parse().unwrap()).collect()));
+        assert_eq!(own_address(&Listen::Dual { port: 81 }), "http://127.0.0.1:81");
+        assert_eq!(at(&["10.0.0.5:80", "127.0.0.1:81"]), "http://127.0.0.1:81");
+        assert_eq!(at(&["0.0.0.0:80"]), "http://127.0.0.1:80");
+        assert_eq!(at(&["[::]:80"]), "http://[::1]:80");
+        assert_eq!(at(&["10.0.0.5:80"]), "http://10.0.0.5:80");
+    }
+}

@@ -1,0 +1,103 @@
+//! `status`: everything on one screen.
+
+use leadgate_core::views::Totals;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::gate::Gate;
+use super::sources;
+use super::story;
+use crate::print;
+use crate::sources::SourceView;
+
+/// Runs `status`.
+pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
+    let running = gate.running().await?;
+    if let Some(api) = running.as_ref().filter(|_| gate.json()) {
+        let mut told: Value = api.get("/api/v1/status").await?;
+        told["running"] = true.into();
+        return Ok(print::json(&told)?);
+    }
+    let known = gate.globals.url.is_some() || gate.config.database.path.is_file();
+    let totals = if known { Some(gate.reader().await?.totals().await?) } else { None };
+    let all = sources::all(gate).await?;
+    if gate.json() {
+        return Ok(print::json(&resting(gate, totals, all))?);
+    }
+    let mut text = print::Text::default();
+    let mut pair = |name: &str, value: &str| text.pair(0, name, value);
+    let company = &gate.config.company;
+    let zone = company.time_zone.iana_name().unwrap_or("this machine's zone");
+    pair("Company", &format!("{}, {}, {zone}, {}", company.name, company.country, company.language));
+    match &running {
+        Some(api) => pair("Gateway", &format!("running at {}", api.base())),
+        None => pair("Gateway", "not running: start it with `leadgate`"),
+    }
+    pair("Database", &gate.config.database.path.display().to_string());
+    match &totals {
+        Some(totals) => write_totals(&mut pair, totals),
+        None => pair("Leads", "none yet"),
+    }
+    for (index, assumed) in gate.config.assumed.iter().enumerate() {
+        pair(if index == 0 { "Assumed" } else { "" }, assumed);
+    }
+    text.line("\nSources");
+    let rows: Vec<_> = all
+        .iter()
+        .map(|source| {
+            let health = source.health.as_ref();
+            vec![
+                source.id.to_string(),
+                source.kind.to_string(),
+                if source.enabled { "on" } else { "off" }.to_owned(),
+                story::time_or_dash(health.and_then(|health| health.last_accepted), gate.zone()),
+                health.map_or_else(|| "nothing yet".to_owned(), sources::counts),
+                story::time_or_dash(health.and_then(|health| health.last_rejected), gate.zone()),
+            ]
+        })
+        .collect();
+    text.block(&print::table(&["source", "kind", "", "last heard", "so far", "last refused"], &rows, &["last refused", "kind"]));
+    Ok(print::out(&text.finish())?)
+}
+
+/// What a gateway tells of itself, as far as it is known while none runs.
+#[derive(Serialize)]
+struct Resting<'a> {
+    version: &'static str,
+    company: &'a str,
+    country: &'a str,
+    time_zone: &'a str,
+    language: &'static str,
+    #[serde(flatten)]
+    totals: Totals,
+    sources: Vec<SourceView>,
+    running: bool,
+}
+
+fn resting(gate: &Gate, totals: Option<Totals>, sources: Vec<SourceView>) -> Resting<'_> {
+    let company = &gate.config.company;
+    Resting {
+        version: env!("CARGO_PKG_VERSION"),
+        company: &company.name,
+        country: company.country.as_str(),
+        time_zone: company.time_zone.iana_name().unwrap_or("local"),
+        language: company.language.as_str(),
+        totals: totals.unwrap_or_default(),
+        sources,
+        running: false,
+    }
+}
+
+fn write_totals(pair: &mut impl FnMut(&str, &str), totals: &Totals) {
+    pair("", &format!("{}, {} deliveries kept", story::size(totals.database_bytes), totals.submissions));
+    pair("Leads", &format!("{} open, {} of them new; {} in all", totals.open_leads, totals.new_leads, totals.leads));
+    pair("Contacts", &totals.contacts.to_string());
+    let waiting = [
+        (totals.waiting_contacts, "contacts came back and wait to be taken", "leadgate contacts list --waiting"),
+        (totals.quarantined, "deliveries in quarantine", "leadgate quarantine list"),
+        (totals.reviews, "pairs may be one person", "leadgate reviews"),
+    ];
+    for (count, words, command) in waiting.into_iter().filter(|(count, ..)| *count > 0) {
+        pair("To look at", &format!("{count} {words}: {command}"));
+    }
+}

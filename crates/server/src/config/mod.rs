@@ -1,0 +1,355 @@
+//! The configuration: found, laid over each other, checked as a whole, and then free of anything left to interpret.
+//!
+//! [`Config::load`] returns either a configuration that works or every problem there is. It reads files and the
+//! environment and changes nothing; tokens that the configuration does not name are added by
+//! [`Config::add_tokens`].
+
+mod check;
+mod layers;
+mod machine;
+mod problems;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use leadgate_core::email;
+use leadgate_core::ids::{ManagerId, SourceId};
+use leadgate_core::phone::{self, Country, Hints};
+use leadgate_core::ports::{Connector, SourceKind};
+use leadgate_core::rules::{Ours, Rules, SourceRules};
+use leadgate_core::secret::Secret;
+
+pub use machine::FALLBACK_COUNTRY;
+pub use problems::{Problem, Problems, did_you_mean};
+
+use crate::secrets::SourceTokens;
+
+/// What an answer to a question must be, as in the configuration.
+pub(crate) mod answers {
+    pub(crate) use super::check::{language, public_url, time_zone};
+    pub(crate) use super::machine::usual_language;
+}
+
+/// A checked configuration.
+pub struct Config {
+    /// The files it was read from, in the order they were laid over each other. Empty: only what is built in.
+    pub files: Vec<PathBuf>,
+    /// The folder of the configuration: `local.toml` and `sources.d` lie here.
+    pub folder: PathBuf,
+    /// The company.
+    pub company: Company,
+    /// How the gateway is reached.
+    pub server: Server,
+    /// Where leads are kept.
+    pub database: Database,
+    /// The folder of tokens and attachments, absolute.
+    pub data_dir: PathBuf,
+    /// How leads are recognised.
+    pub leads: Leads,
+    /// What is logged.
+    pub log: Log,
+    /// Who works leads.
+    pub managers: Vec<Manager>,
+    /// Where leads come from.
+    pub sources: Vec<Source>,
+    /// What was assumed because nobody has set it, in words, one thing each.
+    pub assumed: Vec<String>,
+}
+
+/// `[company]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Company {
+    /// As customers see it.
+    pub name: String,
+    /// National phone numbers are read as this country's.
+    pub country: Country,
+    /// Times are shown in this zone.
+    pub time_zone: TimeZone,
+    /// The language of pages and setup steps.
+    pub language: Language,
+    /// Its own phones, as written.
+    pub phones: Vec<String>,
+    /// Its own e-mail addresses, as written.
+    pub emails: Vec<String>,
+    /// Its own mail domains, lower case, in ASCII.
+    pub domains: Vec<String>,
+}
+
+/// A language of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Russian.
+    Ru,
+    /// English.
+    En,
+}
+
+impl Language {
+    /// The code in the configuration and on pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ru => "ru",
+            Self::En => "en",
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where it listens.
+    pub listen: Listen,
+    /// The address under which senders reach it, without a trailing slash.
+    pub public_url: Option<String>,
+    /// Proxies whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// How long a sender may take for the head of a request.
+    pub header_timeout: Duration,
+    /// How long a sender may take for the body.
+    pub body_timeout: Duration,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// How long running requests may take after a stop was asked for.
+    pub drain: Duration,
+}
+
+/// Where the gateway listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Every address of the machine, IPv6 and IPv4; IPv4 alone where there is no IPv6.
+    Dual {
+        /// The port.
+        port: u16,
+    },
+    /// Only these.
+    Addresses(Vec<SocketAddr>),
+}
+
+impl Listen {
+    /// The port, the first one if there are several.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Dual { port } => *port,
+            Self::Addresses(addresses) => addresses.first().map_or(0, SocketAddr::port),
+        }
+    }
+}
+
+/// `[database]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// The file, absolute.
+    pub path: PathBuf,
+}
+
+/// `[leads]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leads {
+    /// A lead untouched for longer no longer takes what comes from its contact.
+    pub open_for: SignedDuration,
+    /// A landline is enough to recognise a contact whose last lead was touched within this time.
+    pub landline_within: SignedDuration,
+    /// New values a contact may claim a day.
+    pub claims_per_day: u32,
+    /// A value held by so many different names means nobody.
+    pub generic_at: usize,
+}
+
+impl Default for Leads {
+    fn default() -> Self {
+        let rules = Rules::default();
+        Self {
+            open_for: rules.open_for,
+            landline_within: rules.landline_within,
+            claims_per_day: rules.claims_per_day,
+            generic_at: rules.generic_at,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or a filter such as `info,leadgate_server=debug`.
+    pub level: String,
+    /// Its form.
+    pub format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line, for programs.
+    Json,
+}
+
+impl LogFormat {
+    /// The name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// `[[managers]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manager {
+    /// The short name used in commands and in the API.
+    pub id: ManagerId,
+    /// As people know them.
+    pub name: String,
+    /// Their address.
+    pub email: Option<String>,
+}
+
+/// `[sources.<id>]`
+pub struct Source {
+    /// Its id, part of its URL.
+    pub id: SourceId,
+    /// Its kind.
+    pub kind: &'static SourceKind,
+    /// What decodes and answers its calls.
+    pub connector: Connector,
+    /// The tokens its URL may hold, the current one first.
+    pub tokens: Vec<Secret>,
+    /// Whether it takes anything.
+    pub enabled: bool,
+}
+
+impl Source {
+    /// The path of its URL with the current token; none before a token was made.
+    pub fn path(&self) -> Option<String> {
+        self.tokens.first().map(|token| format!("/in/{}/{}", self.id, token.expose()))
+    }
+}
+
+/// Where to look for the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions<E> {
+    /// The file given by the user; else `config/leadgate.toml` here, `/etc/leadgate/leadgate.toml`, or what is built in.
+    pub config: Option<PathBuf>,
+    /// The environment.
+    pub env: E,
+}
+
+impl LoadOptions<std::vec::IntoIter<(String, String)>> {
+    /// With the environment of this process. Variables that are no UTF-8 are nothing of ours.
+    pub fn from_process(config: Option<PathBuf>) -> Self {
+        let env: Vec<_> =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        Self { config, env: env.into_iter() }
+    }
+}
+
+impl Config {
+    /// Finds, reads and checks the configuration. Either it works, or here is everything that is wrong with it.
+    pub fn load<E: Iterator<Item = (String, String)>>(options: LoadOptions<E>) -> Result<Self, Problems> {
+        let env: BTreeMap<String, String> = options.env.collect();
+        let machine = machine::Machine::ask(&env);
+        let current = std::env::current_dir().map_err(|error| {
+            Problems(vec![Problem {
+                key: String::new(),
+                place: "the working directory".to_owned(),
+                words: format!("it cannot be read: {error}; name the file with --config"),
+            }])
+        })?;
+        Self::load_on(options.config.as_deref(), &current, env, &machine)
+    }
+
+    fn load_on(
+        config: Option<&std::path::Path>,
+        current: &std::path::Path,
+        env: BTreeMap<String, String>,
+        machine: &machine::Machine,
+    ) -> Result<Self, Problems> {
+        check::check(layers::Layers::read(config, current, &env), env, machine)
+    }
+
+    /// The rules leads are recognised by.
+    pub fn rules(&self) -> Rules {
+        let country = self.company.country;
+        let sources = self.sources.iter().map(|source| {
+            let rules = &source.connector.rules;
+            (source.id.clone(), Arc::new(SourceRules { country: rules.country.or(Some(country)), ..rules.clone() }))
+        });
+        Rules {
+            open_for: self.leads.open_for,
+            landline_within: self.leads.landline_within,
+            claims_per_day: self.leads.claims_per_day,
+            generic_at: self.leads.generic_at,
+            ours: Arc::new(self.ours()),
+            sources: sources.collect(),
+            fallback: Arc::new(SourceRules { country: Some(country), ..SourceRules::default() }),
+        }
+    }
+
+    fn ours(&self) -> Ours {
+        let hints = Hints { configured: Some(self.company.country), ..Hints::default() };
+        let phones = self.company.phones.iter().flat_map(|typed| phone::read(typed, &hints).phones);
+        let managers = self.managers.iter().filter_map(|manager| manager.email.as_ref());
+        let emails = self.company.emails.iter().chain(managers).flat_map(|typed| email::read(typed).emails);
+        Ours {
+            phones: phones.map(|phone| phone.key()).collect(),
+            emails: emails.map(|email| email.key).collect(),
+            domains: self.company.domains.iter().cloned().collect(),
+        }
+    }
+
+    /// The address senders are told: `public_url`, or this machine's own.
+    pub fn base_url(&self) -> String {
+        self.server.public_url.clone().unwrap_or_else(|| check::own_url(&self.server.listen))
+    }
+
+    /// Gives the sources without tokens of their own those of the data folder.
+    pub fn add_tokens(&mut self, tokens: &SourceTokens) {
+        for source in self.sources.iter_mut().filter(|source| source.tokens.is_empty()) {
+            source.tokens = tokens.of(&source.id).to_vec();
+        }
+    }
+
+    /// The sources whose tokens the configuration does not name.
+    pub fn without_tokens(&self) -> Vec<SourceId> {
+        self.sources.iter().filter(|source| source.tokens.is_empty()).map(|source| source.id.clone()).collect()
+    }
+
+    /// Every key with what it means and its default.
+    pub fn reference() -> &'static str {
+        include_str!("../../../../config/leadgate.reference.toml")
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("files", &self.files)
+            .field("company", &self.company)
+            .field("server", &self.server)
+            .field("database", &self.database)
+            .field("data_dir", &self.data_dir)
+            .field("leads", &self.leads)
+            .field("log", &self.log)
+            .field("managers", &self.managers)
+            .field("sources", &self.sources.iter().map(|source| source.id.as_str()).collect::<Vec<_>>())
+            .field("assumed", &self.assumed)
+            .finish_non_exhaustive()
+    }
+}

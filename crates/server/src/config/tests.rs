@@ -1,0 +1,291 @@
+use std::path::Path;
+
+use leadgate_core::ports::Mode;
+
+use super::*;
+use machine::Machine;
+
+/// A folder with a configuration, far from any machine's own.
+struct Folder {
+    dir: tempfile::TempDir,
+    env: BTreeMap<String, String>,
+}
+
+impl Folder {
+    fn new(main: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("config/sources.d")).unwrap();
+        let folder = Self { dir, env: BTreeMap::new() };
+        folder.write("leadgate.toml", main)
+    }
+
+    fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), env: BTreeMap::new() }
+    }
+
+    fn write(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.path().join("config").join(name), text).unwrap();
+        self
+    }
+
+    fn set(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn load(&self) -> Result<Config, Problems> {
+        let machine = Machine { zone: TimeZone::UTC, locale: String::new() };
+        Config::load_on(None, self.path(), self.env.clone(), &machine)
+    }
+
+    fn good(&self) -> Config {
+        self.load().unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    /// Key paths and words of everything wrong.
+    fn problems(&self) -> Vec<(String, String)> {
+        self.load().unwrap_err().0.into_iter().map(|problem| (problem.key, problem.words)).collect()
+    }
+
+    fn words(&self, key: &str) -> String {
+        let problems = self.problems();
+        problems.iter().find(|(known, _)| known == key).unwrap_or_else(|| panic!("{key} is not among {problems:?}")).1.clone()
+    }
+}
+
+#[test]
+fn the_binary_works_without_any_file() {
+    let folder = Folder::empty();
+    let config = folder.good();
+    assert!(config.files.is_empty());
+    assert_eq!(config.server.listen, Listen::Dual { port: 8080 });
+    assert_eq!(config.data_dir, folder.path().join("data"));
+    assert_eq!(config.database.path, folder.path().join("data/leadgate.db"));
+    assert_eq!(config.base_url(), "http://127.0.0.1:8080");
+    assert_eq!(config.sources.len(), 1);
+    let site = &config.sources[0];
+    assert_eq!((site.id.as_str(), site.kind.name, site.enabled), ("site", "html_form", true));
+    assert!(matches!(site.connector.mode, Mode::Push(_)));
+    assert_eq!(config.without_tokens(), std::slice::from_ref(&site.id));
+    assert_eq!(config.assumed.len(), 4, "{:?}", config.assumed);
+    assert_eq!(config.company.country.as_str(), FALLBACK_COUNTRY);
+}
+
+/// Whether a comment is an example: a section, or a key and its value.
+fn is_toml(comment: &str) -> bool {
+    let key = comment.split(" = ").next().unwrap_or_default();
+    comment.starts_with('[') || (key.len() < comment.len() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+}
+
+#[test]
+fn the_shipped_examples_work_when_uncommented() {
+    let shipped = include_str!("../../../../config/leadgate.toml");
+    let uncommented: String = shipped
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if is_toml(rest) => rest,
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let config = Folder::new(&uncommented).good();
+    assert!(config.assumed.is_empty(), "{:?}", config.assumed);
+    assert_eq!(config.company.name, "Ромашка");
+    assert_eq!(config.server.public_url.as_deref(), Some("https://leads.company.ru"));
+    assert_eq!(config.sources.iter().map(|source| source.kind.name).collect::<Vec<_>>(), ["html_form", "tilda"]);
+    let ours = config.rules().ours;
+    assert!(ours.phone("+74951234567") && ours.email("anna@company.ru", "x") && ours.email("x", "company.ru"));
+}
+
+#[test]
+fn the_reference_names_the_defaults() {
+    let reference = Folder::new(Config::reference()).good();
+    let default = Folder::new("").good();
+    assert_eq!(reference.company, default.company);
+    assert_eq!(reference.server, default.server);
+    assert_eq!(reference.leads, default.leads);
+    assert_eq!(reference.log, default.log);
+    assert_eq!(reference.assumed, default.assumed);
+    let below = |config: &Config, path: &Path| path.strip_prefix(config.folder.parent().unwrap()).unwrap().to_path_buf();
+    assert_eq!(below(&reference, &reference.database.path), below(&default, &default.database.path));
+    assert_eq!(below(&reference, &reference.data_dir), below(&default, &default.data_dir));
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    // A key that is not in the reference would be suggested here.
+    let unknown = Folder::new("[company]\nx=1\n[server]\nx=1\n[database]\nx=1\n[leads]\nx=1\n[log]\nx=1\n");
+    for (path, words) in unknown.problems() {
+        let list = words.split("there are: ").nth(1).unwrap_or_else(|| panic!("{path}: {words}"));
+        for key in list.split(", ") {
+            assert!(Config::reference().lines().any(|line| line.starts_with(&format!("{key} = "))), "{path}: {key}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_has_the_keys_of_every_kind() {
+    for kind in crate::sources::kinds() {
+        let example = kind.example.replace("{id}", kind.name);
+        let commented: Vec<String> = example.trim().lines().map(|line| format!("# {line}").trim_end().to_owned()).collect();
+        let commented = commented.join("\n");
+        assert!(Config::reference().contains(&commented), "config/leadgate.reference.toml needs:\n{commented}");
+    }
+}
+
+#[test]
+fn the_examples_of_every_kind_work() {
+    for kind in crate::sources::kinds() {
+        let config = Folder::new(&kind.example.replace("{id}", "some-id")).good();
+        assert_eq!((config.sources[0].id.as_str(), config.sources[0].kind.name), ("some-id", kind.name));
+    }
+}
+
+#[test]
+fn layers_lie_over_each_other() {
+    let folder = Folder::new("[company]\nname = \"main\"\ncountry = \"DE\"\n[sources.site]\nkind = \"html_form\"\n")
+        .write("local.toml", "[company]\nname = \"local\"\n[log]\nlevel = \"debug\"\n[sources.site]\nenabled = false\n")
+        .write("sources.d/b.toml", "[sources.shop]\nkind = \"tilda\"\n")
+        .write("sources.d/ignored.txt", "no toml at all")
+        .set("LEADGATE__COMPANY__COUNTRY", "KZ")
+        .set("LEADGATE__SERVER__LISTEN", "127.0.0.1:9000, [::1]:9000")
+        .set("LEADGATE__SERVER__MAX_CONNECTIONS", "17")
+        .set("LEADGATE__SERVER__TRUSTED_PROXIES", "loopback,10.1.2.3")
+        .set("LEADGATE__SOURCES__SHOP__TOKEN", "abcdefghijklmnop")
+        .set("LEADGATE_OTHER", "not ours");
+    let config = folder.good();
+    assert_eq!((config.company.name.as_str(), config.company.country.as_str()), ("local", "KZ"));
+    assert_eq!(config.log.level, "debug");
+    assert_eq!(config.server.max_connections, 17);
+    assert_eq!(config.server.trusted_proxies.len(), 3);
+    assert_eq!(config.server.listen, Listen::Addresses(vec!["127.0.0.1:9000".parse().unwrap(), "[::1]:9000".parse().unwrap()]));
+    assert_eq!(config.base_url(), "http://127.0.0.1:9000");
+    assert_eq!(config.files.len(), 3);
+    let enabled: Vec<_> = config.sources.iter().map(|source| (source.id.as_str(), source.enabled)).collect();
+    assert_eq!(enabled, [("shop", true), ("site", false)]);
+    assert_eq!(config.without_tokens().len(), 1);
+    let rules = config.rules();
+    assert_eq!(rules.of(&config.sources[0].id).country.unwrap().as_str(), "KZ");
+    assert_eq!(rules.fallback.country.unwrap().as_str(), "KZ");
+}
+
+#[test]
+fn everything_wrong_is_told_at_once_with_key_and_place() {
+    let folder = Folder::new(
+        "[company]\ncountry = \"XX\"\ntime_zone = \"moscow\"\nphones = [\"12\", 7]\nnmae = \"x\"\n[serber]\n",
+    )
+    .write("local.toml", "[server]\nlisten = \"nowhere\"\npublic_url = \"leads.company.ru\"\nbody_timeout = \"30\"\ndrain = 5\n")
+    .write(
+        "sources.d/x.toml",
+        "[company]\nname = \"x\"\n[sources.\"Bad Id\"]\nkind = \"html_form\"\n[sources.a]\n[sources.b]\nkind = \"tildo\"\n",
+    )
+    .set("LEADGATE__DATABASE__URL", "postgres://localhost/leads")
+    .set("LEADGATE__LEADS__GENERIC_AT", "1");
+    let problems = folder.load().unwrap_err();
+    let expected = [
+        ("company", "x.toml", "sources only"),
+        ("company.country", "leadgate.toml", "two-letter"),
+        ("company.time_zone", "leadgate.toml", "did you mean \"Europe/Moscow\"?"),
+        ("company.phones[0]", "leadgate.toml", "plus"),
+        ("company.phones[1]", "leadgate.toml", "text in quotes"),
+        ("company.nmae", "leadgate.toml", "did you mean \"name\"?"),
+        ("server.listen", "local.toml", "\"nowhere\" is no address"),
+        ("server.public_url", "local.toml", "https://leads.company.ru"),
+        ("server.body_timeout", "local.toml", "unit"),
+        ("server.drain", "local.toml", "unit"),
+        ("database.url", "variable LEADGATE__DATABASE__URL", "not in this version"),
+        ("leads.generic_at", "variable LEADGATE__LEADS__GENERIC_AT", "from 2 to 1000"),
+        ("sources.Bad Id", "x.toml", "no source id"),
+        ("sources.a.kind", "x.toml", "html_form"),
+        ("sources.b.kind", "x.toml", "did you mean \"tilda\"?"),
+        ("serber", "leadgate.toml", "did you mean \"server\"?"),
+    ];
+    for (key, place, words) in expected {
+        let told = problems
+            .0
+            .iter()
+            .any(|problem| problem.key == key && problem.place.ends_with(place) && problem.words.contains(words));
+        assert!(told, "{key} in {place}: {words}\n{problems}");
+    }
+    assert_eq!(problems.0.len(), expected.len(), "{problems}");
+    assert!(problems.to_string().starts_with("the configuration has 16 problems:\n"));
+}
+
+#[test]
+fn a_source_s_own_problems_have_its_path() {
+    let problems = Folder::new("[sources.site]\nkind = \"html_form\"\nno_such_key = 1\n").problems();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].0, "sources.site.no_such_key");
+}
+
+#[test]
+fn files_that_are_no_toml_say_where() {
+    let folder = Folder::new("[company]\nname = \n");
+    let problems = folder.load().unwrap_err();
+    assert!(problems.to_string().contains("line 2"), "{problems}");
+    let missing = Config::load_on(Some(Path::new("none.toml")), folder.path(), BTreeMap::new(), &Machine::ask(&BTreeMap::new()));
+    assert!(missing.unwrap_err().to_string().contains("no such file"));
+}
+
+#[test]
+fn tokens_are_literals_variables_or_files_and_never_weak() {
+    let folder = Folder::new(
+        "[sources.a]\nkind = \"html_form\"\ntoken = { env = \"A_TOKEN\" }\n\
+         [sources.b]\nkind = \"html_form\"\ntokens = [\"new-new-new-new-new\", { file = \"old\" }]\n",
+    )
+    .write("old", "old-old-old-old-old\n")
+    .set("A_TOKEN", "aaaaaaaaaaaaaaaaaaaa");
+    let config = folder.good();
+    assert_eq!(config.sources[0].path().as_deref(), Some("/in/a/aaaaaaaaaaaaaaaaaaaa"));
+    assert_eq!(
+        config.sources[1].tokens.iter().map(Secret::expose).collect::<Vec<_>>(),
+        ["new-new-new-new-new", "old-old-old-old-old"]
+    );
+    assert!(!format!("{config:?}").contains("aaaa"));
+
+    let bad = Folder::new("[sources.a]\nkind = \"html_form\"\ntoken = \"short\"\ntokens = [\"not/for/a/url/at/all\"]\n");
+    assert!(bad.words("sources.a.token").contains("16"));
+    assert!(bad.words("sources.a.tokens[0]").contains("URL"));
+    assert!(bad.words("sources.a.tokens").contains("either"));
+    assert!(
+        Folder::new("[sources.a]\nkind = \"html_form\"\ntoken = { env = \"NONE\" }\n")
+            .words("sources.a.token")
+            .contains("not set")
+    );
+}
+
+#[test]
+fn managers_are_ours_and_have_one_id_each() {
+    let config =
+        Folder::new("[[managers]]\nid = \"anna\"\nemail = \"anna@company.ru\"\n[[managers]]\nid = \"oleg\"\nname = \"Олег\"\n")
+            .good();
+    assert_eq!(config.managers[0].name, "anna");
+    assert_eq!(config.managers[1].name, "Олег");
+    assert!(config.rules().ours.email("anna@company.ru", ""));
+    let bad = Folder::new("[[managers]]\nid = \"anna\"\n[[managers]]\nid = \"anna\"\n[[managers]]\nname = \"x\"\n");
+    assert_eq!(bad.problems().into_iter().map(|(key, _)| key).collect::<Vec<_>>(), ["managers[1].id", "managers[2].id"]);
+    assert!(Folder::new("[managers]\nid = \"a\"\n").words("managers").contains("[[managers]]"));
+}
+
+#[test]
+fn lengths_of_time_need_a_unit() {
+    use section::duration;
+    assert_eq!(duration("90 days"), Ok(SignedDuration::from_hours(24 * 90)));
+    assert_eq!(duration("1h 30min"), Ok(SignedDuration::from_mins(90)));
+    assert_eq!(duration("30s"), Ok(SignedDuration::from_secs(30)));
+    for bad in ["30", "", "soon", "-5 s", "0 s", "1 month"] {
+        assert!(duration(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn the_gateway_s_country_reads_the_phones_of_its_sources() {
+    let config = Folder::new("[company]\ncountry = \"RU\"\n[sources.site]\nkind = \"html_form\"\n").good();
+    let rules = config.rules();
+    assert_eq!(rules.of(&config.sources[0].id).country.unwrap().as_str(), "RU");
+    assert_eq!(rules.of(&SourceId::parse("gone").unwrap()).country.unwrap().as_str(), "RU");
+}

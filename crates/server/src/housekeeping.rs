@@ -1,0 +1,176 @@
+//! What is done now and then: old rows and orphaned files go, counts are written, quiet addresses are forgotten, the disk
+//! is looked at. One driver; each task at its own pace, the first time right after the start.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use leadgate_core::ports::{Store, StoreError, Sweep};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::Gateway;
+use crate::metrics;
+
+/// Less free space than this is too little to take leads with an easy mind.
+pub const DISK_FLOOR: u64 = 100 << 20;
+
+/// How often the driver looks whether something is due.
+const TICK: Duration = Duration::from_secs(5);
+/// Old content keys and the ring of unauthenticated quarantine.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// Orphaned attachments.
+const ATTACHMENTS_EVERY: Duration = Duration::from_hours(1);
+/// Counts of refused calls.
+const REFUSALS_EVERY: Duration = Duration::from_secs(10);
+/// Quiet addresses.
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
+/// Disk, gauges and the upkeep of histograms.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+
+/// Content keys live as long as the longest repeat window, and this much longer.
+const CONTENT_KEY_MARGIN: SignedDuration = SignedDuration::from_hours(1);
+/// What nobody vouched for is kept so long.
+const RING_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Calls of a sweep in one go, so that neighbours get their turn.
+const SWEEP_CALLS: u32 = 400;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Measure,
+    Refusals,
+    Sweep,
+    Prune,
+    Attachments,
+}
+
+impl Task {
+    const ALL: [(Self, Duration); 5] = [
+        (Self::Measure, MEASURE_EVERY),
+        (Self::Refusals, REFUSALS_EVERY),
+        (Self::Sweep, SWEEP_EVERY),
+        (Self::Prune, PRUNE_EVERY),
+        (Self::Attachments, ATTACHMENTS_EVERY),
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Measure => "measure",
+            Self::Refusals => "refusals",
+            Self::Sweep => "sweep",
+            Self::Prune => "prune",
+            Self::Attachments => "attachments",
+        }
+    }
+}
+
+/// Runs until told to stop; then writes the last counts.
+pub async fn run(gateway: Arc<Gateway>, store: Arc<dyn Store>, stop: CancellationToken) {
+    let mut due = Task::ALL.map(|(task, every)| (task, every, Instant::now()));
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            _ = ticks.tick() => {}
+        }
+        // While the database cannot be written the sweep is the trial write that finds out when it can be again.
+        let failing = gateway.intake.writes().failing();
+        for (task, every, at) in &mut due {
+            let now = Instant::now();
+            if now < *at && !(failing && *task == Task::Sweep) {
+                continue;
+            }
+            *at = now + *every;
+            report(*task, one(*task, &gateway, &*store).await);
+        }
+    }
+    report(Task::Refusals, write_refusals(&gateway, &*store).await);
+}
+
+fn report(task: Task, outcome: anyhow::Result<()>) {
+    if let Err(error) = outcome {
+        metrics::housekeeping_failed(task.as_str());
+        tracing::warn!(task = task.as_str(), error = format!("{error:#}"), "housekeeping failed; it is tried again");
+    }
+}
+
+async fn one(task: Task, gateway: &Gateway, store: &dyn Store) -> anyhow::Result<()> {
+    match task {
+        Task::Measure => measure(gateway).await,
+        Task::Refusals => write_refusals(gateway, store).await,
+        Task::Sweep => sweep(gateway, store).await,
+        Task::Prune => {
+            gateway.live().sources.iter().filter_map(|source| source.limit.as_ref()).for_each(crate::app::AddressLimit::prune);
+            Ok(())
+        }
+        Task::Attachments => {
+            let swept = gateway.attachments.sweep(store, gateway.clock.now()).await?;
+            metrics::attachments_swept(swept);
+            Ok(())
+        }
+    }
+}
+
+async fn measure(gateway: &Gateway) -> anyhow::Result<()> {
+    let folder = gateway.data_dir.clone();
+    let free = tokio::task::spawn_blocking(move || disk_free(&folder)).await??;
+    let before = gateway.disk_free.swap(free, Ordering::Relaxed);
+    if free < DISK_FLOOR && before >= DISK_FLOOR {
+        tracing::error!(free, "the disk is nearly full: leads will be refused when it is");
+    }
+    gateway.measure();
+    if let Some(prometheus) = &gateway.prometheus {
+        prometheus.run_upkeep();
+    }
+    Ok(())
+}
+
+/// Free bytes on a folder's disk.
+pub fn disk_free(folder: &Path) -> std::io::Result<u64> {
+    fs4::available_space(folder)
+}
+
+async fn write_refusals(gateway: &Gateway, store: &dyn Store) -> anyhow::Result<()> {
+    let refusals = gateway.refusals.take();
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    if let Err(error) = store.refused(refusals.clone()).await {
+        gateway.refusals.put_back(refusals);
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+async fn sweep(gateway: &Gateway, store: &dyn Store) -> anyhow::Result<()> {
+    let now = gateway.clock.now();
+    let rules = gateway.live().rules.clone();
+    let longest = rules.sources.values().map(|source| source.repeat_window).max().unwrap_or(rules.fallback.repeat_window);
+    let sweep = Sweep {
+        now,
+        content_keys_before: now.saturating_sub(longest + CONTENT_KEY_MARGIN)?,
+        ring_before: now.saturating_sub(RING_FOR)?,
+    };
+    for _ in 0..SWEEP_CALLS {
+        match store.sweep(sweep).await {
+            Ok(0) => {
+                // Nothing to delete proves nothing on a full disk.
+                if gateway.disk_free.load(Ordering::Relaxed) >= DISK_FLOOR {
+                    gateway.intake.writes().succeeded();
+                }
+                break;
+            }
+            Ok(_) => gateway.intake.writes().succeeded(),
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Full)) => {
+                gateway.intake.writes().failed(&error.to_string());
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Contacts, what happened with them, and taking apart what was put together wrongly.
+
+use axum::response::Response;
+use leadgate_core::ids::{ActivityId, ContactId, MoveId};
+use leadgate_core::name;
+use leadgate_core::views::{ActivityView, ContactDetail, ContactFilter, LeadFilter, PageAt};
+
+use super::auth::{Access, Read, Write};
+use super::extract::{Id, Json, Query, ok, paged};
+use super::leads::{Taking, identity, manager};
+use crate::http::problem::Problem;
+
+pub async fn list(Read(access): Read, mut query: Query) -> Result<Response, Problem> {
+    let filter = ContactFilter {
+        waiting: query.flag("waiting")?.unwrap_or(false),
+        identity: identity(&mut query, &access)?,
+        name: query.text("name")?.map(|typed| name::fold(&typed)).filter(|folded| !folded.is_empty()),
+        sources: access.sources(query.sources()?),
+    };
+    let at = query.page()?;
+    query.finish()?;
+    paged(access.store.contacts(filter, at).await)
+}
+
+pub async fn one(Read(access): Read, Id(id): Id<ContactId>) -> Result<Response, Problem> {
+    ok(&visible(&access, id).await?)
+}
+
+/// The contact, if it is there for this token: something of it came from one of the token's sources.
+async fn visible(access: &Access, id: ContactId) -> Result<ContactDetail, Problem> {
+    let mut contact = access.store.contact(id).await?.ok_or_else(|| Problem::missing("contact"))?;
+    if !access.limited() {
+        return Ok(contact);
+    }
+    let own = LeadFilter { contact: Some(id), sources: access.sources(None), tests: true, ..LeadFilter::default() };
+    let leads = access.store.leads(own, PageAt { after: None, limit: 500 }).await?.items;
+    narrow(access, &mut contact.timeline);
+    if leads.is_empty() && !contact.timeline.iter().any(|activity| activity.source.is_some()) {
+        return Err(Problem::missing("contact"));
+    }
+    contact.lead_ids.retain(|id| leads.iter().any(|lead| lead.id == *id));
+    Ok(contact)
+}
+
+/// Leaves out what came from sources the token does not see.
+pub fn narrow(access: &Access, timeline: &mut Vec<ActivityView>) {
+    timeline.retain(|activity| activity.source.as_ref().is_none_or(|source| access.sees(source)));
+}
+
+pub async fn take(Write(access): Write, Id(id): Id<ContactId>, Json(taking): Json<Taking>) -> Result<Response, Problem> {
+    if access.limited() {
+        visible(&access, id).await?;
+    }
+    let manager = manager(&access, &taking.manager)?;
+    let mut contact = access.store.take_contact(id, manager.0, access.act()).await??;
+    if access.limited() {
+        contact = visible(&access, contact.contact.id).await?;
+    }
+    ok(&contact)
+}
+
+pub async fn detach(Write(access): Write, Id(id): Id<ActivityId>) -> Result<Response, Problem> {
+    let source = access.store.activity_source(id).await?.ok_or_else(|| Problem::missing("activity"))?;
+    if access.limited() && !source.is_some_and(|source| access.sees(&source)) {
+        return Err(Problem::missing("activity"));
+    }
+    ok(&access.store.detach(id, access.act()).await??)
+}
+
+pub async fn undo(Write(access): Write, Id(id): Id<MoveId>) -> Result<Response, Problem> {
+    access.unlimited()?;
+    ok(&access.store.undo_move(id, access.act()).await??)
+}
+
+pub async fn reviews(Read(access): Read, mut query: Query) -> Result<Response, Problem> {
+    access.unlimited()?;
+    let at = query.page()?;
+    query.finish()?;
+    paged(access.store.reviews(at).await)
+}

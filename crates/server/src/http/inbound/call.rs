@@ -1,0 +1,320 @@
+//! One call of one source: read, decoded by its connector, recorded, answered.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderName, HeaderValue, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
+use hyper::body::Body as HttpBody;
+use jiff::Timestamp;
+use leadgate_core::ids::SubmissionId;
+use leadgate_core::ports::{Intake as _, Outcome, Parsed, Part, PathToken, Refusal, Reply, Request};
+use leadgate_core::submission::{Signal, Submission};
+
+use super::body::{ReadError, Reader};
+use super::multipart::{self, Form, FormError, Shelf};
+use super::{DRAIN, held, not_found, text};
+use crate::app::{Gateway, Live, LiveSource, Pace};
+use crate::http::pages;
+use crate::http::peer::{self, Caller};
+use crate::metrics::Refused;
+
+/// What is read of a body that is too large, so that a browser shows our page instead of a broken connection.
+const DRAIN_OVERSIZE: u64 = 32 << 20;
+
+/// A call, its body not yet read.
+pub struct Call<'a> {
+    gateway: &'a Gateway,
+    live: &'a Live,
+    source: &'a LiveSource,
+    method: &'a Method,
+    head: &'a HeaderMap,
+    headers: Vec<(String, String)>,
+    url: String,
+    caller: Caller,
+    path_token: PathToken,
+    rest: &'a str,
+    received_at: Timestamp,
+    id: SubmissionId,
+}
+
+/// What a body turned out to be.
+enum Content {
+    Whole(Bytes),
+    Parts(Vec<Part>),
+}
+
+impl<'a> Call<'a> {
+    /// Takes a request's head apart.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request, gathered in one place")]
+    pub fn new(
+        gateway: &'a Gateway,
+        live: &'a Live,
+        source: &'a LiveSource,
+        head: &'a Parts,
+        caller: Caller,
+        path_token: PathToken,
+        rest: &'a str,
+        (received_at, id): (Timestamp, SubmissionId),
+    ) -> Self {
+        let mut url = peer::origin(&caller, &head.headers, live.public_url.as_deref(), &live.base_url);
+        url.push_str(head.uri.path_and_query().map_or("", |path| path.as_str()));
+        let mut headers = Vec::with_capacity(head.headers.len());
+        for (name, value) in &head.headers {
+            if let Ok(value) = std::str::from_utf8(value.as_bytes()) {
+                headers.push((name.as_str().to_owned(), value.to_owned()));
+            }
+        }
+        Self {
+            gateway,
+            live,
+            source,
+            method: &head.method,
+            head: &head.headers,
+            headers,
+            url,
+            caller,
+            path_token,
+            rest,
+            received_at,
+            id,
+        }
+    }
+
+    fn request<'r>(&'r self, body: &'r Bytes, parts: Option<&'r [Part]>) -> Request<'r> {
+        Request {
+            id: self.id,
+            source: &self.source.id,
+            method: self.method.as_str(),
+            url: &self.url,
+            headers: &self.headers,
+            body,
+            parts,
+            peer: self.caller.client,
+            received_at: self.received_at,
+            path_token: self.path_token,
+            rest: self.rest,
+        }
+    }
+
+    fn known_sender(&self) -> bool {
+        self.path_token == PathToken::Valid
+    }
+
+    /// Reads the body, and answers.
+    pub async fn answer<B>(&self, mut body: Reader<B>, started: Instant) -> Response
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let pace = self.pace();
+        if let Pace::Flood(seconds) = pace {
+            self.source.meters.refused(Refused::TooMany);
+            self.gateway.refusals.add(&self.source.id, self.received_at, "far more from one address than people send");
+            body.drain(DRAIN).await;
+            return pages::flood(pages::language(self.head, self.live), seconds);
+        }
+        if self.gateway.store().await.is_none() {
+            return self.busy(&self.request(&Bytes::new(), None));
+        }
+        let limits = self.source.push.limits();
+        let content = match multipart::boundary(self.head) {
+            None => match body.whole(limits.body).await {
+                Ok(whole) => Content::Whole(whole),
+                Err(error) => return self.not_read(error, Some(&mut body)).await,
+            },
+            Some(boundary) => {
+                let known_sender = self.known_sender();
+                let (attachments, clock) = (&self.gateway.attachments, &self.gateway.clock);
+                let shelf = Shelf { attachments, clock, push: &*self.source.push, limits, known_sender };
+                match multipart::read(body, boundary, &shelf).await {
+                    Ok(Form::Parts(parts)) => Content::Parts(parts),
+                    Ok(Form::NoForm(whole)) => Content::Whole(whole),
+                    Err(FormError::Read(error)) => return self.not_read::<B>(error, None).await,
+                    Err(FormError::Broken { head, why }) => {
+                        return self.refused(&self.request(&head, None), Refusal::Unreadable(why)).await;
+                    }
+                    Err(FormError::Disk(error)) => {
+                        tracing::error!(source = %self.source.id, error = &error as &dyn std::error::Error, "a file could not be kept");
+                        return self.busy(&self.request(&Bytes::new(), None));
+                    }
+                }
+            }
+        };
+        let (whole, parts) = match &content {
+            Content::Whole(whole) => (whole.clone(), None),
+            Content::Parts(parts) => (Bytes::new(), Some(parts.as_slice())),
+        };
+        let response = self.decoded(&self.request(&whole, parts), pace).await;
+        self.gateway.meters.intake(started.elapsed());
+        response
+    }
+
+    /// How much this address sends. Only what brings something counts: a preflight is not a delivery.
+    fn pace(&self) -> Pace {
+        match (&self.source.limit, self.caller.client) {
+            (Some(limit), Some(address)) if matches!(*self.method, Method::POST | Method::PUT | Method::PATCH) => {
+                limit.check(address)
+            }
+            _ => Pace::Usual,
+        }
+    }
+
+    async fn decoded(&self, request: &Request<'_>, pace: Pace) -> Response {
+        match catch_unwind(AssertUnwindSafe(|| self.source.push.parse(request))) {
+            Ok(Ok(Parsed::Submissions(mut items))) => {
+                if pace == Pace::Suspect {
+                    for item in &mut items {
+                        item.signals.push(Signal::Rate);
+                    }
+                }
+                self.record(request, items).await
+            }
+            Ok(Ok(Parsed::Probe(reply))) => {
+                self.source.meters.recorded(leadgate_core::receipt::Outcome::Probe, self.received_at.as_second());
+                to_response(reply)
+            }
+            Ok(Err(refusal)) => self.refused(request, refusal).await,
+            Err(_panic) => {
+                tracing::error!(source = %self.source.id, submission = %self.id, "a connector panicked: the delivery goes to quarantine");
+                let words = "the connector failed on this body; the bytes are kept and can be replayed".to_owned();
+                self.keep(request, held::with_bytes(request, "poisoned", words, self.known_sender())).await
+            }
+        }
+    }
+
+    async fn record(&self, request: &Request<'_>, items: Vec<Submission>) -> Response {
+        match self.gateway.intake.submit(items).await {
+            Ok(receipts) => {
+                for receipt in &receipts {
+                    self.source.meters.recorded(receipt.outcome, self.received_at.as_second());
+                }
+                self.reply(request, Outcome::Recorded(&receipts))
+            }
+            Err(error) => {
+                tracing::warn!(source = %self.source.id, submission = %self.id, %error, "a sender was asked to try again");
+                self.busy(request)
+            }
+        }
+    }
+
+    /// Keeps what no connector understood; its sender sees a success.
+    async fn keep(&self, request: &Request<'_>, item: Submission) -> Response {
+        match self.gateway.intake.submit(vec![item]).await {
+            Ok(_) => {
+                self.source.meters.recorded(leadgate_core::receipt::Outcome::Quarantined, self.received_at.as_second());
+                self.reply(request, Outcome::Kept(self.id))
+            }
+            Err(_busy) => self.busy(request),
+        }
+    }
+
+    async fn refused(&self, request: &Request<'_>, refusal: Refusal) -> Response {
+        match refusal {
+            Refusal::Unauthenticated(why) => {
+                let something = !request.body.is_empty() || request.parts.is_some() || !request.query().is_empty();
+                self.unknown_sender(something.then(|| held::with_bytes(request, "unauthenticated", why.clone(), false)), &why)
+                    .await
+            }
+            Refusal::Unreadable(why) => {
+                let known = self.known_sender();
+                self.keep(request, held::with_bytes(request, "unreadable", why, known)).await
+            }
+            Refusal::Oversize(why) => self.oversize(request, why, request.body.len() as u64).await,
+        }
+    }
+
+    async fn oversize(&self, request: &Request<'_>, why: String, read: u64) -> Response {
+        if !self.known_sender() {
+            return self.unknown_sender(Some(held::head_only(request, why.clone(), false, read)), &why).await;
+        }
+        let item = held::head_only(request, why.clone(), true, read);
+        match self.gateway.intake.submit(vec![item]).await {
+            Ok(_) => {
+                self.source.meters.recorded(leadgate_core::receipt::Outcome::Quarantined, self.received_at.as_second());
+                self.reply(request, Outcome::Refused(&Refusal::Oversize(why)))
+            }
+            Err(_busy) => self.busy(request),
+        }
+    }
+
+    /// Answered as an unknown source is. A few such calls a minute are kept, for the day a token was mistyped.
+    async fn unknown_sender(&self, item: Option<Submission>, why: &str) -> Response {
+        self.source.meters.refused(Refused::Unauthenticated);
+        let kept = match item.filter(|_| self.source.ring_has_room(self.received_at)) {
+            Some(item) => self.gateway.intake.submit(vec![item]).await.is_ok(),
+            None => false,
+        };
+        if !kept {
+            self.gateway.refusals.add(&self.source.id, self.received_at, why);
+        }
+        not_found()
+    }
+
+    /// The body did not come whole.
+    async fn not_read<B>(&self, error: ReadError, body: Option<&mut Reader<B>>) -> Response
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+        B::Error: std::error::Error,
+    {
+        let (why, nothing) = (error.to_string(), Bytes::new());
+        let (counted, status) = match error {
+            ReadError::Oversize(_) => {
+                let read = body.as_ref().map_or(0, |body| body.bytes());
+                let response = self.oversize(&self.request(&nothing, None), why, read).await;
+                if let Some(body) = body {
+                    body.drain(DRAIN_OVERSIZE).await;
+                }
+                return response;
+            }
+            ReadError::Slow => (Refused::Slow, StatusCode::REQUEST_TIMEOUT),
+            ReadError::BrokenOff(_) => (Refused::BrokenOff, StatusCode::BAD_REQUEST),
+        };
+        self.source.meters.refused(counted);
+        self.gateway.refusals.add(&self.source.id, self.received_at, &why);
+        let mut response = text(status, "The body did not come whole.\n");
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+
+    fn busy(&self, request: &Request<'_>) -> Response {
+        self.source.meters.refused(Refused::Busy);
+        self.reply(request, Outcome::Busy)
+    }
+
+    /// The connector's answer; should it fail on that too, one that any sender understands.
+    fn reply(&self, request: &Request<'_>, outcome: Outcome<'_>) -> Response {
+        let busy = matches!(outcome, Outcome::Busy);
+        let reply = catch_unwind(AssertUnwindSafe(|| self.source.push.reply(request, outcome))).unwrap_or_else(|_panic| {
+            tracing::error!(source = %self.source.id, submission = %self.id, "a connector panicked over its answer");
+            match outcome {
+                Outcome::Recorded(_) | Outcome::Kept(_) => Reply::text(200, "ok"),
+                Outcome::Refused(_) => Reply::text(413, "Too large"),
+                Outcome::Busy => Reply::text(503, "Please try again"),
+            }
+        });
+        let mut response = to_response(reply);
+        if busy {
+            response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+/// A connector's answer as HTTP. What is no header value is left out: a connector builds some from what senders wrote.
+fn to_response(reply: Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    for (name, value) in reply.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        } else {
+            tracing::warn!(name, "a connector's header holds what no header may");
+        }
+    }
+    response
+}

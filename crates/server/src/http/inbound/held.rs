@@ -1,0 +1,67 @@
+//! Submissions the server makes itself: what waits for a person because no connector could make anything of it.
+
+use bytes::Bytes;
+use leadgate_core::ports::Request;
+use leadgate_core::submission::{Codec, ContentHash, Draft, Hold, Purpose, Raw, Submission};
+use leadgate_core::text;
+use leadgate_wire::redact::{self, Hide};
+use sha2::{Digest as _, Sha256};
+
+/// The most bytes kept of a sender nobody vouches for.
+const STRANGER_BYTES: usize = 64 << 10;
+/// The longest query kept beside a head.
+const QUERY_BYTES: usize = 4096;
+
+/// What is not kept of a call that no connector read: the usual secrets, and the name some senders give their key, right or
+/// mistyped.
+fn hidden(path: &[String], value: &str) -> Hide {
+    match path {
+        [name] if name.trim().eq_ignore_ascii_case("key") => Hide::All,
+        _ => redact::usual(path, value),
+    }
+}
+
+/// A call with its bytes, secrets overwritten, waiting for a person.
+pub fn with_bytes(request: &Request<'_>, code: &str, words: String, authenticated: bool) -> Submission {
+    let mut raw = redact::raw(request, &hidden, true);
+    if !authenticated && raw.body.len() > STRANGER_BYTES {
+        raw.body = Bytes::copy_from_slice(&raw.body[..STRANGER_BYTES]);
+    }
+    held(request, code, words, authenticated, raw)
+}
+
+/// A call without its bytes: they were too many.
+pub fn head_only(request: &Request<'_>, words: String, authenticated: bool, read: u64) -> Submission {
+    let announced = request.header("content-length").unwrap_or("not announced");
+    let content_type = request.header("content-type").unwrap_or("not given");
+    let note = format!("content-type: {content_type}\ncontent-length: {announced}\nread: {read}\n");
+    let body = Bytes::from(text::clean(&note).into_owned());
+    let raw = Raw {
+        content_type: "text/plain; charset=utf-8".to_owned(),
+        codec: Codec::Plain,
+        sha256: Sha256::digest(&body).into(),
+        body,
+        query: text::cut(&redact::query(request.query(), &hidden), QUERY_BYTES).to_owned(),
+        peer: request.peer,
+    };
+    held(request, "oversize", words, authenticated, raw)
+}
+
+fn held(request: &Request<'_>, code: &str, words: String, authenticated: bool, mut raw: Raw) -> Submission {
+    raw.content_type = text::clean(&raw.content_type).into_owned();
+    raw.query = text::clean(&raw.query).into_owned();
+    Submission {
+        id: request.id,
+        source: request.source.clone(),
+        keys: Vec::new(),
+        content: ContentHash(raw.sha256),
+        received_at: request.received_at,
+        occurred_at: None,
+        historic: false,
+        raw,
+        draft: Draft::default(),
+        signals: Vec::new(),
+        hold: Some(Hold { code: code.to_owned(), words, authenticated }),
+        purpose: Purpose::Lead,
+    }
+}

@@ -1,0 +1,20 @@
+//! HTTP: the loop that accepts, the calls of senders, the API, the pages, and what operators watch.
+
+pub mod api;
+mod inbound;
+mod operation;
+mod pages;
+mod peer;
+mod problem;
+mod respond;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+pub use respond::Responder;
+pub use serve::{Limits, serve};
+
+/// What answers requests.
+pub fn responder(gateway: std::sync::Arc<crate::app::Gateway>) -> Responder {
+    Responder::new(gateway)
+}

@@ -1,0 +1,17 @@
+//! The gateway: configuration, HTTP, intake, and the commands people type.
+//!
+//! The binary is a shell around [`cli::run`]; tests build and run the gateway through the same parts.
+
+pub mod app;
+pub mod attachments;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod housekeeping;
+pub mod http;
+pub mod intake;
+pub mod metrics;
+pub mod print;
+pub mod secrets;
+pub mod shutdown;
+pub mod sources;

@@ -1,0 +1,231 @@
+//! Every metric, by name, in one place. Labels are bounded: configured sources, outcomes, route templates, status codes.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use leadgate_core::ids::SourceId;
+use leadgate_core::receipt::Outcome;
+use metrics::{Counter, Gauge, Histogram, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+const SUBMISSIONS: &str = "leadgate_submissions_total";
+const REFUSED: &str = "leadgate_refused_total";
+const INTAKE_SECONDS: &str = "leadgate_intake_seconds";
+const INTAKE_QUEUE: &str = "leadgate_intake_queue_items";
+const HTTP_REQUESTS: &str = "leadgate_http_requests_total";
+const SOURCE_LAST: &str = "leadgate_source_last_seconds";
+const PHONE_PANICS: &str = "leadgate_phone_parser_panics_total";
+const DISK_FREE: &str = "leadgate_disk_free_bytes";
+const CONNECTIONS: &str = "leadgate_http_connections";
+const DATABASE_WRITABLE: &str = "leadgate_database_writable";
+const RELOADS: &str = "leadgate_reloads_total";
+const ATTACHMENTS_SWEPT: &str = "leadgate_attachments_swept_total";
+const HOUSEKEEPING_FAILURES: &str = "leadgate_housekeeping_failures_total";
+
+/// The route template of senders' calls.
+pub const INBOUND: &str = "/in/{source}/{token}";
+
+/// From half of a millisecond, where group commit begins, to the seconds of a full queue.
+const INTAKE_BUCKETS: [f64; 14] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0];
+
+/// The recorder of the process: made once, shared by every gateway in it (tests run several).
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Installs the recorder, if none is there, and hands out what renders it. `None`: somebody else's recorder is installed.
+pub fn install() -> Option<PrometheusHandle> {
+    RECORDER.get_or_init(make).clone()
+}
+
+fn make() -> Option<PrometheusHandle> {
+    let builder = match PrometheusBuilder::new().set_buckets(&INTAKE_BUCKETS) {
+        Ok(builder) => builder,
+        Err(error) => {
+            tracing::error!(%error, "metrics are off");
+            return None;
+        }
+    };
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    if let Err(error) = metrics::set_global_recorder(recorder) {
+        tracing::error!(%error, "metrics are off");
+        return None;
+    }
+    describe();
+    Some(handle)
+}
+
+fn describe() {
+    metrics::describe_counter!(SUBMISSIONS, "Submissions recorded, by source and outcome");
+    metrics::describe_counter!(REFUSED, "Calls refused without being recorded, by source and reason");
+    metrics::describe_histogram!(INTAKE_SECONDS, Unit::Seconds, "From a call's arrival to its answer, commit included");
+    metrics::describe_gauge!(INTAKE_QUEUE, "Submissions that wait for their commit");
+    metrics::describe_counter!(HTTP_REQUESTS, "HTTP requests, by route and status");
+    metrics::describe_gauge!(SOURCE_LAST, Unit::Seconds, "Unix time at which a source last sent something that was accepted");
+    metrics::describe_counter!(PHONE_PANICS, "Panics of the phone library that were caught");
+    metrics::describe_gauge!(DISK_FREE, Unit::Bytes, "Free bytes on the disk of the database and the attachments");
+    metrics::describe_gauge!(CONNECTIONS, "Open HTTP connections");
+    metrics::describe_gauge!(DATABASE_WRITABLE, "1 if the last write was committed");
+    metrics::describe_counter!(RELOADS, "Reloads of the configuration, by result");
+    metrics::describe_counter!(ATTACHMENTS_SWEPT, "Attachments deleted because nothing names them");
+    metrics::describe_counter!(HOUSEKEEPING_FAILURES, "Housekeeping that failed, by task");
+}
+
+/// Why a call was refused without being recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// No valid token or key.
+    Unauthenticated,
+    /// Far more from one address than people send.
+    TooMany,
+    /// The body did not come in time.
+    Slow,
+    /// The body broke off.
+    BrokenOff,
+    /// Nothing could be stored.
+    Busy,
+}
+
+impl Refused {
+    const ALL: [Self; 5] = [Self::Unauthenticated, Self::TooMany, Self::Slow, Self::BrokenOff, Self::Busy];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::TooMany => "too_many",
+            Self::Slow => "slow",
+            Self::BrokenOff => "broken_off",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// The meters of one source, looked up once so that a call only counts.
+pub struct SourceMeters {
+    outcomes: Vec<Counter>,
+    refused: Vec<Counter>,
+    last: Gauge,
+}
+
+impl std::fmt::Debug for SourceMeters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SourceMeters")
+    }
+}
+
+impl SourceMeters {
+    /// The meters of a configured source.
+    pub fn new(source: &SourceId) -> Self {
+        let source: Arc<str> = source.as_str().into();
+        let outcome = |o: Outcome| metrics::counter!(SUBMISSIONS, "source" => Arc::clone(&source), "outcome" => o.as_str());
+        let refused = |r: Refused| metrics::counter!(REFUSED, "source" => Arc::clone(&source), "reason" => r.as_str());
+        Self {
+            outcomes: Outcome::ALL.into_iter().map(outcome).collect(),
+            refused: Refused::ALL.into_iter().map(refused).collect(),
+            last: metrics::gauge!(SOURCE_LAST, "source" => Arc::clone(&source)),
+        }
+    }
+
+    /// A submission was recorded.
+    pub fn recorded(&self, outcome: Outcome, unix_seconds: i64) {
+        if let Some(at) = Outcome::ALL.iter().position(|known| *known == outcome) {
+            self.outcomes[at].increment(1);
+        }
+        if !matches!(outcome, Outcome::Quarantined | Outcome::Spam) {
+            self.last.set(lossy(unix_seconds.unsigned_abs()));
+        }
+    }
+
+    /// A call was refused without being recorded.
+    pub fn refused(&self, why: Refused) {
+        if let Some(at) = Refused::ALL.iter().position(|known| *known == why) {
+            self.refused[at].increment(1);
+        }
+    }
+}
+
+/// The meters of the gateway that are used on every call.
+pub struct Meters {
+    intake: Histogram,
+    inbound: [(u16, Counter); 4],
+    connections: Gauge,
+}
+
+impl std::fmt::Debug for Meters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meters")
+    }
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self {
+            intake: metrics::histogram!(INTAKE_SECONDS),
+            inbound: [200, 204, 303, 404].map(|status| (status, http_counter(INBOUND, status))),
+            connections: metrics::gauge!(CONNECTIONS),
+        }
+    }
+}
+
+impl Meters {
+    /// A call was answered after its commit.
+    pub fn intake(&self, took: Duration) {
+        self.intake.record(took.as_secs_f64());
+    }
+
+    /// A sender's call was answered.
+    pub fn inbound(&self, status: u16) {
+        match self.inbound.iter().find(|(known, _)| *known == status) {
+            Some((_, counter)) => counter.increment(1),
+            None => http(INBOUND, status),
+        }
+    }
+
+    /// A connection was opened.
+    pub fn connected(&self) {
+        self.connections.increment(1.0);
+    }
+
+    /// A connection was closed.
+    pub fn disconnected(&self) {
+        self.connections.decrement(1.0);
+    }
+}
+
+/// An HTTP request was answered.
+pub fn http(route: &str, status: u16) {
+    http_counter(route, status).increment(1);
+}
+
+fn http_counter(route: &str, status: u16) -> Counter {
+    metrics::counter!(HTTP_REQUESTS, "route" => route.to_owned(), "status" => status.to_string())
+}
+
+/// What is measured rather than counted, now.
+pub fn gauges(queue: usize, disk_free: Option<u64>, writable: bool) {
+    metrics::gauge!(INTAKE_QUEUE).set(lossy(queue as u64));
+    if let Some(free) = disk_free {
+        metrics::gauge!(DISK_FREE).set(lossy(free));
+    }
+    metrics::gauge!(DATABASE_WRITABLE).set(if writable { 1.0 } else { 0.0 });
+    metrics::counter!(PHONE_PANICS).absolute(leadgate_core::phone::panics());
+}
+
+/// The configuration was read again.
+pub fn reloaded(taken: bool) {
+    metrics::counter!(RELOADS, "result" => if taken { "taken" } else { "refused" }).increment(1);
+}
+
+/// Attachments were deleted.
+pub fn attachments_swept(count: u64) {
+    metrics::counter!(ATTACHMENTS_SWEPT).increment(count);
+}
+
+/// A housekeeping task failed.
+pub fn housekeeping_failed(task: &'static str) {
+    metrics::counter!(HOUSEKEEPING_FAILURES, "task" => task).increment(1);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; bytes and seconds fit it well enough")]
+fn lossy(value: u64) -> f64 {
+    value as f64
+}

@@ -1,0 +1,79 @@
+//! The kinds of sources a configuration can name, and how a source is shown. A connector registers its kinds by one line
+//! here.
+
+use std::borrow::Cow;
+
+use leadgate_core::ids::SourceId;
+use leadgate_core::ports::SourceKind;
+use leadgate_core::views::SourceHealth;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Source;
+
+/// What every connector brings.
+const CONNECTORS: &[&[SourceKind]] = &[leadgate_web_forms::KINDS];
+
+/// Every kind.
+pub fn kinds() -> impl Iterator<Item = &'static SourceKind> {
+    CONNECTORS.iter().flat_map(|kinds| kinds.iter())
+}
+
+/// The kind of a name.
+pub fn kind(name: &str) -> Option<&'static SourceKind> {
+    kinds().find(|kind| kind.name == name)
+}
+
+/// A source as the API and the commands show it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SourceView {
+    /// Its id.
+    pub id: SourceId,
+    /// Its kind.
+    pub kind: Cow<'static, str>,
+    /// Whether it takes anything.
+    pub enabled: bool,
+    /// Its full URL with the current token. Absent for those who may not see it, and before a token was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// How many tokens it has; two while senders move to a new URL.
+    pub tokens: usize,
+    /// How it is doing; absent before it sent anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<SourceHealth>,
+}
+
+impl SourceView {
+    /// A source below the address `base`.
+    pub fn of(source: &Source, base: &str, health: Option<SourceHealth>) -> Self {
+        Self {
+            id: source.id.clone(),
+            kind: Cow::Borrowed(source.kind.name),
+            enabled: source.enabled,
+            url: source.path().map(|path| format!("{base}{path}")),
+            tokens: source.tokens.len(),
+            health,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_complete_and_their_names_are_unique() {
+        let mut names: Vec<_> = kinds().map(|kind| kind.name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        for kind in kinds() {
+            assert!(kind.example.contains("[sources.{id}]"), "{}: the example is a section", kind.name);
+            assert!(kind.example.contains(&format!("kind = \"{}\"", kind.name)), "{}", kind.name);
+            for language in ["ru", "en"] {
+                assert!((kind.setup)(language).contains("{url}"), "{}: the steps in {language} name the URL", kind.name);
+            }
+            assert!(!kind.about.is_empty());
+        }
+    }
+}
