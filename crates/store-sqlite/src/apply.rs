@@ -1,0 +1,298 @@
+//! Writes what a batch's plans want: new rows by multi-row inserts, changes by one statement each over a JSON parameter.
+//!
+//! The order matters in two places: a value is no longer active for one contact before it is for another, and a lead no
+//! longer takes before another does.
+
+use leadgate_core::ports::StoreError;
+use leadgate_core::receipt::IdentityState;
+use leadgate_core::submission::ContentHash;
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use crate::apply_leads;
+use crate::bulk::{Insert, Values};
+use crate::error::{store, to_json};
+use crate::gather::{ContactRow, Gathered, IdentityRow, ReviewRow, SubmissionRow, Waiting};
+use crate::sequence::draw;
+use crate::sources;
+use crate::sweep;
+use crate::writer::Writing;
+
+pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    let conn = &mut writing.conn;
+    contacts(conn, rows).await?;
+    identities(conn, rows).await?;
+    apply_leads::write(conn, rows).await?;
+    submissions(conn, rows).await?;
+    repeats(conn, rows).await?;
+    keys(conn, rows).await?;
+    events(conn, rows).await?;
+    sources::count(conn, &rows.counts, &rows.health).await?;
+    ring(conn, rows).await?;
+    reviews(writing, rows).await
+}
+
+/// Runs a statement over one JSON parameter.
+pub(crate) async fn over(conn: &mut SqliteConnection, sql: &'static str, json: String) -> Result<(), StoreError> {
+    sqlx::query(sql).bind(json).execute(conn).await.map(|_| ()).map_err(store)
+}
+
+// --------------------------------------------------------------------------------------------------------------- people
+
+static CONTACT: Insert = Insert::new(
+    "INSERT INTO contact (id, uuid, name, names, words, created_at, last_active, waiting_since, claims_day, claims)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "",
+);
+
+fn bind_contact((row, names): &(&ContactRow, String), values: &mut Values) {
+    let change = &row.change;
+    let waiting = match change.waiting {
+        Waiting::Keep | Waiting::Anew(None) => None,
+        Waiting::Since(at) | Waiting::Anew(Some(at)) => Some(at.as_microsecond()),
+    };
+    values
+        .add(row.id)
+        .add(&row.uuid.as_bytes()[..])
+        .text(change.names.first().map_or("", |name| name.typed.as_str()))
+        .text(names.as_str())
+        .text(change.words.as_str())
+        .add(row.created_at.as_microsecond())
+        .add(change.last_active.unwrap_or(row.created_at).as_microsecond())
+        .add(waiting)
+        .add(change.claims.map(|(day, _)| day))
+        .add(change.claims.map_or(0, |(_, count)| i64::from(count)));
+}
+
+async fn contacts(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    let mut new = Vec::with_capacity(rows.contacts.len());
+    for row in rows.contacts.values() {
+        new.push((row, to_json(&row.change.names)?));
+    }
+    CONTACT.run(conn, &new, bind_contact).await?;
+    if rows.contact_changes.is_empty() {
+        return Ok(());
+    }
+    let mut changes = Vec::with_capacity(rows.contact_changes.len());
+    for (id, change) in &rows.contact_changes {
+        let names = to_json(&change.names)?;
+        let (mode, waiting) = match change.waiting {
+            Waiting::Keep => (0, None),
+            Waiting::Since(at) => (1, Some(at.as_microsecond())),
+            Waiting::Anew(at) => (2, at.map(jiff::Timestamp::as_microsecond)),
+        };
+        changes.push(json!([
+            id,
+            change.last_active.map(jiff::Timestamp::as_microsecond),
+            change.names.first().map(|name| name.typed.as_str()),
+            // Without its brackets: it is put into the array that stands there.
+            names.trim_start_matches('[').trim_end_matches(']'),
+            change.words,
+            change.claims.map(|(day, _)| day),
+            change.claims.map(|(_, count)| count),
+            mode,
+            waiting,
+        ]));
+    }
+    let sql = "UPDATE contact SET
+                   last_active = max(last_active, coalesce(v.value ->> 1, last_active)),
+                   name = CASE WHEN name = '' THEN coalesce(v.value ->> 2, '') ELSE name END,
+                   names = CASE WHEN v.value ->> 3 = '' THEN names
+                                WHEN names = '[]' THEN '[' || (v.value ->> 3) || ']'
+                                ELSE substr(names, 1, length(names) - 1) || ',' || (v.value ->> 3) || ']' END,
+                   words = words || (v.value ->> 4),
+                   claims_day = coalesce(v.value ->> 5, claims_day),
+                   claims = coalesce(v.value ->> 6, claims),
+                   waiting_since = CASE v.value ->> 7 WHEN 0 THEN waiting_since
+                                                      WHEN 1 THEN coalesce(waiting_since, v.value ->> 8)
+                                                      ELSE v.value ->> 8 END
+               FROM json_each(?1) v WHERE contact.id = v.value ->> 0";
+    over(conn, sql, to_json(&changes)?).await
+}
+
+static IDENTITY: Insert = Insert::new(
+    "INSERT INTO identity (contact, kind, value, state, strength, display, first_seen, last_seen, sender, activity)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT (contact, kind, value) DO UPDATE SET state = excluded.state, last_seen = max(last_seen, excluded.last_seen)",
+);
+
+type Held<'r> = (&'r (i64, &'r str, &'r str), &'r IdentityRow<'r>);
+
+fn bind_identity((key, row): &Held<'_>, values: &mut Values) {
+    let Some(new) = row.new else { return };
+    values
+        .add(key.0)
+        .text(key.1)
+        .text(key.2)
+        .text(row.state.as_str())
+        .text(new.strength.as_str())
+        .text(new.display.as_str())
+        .add(row.first_seen.as_microsecond())
+        .add(row.last_seen.as_microsecond())
+        .text(new.sender.as_str())
+        .add(new.activity.0);
+}
+
+async fn identities(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    let (active, others): (Vec<Held<'_>>, Vec<Held<'_>>) =
+        rows.identities.iter().partition(|(_, row)| row.state == IdentityState::Active);
+    for part in [others, active] {
+        let (new, known): (Vec<Held<'_>>, Vec<Held<'_>>) = part.into_iter().partition(|(_, row)| row.new.is_some());
+        if !known.is_empty() {
+            let changes: Vec<_> = known
+                .iter()
+                .map(|(key, row)| json!([key.0, key.1, key.2, row.state.as_str(), row.last_seen.as_microsecond()]))
+                .collect();
+            let sql = "UPDATE identity SET state = v.value ->> 3, last_seen = max(last_seen, v.value ->> 4)
+                       FROM json_each(?1) v
+                       WHERE identity.contact = v.value ->> 0 AND identity.kind = v.value ->> 1 AND identity.value = v.value ->> 2";
+            over(conn, sql, to_json(&changes)?).await?;
+        }
+        IDENTITY.run(conn, &new, bind_identity).await?;
+    }
+    Ok(())
+}
+
+static REVIEW: Insert = Insert::new("INSERT INTO review (id, a, b, reasons, created_at)", "(?, ?, ?, ?, ?)", "");
+
+/// New pairs get numbers; a pair that is known, open or closed, stays as it is.
+async fn reviews(writing: &mut Writing, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    if rows.reviews.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<(i64, i64)> = rows.reviews.iter().map(|row| row.pair).collect();
+    let sql = "SELECT r.a, r.b FROM json_each(?1) v CROSS JOIN review r ON r.a = v.value ->> 0 AND r.b = v.value ->> 1";
+    let mut known: Vec<(i64, i64)> =
+        sqlx::query_as(sql).bind(to_json(&asked)?).fetch_all(&mut writing.conn).await.map_err(store)?;
+    let mut new: Vec<(i64, &ReviewRow)> = Vec::new();
+    for row in &rows.reviews {
+        if !known.contains(&row.pair) {
+            known.push(row.pair);
+            new.push((draw(&mut writing.sequence.review), row));
+        }
+    }
+    REVIEW
+        .run(&mut writing.conn, &new, |(id, row), values| {
+            values.add(*id).add(row.pair.0).add(row.pair.1).text(row.reasons.as_str()).add(row.at.as_microsecond());
+        })
+        .await
+}
+
+// ---------------------------------------------------------------------------------------------------------- submissions
+
+static SUBMISSION: Insert = Insert::new(
+    "INSERT INTO submission (seq, id, source, received_at, outcome, receipt, repeats, authenticated, historic, size,
+                             content_type, query, peer, sha256, codec, raw)",
+    "(?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "",
+);
+
+fn bind_submission(row: &SubmissionRow<'_>, values: &mut Values) {
+    let submission = &row.item.submission;
+    let raw = &submission.raw;
+    values
+        .add(row.seq)
+        .add(&submission.id.0.as_bytes()[..])
+        .text(submission.source.as_str())
+        .add(submission.received_at.as_microsecond())
+        .text(row.plan.receipt.outcome.as_str())
+        .add(row.repeats)
+        .add(i64::from(row.authenticated()))
+        .add(i64::from(submission.historic))
+        .add(size(raw.body.len()))
+        .text(raw.content_type.as_str())
+        .text(raw.query.as_str())
+        .add(raw.peer.map(|peer| peer.to_string()))
+        .add(&raw.sha256[..])
+        .text(raw.codec.as_str())
+        .add(&raw.body[..]);
+}
+
+/// Lengths in memory fit into 63 bits.
+fn size(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+static RECEIPT: Insert = Insert::new("INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)", "(?, 1, ?, ?, ?, ?, ?)", "");
+
+fn bind_receipt(row: &SubmissionRow<'_>, values: &mut Values) {
+    let receipt = &row.plan.receipt;
+    values
+        .add(row.seq)
+        .text(receipt.outcome.as_str())
+        .add(receipt.lead.map(|id| id.0))
+        .add(receipt.contact.map(|id| id.0))
+        .add(receipt.activity.map(|id| id.0))
+        .text(row.reasons.as_str());
+}
+
+static ATTACHMENT: Insert = Insert::new("INSERT INTO attachment (sha256, submission)", "(?, ?)", "");
+
+async fn submissions(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    SUBMISSION.run(conn, &rows.submissions, bind_submission).await?;
+    RECEIPT.run(conn, &rows.submissions, bind_receipt).await?;
+    let attachments: Vec<_> = rows.attachments.iter().collect();
+    ATTACHMENT
+        .run(conn, &attachments, |(sha256, submission), values| {
+            values.text(sha256).add(*submission);
+        })
+        .await
+}
+
+async fn repeats(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    if rows.repeats.is_empty() {
+        return Ok(());
+    }
+    let repeats: Vec<_> = rows.repeats.iter().map(|(id, count)| (id.0.simple().to_string(), *count)).collect();
+    let sql = "UPDATE submission SET repeats = repeats + (v.value ->> 1) FROM json_each(?1) v
+               WHERE submission.id = unhex(v.value ->> 0)";
+    over(conn, sql, to_json(&repeats)?).await
+}
+
+async fn keys(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    static KEY: Insert = Insert::new(
+        "INSERT INTO submission_key (source, scope, value, submission, at, content, earlier)",
+        "(?, ?, ?, ?, ?, ?, ?)",
+        "ON CONFLICT (source, scope, value) DO UPDATE SET submission = excluded.submission, at = excluded.at,
+                                                          content = excluded.content, earlier = excluded.earlier",
+    );
+    let keys: Vec<_> = rows.keys.iter().collect();
+    KEY.run(conn, &keys, |((source, scope, value), row), values| {
+        values
+            .text(source)
+            .text(scope)
+            .text(value)
+            .add(row.submission)
+            .add(row.write.at.as_microsecond())
+            .add(&row.write.content.0[..])
+            .add(ContentHash::pack(&row.write.earlier));
+    })
+    .await
+}
+
+async fn events(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    static EVENT: Insert = Insert::new("INSERT INTO event (id, name, version, at, historic, data)", "(?, ?, 1, ?, ?, ?)", "");
+    EVENT
+        .run(conn, &rows.events, |row, values| {
+            let submission = &row.item.submission;
+            values
+                .add(&row.event.id.0.as_bytes()[..])
+                .text(row.event.name)
+                .add(submission.received_at.as_microsecond())
+                .add(i64::from(submission.historic))
+                .text(row.data.as_str());
+        })
+        .await
+}
+
+/// Keeps what nobody vouches for within its bounds, in the transaction that adds to it.
+async fn ring(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    let mut sources: Vec<&str> =
+        rows.submissions.iter().filter(|row| !row.authenticated()).map(|row| row.item.submission.source.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    for source in sources {
+        sweep::trim_ring(conn, source).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! The part of a batch's writing that concerns leads and activities.
+
+use jiff::Timestamp;
+use leadgate_core::ports::StoreError;
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use crate::apply::over;
+use crate::bulk::{Insert, Values};
+use crate::error::to_json;
+use crate::gather::{ActivityRow, Gathered, LeadRow};
+
+pub(crate) async fn write(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    release(conn, rows).await?;
+    let leads: Vec<_> = rows.leads.values().collect();
+    LEAD.run(conn, &leads, bind_lead).await?;
+    patch(conn, rows).await?;
+    activities(conn, rows).await
+}
+
+/// Leads that take no more go first, so that those which do now find their place free.
+async fn release(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    let released: Vec<i64> = rows.lead_patches.iter().filter(|(_, patch)| patch.takes == Some(false)).map(|(id, _)| *id).collect();
+    if !released.is_empty() {
+        over(conn, "UPDATE lead SET takes = 0 FROM json_each(?1) v WHERE lead.id = v.value", to_json(&released)?).await?;
+    }
+    if rows.takers.is_empty() {
+        return Ok(());
+    }
+    // A lead that is opened again or adopted takes from now on, whichever did before.
+    let sql = "UPDATE lead SET takes = 0, version = version + 1 FROM json_each(?1) v
+               WHERE lead.contact = v.value ->> 0 AND lead.takes = 1 AND lead.id <> v.value ->> 1";
+    over(conn, sql, to_json(&rows.takers)?).await
+}
+
+static LEAD: Insert = Insert::new(
+    "INSERT INTO lead (id, uuid, contact, takes, stage, title, name, source, origin, responsible, version, suspect, test,
+                       return_customer, created_at, touched_at, first_touch, last_touch)",
+    "(?, ?, ?, ?, 'NEW', ?, ?, ?, 'intake', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "",
+);
+
+fn bind_lead(row: &&LeadRow<'_>, values: &mut Values) {
+    let (first, last) = first_and_last(&row.touches);
+    values
+        .add(row.new.id.0)
+        .add(&row.uuid.as_bytes()[..])
+        .add(row.contact)
+        .add(i64::from(row.takes))
+                .text(row.item.title.as_str())
+        .text(row.item.name.as_ref().map_or("", |name| name.typed.as_str()))
+        .text(row.item.submission.source.as_str())
+        .maybe_text(row.new.responsible.as_deref())
+        .add(row.version)
+        .add(i64::from(row.suspect))
+        .add(i64::from(row.new.test))
+        .add(i64::from(row.new.return_customer))
+        .add(row.new.at.as_microsecond())
+        .add(row.touched_at.as_microsecond())
+        .maybe_text(first)
+        .maybe_text(last);
+}
+
+fn first_and_last<'t>(touches: &[&'t str]) -> (Option<&'t str>, Option<&'t str>) {
+    match touches {
+        [] => (None, None),
+        [only] => (Some(only), None),
+        [first, .., last] => (Some(first), Some(last)),
+    }
+}
+
+async fn patch(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    if rows.lead_patches.is_empty() {
+        return Ok(());
+    }
+    let mut patches = Vec::with_capacity(rows.lead_patches.len());
+    let mut reopened = Vec::new();
+    for (id, patch) in &rows.lead_patches {
+        if let Some((stage, at)) = patch.reopened {
+            reopened.push(json!([id, stage.as_str(), at.as_microsecond()]));
+        }
+        patches.push(json!([
+            id,
+            patch.touched_at.map(Timestamp::as_microsecond),
+            patch.takes == Some(true),
+            patch.reopened.map(|(stage, _)| stage.as_str()),
+            patch.adopted_by,
+            patch.suspect,
+            patch.touches.first(),
+            patch.touches.last(),
+            patch.touches.len(),
+            patch.changes,
+        ]));
+    }
+    if !reopened.is_empty() {
+        let sql = "INSERT INTO lead_history (lead, n, at, actor, field, old, new)
+                   SELECT l.id, (SELECT coalesce(max(h.n), 0) + 1 FROM lead_history h WHERE h.lead = l.id),
+                          v.value ->> 2, 'intake', 'reopened', l.stage, v.value ->> 1
+                   FROM json_each(?1) v CROSS JOIN lead l ON l.id = v.value ->> 0";
+        over(conn, sql, to_json(&reopened)?).await?;
+    }
+    let sql = "UPDATE lead SET
+                   touched_at = max(touched_at, coalesce(v.value ->> 1, touched_at)),
+                   takes = CASE WHEN v.value ->> 2 THEN 1
+                                WHEN v.value ->> 4 IS NOT NULL AND contact IS NULL AND closed_at IS NULL THEN 1
+                                ELSE takes END,
+                   stage = coalesce(v.value ->> 3, stage),
+                   closed_at = iif(v.value ->> 3 IS NULL, closed_at, NULL),
+                   contact = coalesce(contact, v.value ->> 4),
+                   suspect = max(suspect, v.value ->> 5),
+                   first_touch = coalesce(first_touch, v.value ->> 6),
+                   last_touch = CASE WHEN v.value ->> 8 = 0 OR (first_touch IS NULL AND v.value ->> 8 = 1) THEN last_touch
+                                     ELSE v.value ->> 7 END,
+                   version = version + (v.value ->> 9)
+               FROM json_each(?1) v WHERE lead.id = v.value ->> 0";
+    over(conn, sql, to_json(&patches)?).await
+}
+
+// ----------------------------------------------------------------------------------------------------------- activities
+
+static ACTIVITY: Insert = Insert::new(
+    "INSERT INTO activity (id, kind, lead, contact, source, submission, external_key, occurred_at, ambiguous, suspect, revised,
+                           revisions, touch, content)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "",
+);
+
+fn bind_activity(row: &&ActivityRow<'_>, values: &mut Values) {
+    let draft = &row.item.submission.draft;
+    values
+        .add(row.new.id.0)
+        .text(draft.activity.as_str())
+        .add(row.new.lead.map(|id| id.0))
+        .add(row.new.contact.map(|id| id.0))
+        .text(row.item.submission.source.as_str())
+        .add(row.submission)
+        .maybe_text(draft.external_key.as_deref())
+        .add(row.new.occurred_at.as_microsecond())
+        .add(i64::from(row.new.ambiguous))
+        .add(i64::from(row.new.suspect))
+        .add(i64::from(row.new.revised))
+        .add(row.revisions)
+        .maybe_text((!row.touch.is_empty()).then_some(row.touch))
+        .text(row.content);
+}
+
+static REFERENCE: Insert = Insert::new(
+    "INSERT INTO activity_ref (scope, value, activity)",
+    "(?, ?, ?)",
+    "ON CONFLICT (scope, value) DO UPDATE SET activity = excluded.activity",
+);
+
+async fn activities(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    let new: Vec<_> = rows.activities.values().collect();
+    ACTIVITY.run(conn, &new, bind_activity).await?;
+    amendments(conn, rows).await?;
+    let references: Vec<_> = rows.references.iter().collect();
+    REFERENCE
+        .run(conn, &references, |((scope, value), activity), values| {
+            values.text(scope).text(value).add(**activity);
+        })
+        .await
+}
+
+/// What an activity told goes to its revisions; then it tells what the amendment said.
+async fn amendments(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    if rows.revisions.is_empty() {
+        return Ok(());
+    }
+    let revisions: Vec<_> = rows
+        .revisions
+        .iter()
+        .map(|row| {
+            // New activities of this batch stand with their final count already; their revisions count from nothing.
+            let new = rows.activities.contains_key(&row.activity);
+            let (content, touch) = row.before.unzip();
+            json!([row.activity, row.n, row.submission, row.at.as_microsecond(), content, touch, new])
+        })
+        .collect();
+    let sql = "INSERT INTO activity_revision (activity, n, submission, at, content, touch)
+               SELECT a.id, iif(v.value ->> 6, 0, a.revisions) + (v.value ->> 1), v.value ->> 2, v.value ->> 3,
+                      coalesce(v.value ->> 4, a.content),
+                      CASE WHEN v.value ->> 6 THEN nullif(v.value ->> 5, '') ELSE coalesce(nullif(v.value ->> 5, ''), a.touch) END
+               FROM json_each(?1) v CROSS JOIN activity a ON a.id = v.value ->> 0";
+    over(conn, sql, to_json(&revisions)?).await?;
+    if rows.amended.is_empty() {
+        return Ok(());
+    }
+    let amended: Vec<_> = rows.amended.iter().map(|(id, row)| json!([id, row.content, row.touch, row.revisions])).collect();
+    let sql = "UPDATE activity SET content = v.value ->> 1, touch = coalesce(nullif(v.value ->> 2, ''), touch),
+                                   revisions = revisions + (v.value ->> 3)
+               FROM json_each(?1) v WHERE activity.id = v.value ->> 0";
+    over(conn, sql, to_json(&amended)?).await
+}

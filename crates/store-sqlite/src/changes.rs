@@ -1,0 +1,249 @@
+//! What people do to leads and contacts. Everything is decided before anything is written.
+
+use leadgate_core::change::{ChangeError, LeadChange, LeadState, Stage};
+use leadgate_core::ids::{ContactId, LeadId, ManagerId};
+use leadgate_core::plan::event;
+use leadgate_core::ports::{Act, StoreError};
+use leadgate_core::prepare::Content;
+use leadgate_core::submission::ActivityKind;
+use leadgate_core::views::{ContactDetail, LeadDetail};
+use sqlx::SqliteConnection;
+
+use crate::error::{corrupt, store, to_json};
+use crate::rows::Columns;
+use crate::sequence::draw;
+use crate::writer::Writing;
+use crate::{contacts, leads};
+
+/// A lead as it stands.
+struct Standing {
+    state: LeadState,
+    version: i64,
+    contact: Option<i64>,
+    takes: bool,
+}
+
+/// What a list of changes comes to.
+struct Outcome {
+    state: LeadState,
+    takes: bool,
+    reopened: bool,
+    taken_by: Option<String>,
+    history: Vec<(&'static str, Option<String>, Option<String>)>,
+    notes: Vec<String>,
+    event: &'static str,
+}
+
+/// A person's changes of a lead, in one transaction.
+pub(crate) async fn lead(
+    writing: &mut Writing,
+    id: LeadId,
+    changes: &[LeadChange],
+    version: Option<i64>,
+    act: &Act,
+) -> Result<Result<LeadDetail, ChangeError>, StoreError> {
+    let Some(standing) = standing(&mut writing.conn, id).await? else { return Ok(Err(ChangeError::Missing("lead"))) };
+    if version.is_some_and(|version| version != standing.version) {
+        let words = format!("the lead changed meanwhile (version {} now)", standing.version);
+        return Ok(Err(ChangeError::NotPossible(words)));
+    }
+    let outcome = match decide(&standing, changes, act) {
+        Ok(outcome) => outcome,
+        Err(error) => return Ok(Err(error)),
+    };
+    if outcome.takes
+        && !standing.takes
+        && let Some(other) = other_open(&mut writing.conn, &standing, id).await?
+    {
+        return Ok(Err(ChangeError::OtherOpen(other)));
+    }
+    if !outcome.history.is_empty() || !outcome.notes.is_empty() {
+        write(writing, id, &standing, &outcome, act).await?;
+    }
+    match leads::one(&mut writing.conn, id).await? {
+        Some(detail) => Ok(Ok(detail)),
+        None => Err(corrupt("lead", format!("lead {id} vanished while it was changed"))),
+    }
+}
+
+async fn standing(conn: &mut SqliteConnection, id: LeadId) -> Result<Option<Standing>, StoreError> {
+    let sql = "SELECT stage, responsible, closed_at, version, contact, takes FROM lead WHERE id = ?1";
+    let Some(row) = sqlx::query(sql).bind(id.0).fetch_optional(conn).await.map_err(store)? else { return Ok(None) };
+    let row = Columns::of(&row, "lead");
+    Ok(Some(Standing {
+        state: LeadState {
+            stage: row.parse("stage", Stage::parse)?,
+            responsible: row.get::<Option<String>>("responsible")?.map(ManagerId),
+            closed_at: row.maybe_time("closed_at")?,
+        },
+        version: row.int("version")?,
+        contact: row.get("contact")?,
+        takes: row.flag("takes")?,
+    }))
+}
+
+fn decide(standing: &Standing, changes: &[LeadChange], act: &Act) -> Result<Outcome, ChangeError> {
+    let mut outcome = Outcome {
+        state: standing.state.clone(),
+        takes: standing.takes,
+        reopened: false,
+        taken_by: None,
+        history: Vec::new(),
+        notes: Vec::new(),
+        event: event::LEAD_UPDATED,
+    };
+    for change in changes {
+        let next = outcome.state.after(change, act.at)?;
+        let field = match change {
+            LeadChange::Close(_) => {
+                (outcome.takes, outcome.reopened, outcome.event) = (false, false, event::LEAD_CLOSED);
+                "closed"
+            }
+            LeadChange::Reopen => {
+                (outcome.takes, outcome.reopened, outcome.event) = (standing.contact.is_some(), true, event::LEAD_REOPENED);
+                "reopened"
+            }
+            LeadChange::Take(manager) => {
+                outcome.taken_by = Some(manager.0.clone());
+                "stage"
+            }
+            LeadChange::Note(text) => {
+                outcome.notes.push(text.clone());
+                "stage"
+            }
+            LeadChange::Stage(_) | LeadChange::Responsible(_) => "stage",
+        };
+        let before = &outcome.state;
+        if before.stage != next.stage {
+            outcome.history.push((field, Some(before.stage.to_string()), Some(next.stage.to_string())));
+        }
+        if before.responsible != next.responsible {
+            let name = |manager: &Option<ManagerId>| manager.as_ref().map(ToString::to_string);
+            outcome.history.push(("responsible", name(&before.responsible), name(&next.responsible)));
+        }
+        outcome.state = next;
+    }
+    Ok(outcome)
+}
+
+async fn other_open(conn: &mut SqliteConnection, standing: &Standing, id: LeadId) -> Result<Option<LeadId>, StoreError> {
+    let sql = "SELECT id FROM lead WHERE contact = ?1 AND takes = 1 AND id <> ?2";
+    let other = sqlx::query_scalar(sql).bind(standing.contact).bind(id.0).fetch_optional(conn).await.map_err(store)?;
+    Ok(other.map(LeadId))
+}
+
+async fn write(writing: &mut Writing, id: LeadId, standing: &Standing, outcome: &Outcome, act: &Act) -> Result<(), StoreError> {
+    let at = act.at.as_microsecond();
+    // Opened again, it takes what comes, however long nothing came: so it was touched now.
+    sqlx::query(
+        "UPDATE lead SET stage = ?2, responsible = ?3, closed_at = ?4, takes = ?5, version = version + 1,
+                         touched_at = iif(?6, max(touched_at, ?7), touched_at) WHERE id = ?1",
+    )
+    .bind(id.0)
+    .bind(outcome.state.stage.as_str())
+    .bind(outcome.state.responsible.as_ref().map(|manager| manager.0.as_str()))
+    .bind(outcome.state.closed_at.map(jiff::Timestamp::as_microsecond))
+    .bind(i64::from(outcome.takes))
+    .bind(i64::from(outcome.reopened))
+    .bind(at)
+    .execute(&mut writing.conn)
+    .await
+    .map_err(store)?;
+    history(&mut writing.conn, id, outcome, act).await?;
+    if let (Some(contact), Some(manager)) = (standing.contact, &outcome.taken_by) {
+        let sql = "UPDATE contact SET responsible = ?2 WHERE id = ?1 AND responsible IS NULL";
+        sqlx::query(sql).bind(contact).bind(manager).execute(&mut writing.conn).await.map_err(store)?;
+    }
+    if let (Some(contact), true) = (standing.contact, outcome.takes) {
+        let sql = "UPDATE contact SET waiting_since = NULL WHERE id = ?1 AND waiting_since IS NOT NULL";
+        sqlx::query(sql).bind(contact).execute(&mut writing.conn).await.map_err(store)?;
+    }
+    let mut last_note = None;
+    for note in &outcome.notes {
+        last_note = Some(self::note(writing, id, standing.contact, note, act).await?);
+    }
+    tell(&mut writing.conn, outcome.event, act, &Told { lead: Some(id.0), contact: standing.contact, activity: last_note }).await
+}
+
+async fn history(conn: &mut SqliteConnection, id: LeadId, outcome: &Outcome, act: &Act) -> Result<(), StoreError> {
+    let sql = "INSERT INTO lead_history (lead, n, at, actor, field, old, new)
+               SELECT ?1, (SELECT coalesce(max(n), 0) FROM lead_history WHERE lead = ?1) + 1 + v.key, ?2, ?3,
+                      v.value ->> 0, v.value ->> 1, v.value ->> 2
+               FROM json_each(?4) v";
+    sqlx::query(sql)
+        .bind(id.0)
+        .bind(act.at.as_microsecond())
+        .bind(&act.actor)
+        .bind(to_json(&outcome.history)?)
+        .execute(conn)
+        .await
+        .map(|_| ())
+        .map_err(store)
+}
+
+async fn note(writing: &mut Writing, lead: LeadId, contact: Option<i64>, text: &str, act: &Act) -> Result<i64, StoreError> {
+    let id = draw(&mut writing.sequence.activity);
+    let content = Content { message: Some(text.to_owned()), ..Content::default() };
+    let sql = "INSERT INTO activity (id, kind, lead, contact, author, occurred_at, ambiguous, suspect, revised, revisions, content)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, 0, ?7)";
+    sqlx::query(sql)
+        .bind(id)
+        .bind(ActivityKind::Note.as_str())
+        .bind(lead.0)
+        .bind(contact)
+        .bind(&act.actor)
+        .bind(act.at.as_microsecond())
+        .bind(to_json(&content)?)
+        .execute(&mut writing.conn)
+        .await
+        .map_err(store)?;
+    Ok(id)
+}
+
+/// What an event of a person's act is about.
+#[derive(serde::Serialize)]
+pub(crate) struct Told {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lead: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) contact: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) activity: Option<i64>,
+}
+
+/// Tells an event.
+pub(crate) async fn tell(conn: &mut SqliteConnection, name: &'static str, act: &Act, told: &Told) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO event (id, name, version, at, historic, data) VALUES (?1, ?2, 1, ?3, 0, ?4)")
+        .bind(&act.event.0.as_bytes()[..])
+        .bind(name)
+        .bind(act.at.as_microsecond())
+        .bind(to_json(told)?)
+        .execute(conn)
+        .await
+        .map(|_| ())
+        .map_err(store)
+}
+
+/// A waiting contact is taken by a manager.
+pub(crate) async fn take_contact(
+    writing: &mut Writing,
+    id: ContactId,
+    manager: &str,
+    act: &Act,
+) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
+    let conn = &mut writing.conn;
+    let waiting: Option<Option<i64>> =
+        sqlx::query_scalar("SELECT waiting_since FROM contact WHERE id = ?1").bind(id.0).fetch_optional(&mut *conn).await.map_err(store)?;
+    match waiting {
+        None => return Ok(Err(ChangeError::Missing("contact"))),
+        Some(None) => return Ok(Err(ChangeError::NotPossible(format!("contact {id} does not wait to be taken")))),
+        Some(Some(_)) => {}
+    }
+    let sql = "UPDATE contact SET waiting_since = NULL, responsible = ?2 WHERE id = ?1";
+    sqlx::query(sql).bind(id.0).bind(manager).execute(&mut *conn).await.map_err(store)?;
+    tell(conn, event::CONTACT_TAKEN, act, &Told { lead: None, contact: Some(id.0), activity: None }).await?;
+    match contacts::one(conn, id).await? {
+        Some(detail) => Ok(Ok(detail)),
+        None => Err(corrupt("contact", format!("contact {id} vanished while it was taken"))),
+    }
+}

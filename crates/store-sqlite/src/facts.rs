@@ -1,0 +1,335 @@
+//! Loads what a batch touches: a handful of statements, each over one JSON parameter, never one per lead.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::civil::Date;
+use leadgate_core::change::Stage;
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, SubmissionId};
+use leadgate_core::name::NameKey;
+use leadgate_core::plan::{ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, Lookup, Place};
+use leadgate_core::ports::StoreError;
+use leadgate_core::receipt::IdentityState;
+use leadgate_core::submission::ContentHash;
+use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use crate::error::{corrupt, store, to_json};
+use crate::rows::Columns;
+
+/// Holders of a value that a plan sees, besides the active one.
+const MOST_HOLDERS: usize = 16;
+
+/// Where a submission stands today: its activity may have been detached, its lead may have got a contact.
+macro_rules! place_of_submission {
+    () => {
+        "iif(a.id IS NULL, r.lead, a.lead) AS lead,
+         coalesce(iif(a.id IS NULL, r.contact, a.contact), l.contact) AS contact, r.activity AS activity
+         FROM asked CROSS JOIN submission s ON s.seq = asked.seq
+         JOIN receipt r ON r.submission = s.seq AND r.n = s.receipt
+         LEFT JOIN activity a ON a.id = r.activity
+         LEFT JOIN lead l ON l.id = iif(a.id IS NULL, r.lead, a.lead)"
+    };
+}
+
+/// A name a contact goes by, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptName {
+    /// As typed.
+    pub(crate) typed: String,
+    /// What is compared.
+    pub(crate) key: String,
+}
+
+/// Loads the facts of a batch.
+pub(crate) async fn load(conn: &mut SqliteConnection, lookup: &Lookup, ids: Ids) -> Result<Facts, StoreError> {
+    let mut facts = Facts::new(ids);
+    submissions(conn, lookup, &mut facts).await?;
+    keys(conn, lookup, &mut facts).await?;
+    references(conn, lookup, &mut facts).await?;
+    external(conn, lookup, &mut facts).await?;
+    holders(conn, lookup, &mut facts).await?;
+    contacts(conn, &mut facts).await?;
+    orphans(conn, &mut facts).await?;
+    Ok(facts)
+}
+
+fn place(row: &Columns<'_>) -> Result<Place, StoreError> {
+    Ok(Place {
+        lead: row.get::<Option<i64>>("lead")?.map(LeadId),
+        contact: row.get::<Option<i64>>("contact")?.map(ContactId),
+        activity: row.get::<Option<i64>>("activity")?.map(ActivityId),
+    })
+}
+
+async fn ask(conn: &mut SqliteConnection, sql: &'static str, json: String) -> Result<Vec<SqliteRow>, StoreError> {
+    sqlx::query(sql).bind(json).fetch_all(conn).await.map_err(store)
+}
+
+async fn submissions(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    if lookup.submissions.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = lookup.submissions.iter().map(|id| id.0.simple().to_string()).collect();
+    let sql = concat!(
+        "WITH asked AS MATERIALIZED (
+             SELECT s.seq FROM json_each(?1) v CROSS JOIN submission s ON s.id = unhex(v.value))
+         SELECT s.id AS id, ",
+        place_of_submission!()
+    );
+    for row in ask(conn, sql, to_json(&ids)?).await? {
+        let row = Columns::of(&row, "submission");
+        facts.submissions.insert(SubmissionId(row.uuid("id")?), place(&row)?);
+    }
+    Ok(())
+}
+
+async fn keys(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    if lookup.keys.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<[&str; 3]> = lookup.keys.iter().map(|key| [key.source.as_str(), &key.scope, &key.value]).collect();
+    let sql = concat!(
+        "WITH asked AS MATERIALIZED (
+             SELECT v.key AS n, k.submission AS seq, k.content, k.earlier, k.at FROM json_each(?1) v
+             CROSS JOIN submission_key k ON k.source = v.value ->> 0 AND k.scope = v.value ->> 1 AND k.value = v.value ->> 2)
+         SELECT asked.n AS n, asked.content AS content, asked.earlier AS earlier, asked.at AS at, s.id AS id, ",
+        place_of_submission!()
+    );
+    for row in ask(conn, sql, to_json(&asked)?).await? {
+        let row = Columns::of(&row, "submission_key");
+        let content: &[u8] = row.get("content")?;
+        let content = content.try_into().map_err(|_| corrupt("submission_key", "content is no SHA-256"))?;
+        let fact = KeyFact {
+            submission: SubmissionId(row.uuid("id")?),
+            content: ContentHash(content),
+            earlier: ContentHash::unpack(row.get("earlier")?),
+            at: row.time("at")?,
+            place: place(&row)?,
+        };
+        facts.keys.insert(asked_for::<KeyId>(&lookup.keys, &row)?.clone(), fact);
+    }
+    Ok(())
+}
+
+/// What the row answers: the statement gives the place in the JSON array back.
+fn asked_for<'a, T>(asked: &'a [T], row: &Columns<'_>) -> Result<&'a T, StoreError> {
+    let n: usize = row.count("n")?;
+    asked.get(n).ok_or_else(|| corrupt("a result", format!("nobody asked number {n}")))
+}
+
+async fn references(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    if lookup.references.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT v.key AS n, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
+               FROM json_each(?1) v
+               CROSS JOIN activity_ref f ON f.scope = v.value ->> 0 AND f.value = v.value ->> 1
+               JOIN activity a ON a.id = f.activity
+               LEFT JOIN lead l ON l.id = a.lead";
+    for row in ask(conn, sql, to_json(&lookup.references)?).await? {
+        let row = Columns::of(&row, "activity_ref");
+        facts.references.insert(asked_for(&lookup.references, &row)?.clone(), place(&row)?);
+    }
+    Ok(())
+}
+
+async fn external(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    if lookup.external.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT v.key AS n, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
+               FROM json_each(?1) v
+               CROSS JOIN activity a ON a.source = v.value ->> 0 AND a.external_key = v.value ->> 1 AND a.external_key IS NOT NULL
+               LEFT JOIN lead l ON l.id = a.lead";
+    for row in ask(conn, sql, to_json(&lookup.external)?).await? {
+        let row = Columns::of(&row, "activity");
+        facts.external.insert(asked_for(&lookup.external, &row)?.clone(), place(&row)?);
+    }
+    Ok(())
+}
+
+// ----------------------------------------------------------------------------------------------------------- identities
+
+async fn holders(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    if lookup.identities.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<[&str; 2]> = lookup.identities.iter().map(|(kind, value)| [kind.as_str(), value]).collect();
+    // Who has it, and whether anybody else holds it: nearly always nobody does.
+    let sql = "SELECT v.key AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender
+               FROM json_each(?1) v
+               CROSS JOIN identity i ON i.value = v.value ->> 1 AND i.kind = v.value ->> 0 AND i.state = 'active'
+               UNION ALL
+               SELECT v.key, NULL, NULL, NULL, NULL FROM json_each(?1) v
+               WHERE EXISTS (SELECT 1 FROM identity i INDEXED BY identity_held
+                             WHERE i.value = v.value ->> 1 AND i.kind = v.value ->> 0 AND i.state <> 'active')";
+    let mut held: HashMap<usize, Vec<Holder>> = HashMap::new();
+    let mut others = Vec::new();
+    for row in ask(conn, sql, to_json(&asked)?).await? {
+        let row = Columns::of(&row, "identity");
+        let n: usize = row.count("n")?;
+        match row.get::<Option<i64>>("contact")? {
+            Some(_) => held.entry(n).or_default().push(holder(&row)?),
+            None => others.push(n),
+        }
+    }
+    if !others.is_empty() {
+        other_holders(conn, &asked, &others, &mut held).await?;
+    }
+    for (n, mut holders) in held {
+        // In the order they came, as the fold itself adds them.
+        holders.sort_by_key(|holder| (holder.first_seen, holder.contact));
+        facts.holders.insert(lookup.identities[n].clone(), holders);
+    }
+    Ok(())
+}
+
+fn holder(row: &Columns<'_>) -> Result<Holder, StoreError> {
+    Ok(Holder {
+        contact: ContactId(row.int("contact")?),
+        state: row.parse("state", IdentityState::parse)?,
+        first_seen: row.time("first_seen")?,
+        sender: row.text("sender")?,
+    })
+}
+
+/// The other holders of some values: the newest of each state, however many there are.
+async fn other_holders(
+    conn: &mut SqliteConnection,
+    asked: &[[&str; 2]],
+    numbers: &[usize],
+    held: &mut HashMap<usize, Vec<Holder>>,
+) -> Result<(), StoreError> {
+    let values: Vec<(usize, &str, &str)> = numbers.iter().map(|n| (*n, asked[*n][0], asked[*n][1])).collect();
+    let sql = "WITH asked AS MATERIALIZED (
+                   SELECT v.value ->> 0 AS n, v.value ->> 1 AS kind, v.value ->> 2 AS value FROM json_each(?1) v),
+               states (state) AS (VALUES ('shared'), ('generic'), ('claimed'), ('historic'))
+               SELECT asked.n AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender
+               FROM asked CROSS JOIN states
+               CROSS JOIN identity i ON i.kind = asked.kind AND i.value = asked.value AND i.state = states.state AND i.contact IN (
+                   SELECT h.contact FROM identity h INDEXED BY identity_held
+                   WHERE h.value = asked.value AND h.kind = asked.kind AND h.state = states.state AND h.state <> 'active'
+                   ORDER BY h.first_seen DESC, h.contact DESC LIMIT ?2)";
+    let rows = sqlx::query(sql)
+        .bind(to_json(&values)?)
+        .bind(i64::try_from(MOST_HOLDERS).unwrap_or(i64::MAX))
+        .fetch_all(conn)
+        .await
+        .map_err(store)?;
+    for row in &rows {
+        let row = Columns::of(row, "identity");
+        held.entry(row.count("n")?).or_default().push(holder(&row)?);
+    }
+    for n in numbers {
+        if let Some(holders) = held.get_mut(n) {
+            keep_newest(holders);
+        }
+    }
+    Ok(())
+}
+
+/// The active holder, then the newest that were matched together, the newest claimants and the newest former ones.
+fn keep_newest(holders: &mut Vec<Holder>) {
+    holders.sort_by_key(|holder| std::cmp::Reverse((holder.first_seen, holder.contact)));
+    let mut left = [MOST_HOLDERS; 3];
+    holders.retain(|holder| {
+        let kind = match holder.state {
+            IdentityState::Active => return true,
+            IdentityState::Shared | IdentityState::Generic => 0,
+            IdentityState::Claimed => 1,
+            IdentityState::Historic => 2,
+        };
+        let keep = left[kind] > 0;
+        left[kind] = left[kind].saturating_sub(1);
+        keep
+    });
+}
+
+// ------------------------------------------------------------------------------------------------- contacts and leads
+
+/// The contacts that holders and places lead to, through every merge, with their open and their last other lead.
+async fn contacts(conn: &mut SqliteConnection, facts: &mut Facts) -> Result<(), StoreError> {
+    let mut ids: Vec<i64> = facts.holders.values().flatten().map(|holder| holder.contact.0).collect();
+    ids.extend(places(facts).filter_map(|place| place.contact).map(|contact| contact.0));
+    if ids.is_empty() {
+        return Ok(());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    let sql = "WITH RECURSIVE closed (id) AS (
+                   SELECT value FROM json_each(?1)
+                   UNION
+                   SELECT c.merged_into FROM closed JOIN contact c ON c.id = closed.id WHERE c.merged_into IS NOT NULL)
+               SELECT c.id, c.names, c.last_active, c.merged_into, c.claims_day, c.claims, c.responsible,
+                      o.id AS open_id, o.stage AS open_stage, o.touched_at AS open_touched, o.closed_at AS open_closed,
+                      p.id AS last_id, p.stage AS last_stage, p.touched_at AS last_touched, p.closed_at AS last_closed
+               FROM closed CROSS JOIN contact c ON c.id = closed.id
+               LEFT JOIN lead o ON o.contact = c.id AND o.takes = 1
+               LEFT JOIN lead p ON p.id = (
+                   SELECT x.id FROM lead x INDEXED BY lead_other
+                   WHERE x.contact = c.id AND x.takes = 0 AND x.contact IS NOT NULL ORDER BY x.id DESC LIMIT 1)";
+    for row in ask(conn, sql, to_json(&ids)?).await? {
+        let row = Columns::of(&row, "contact");
+        let names: Vec<KeptName> = row.json("names")?;
+        let fact = ContactFact {
+            names: names.iter().map(|name| NameKey::parse(&name.key)).filter(|key| !key.is_empty()).collect(),
+            last_active: row.time("last_active")?,
+            merged_into: row.get::<Option<i64>>("merged_into")?.map(ContactId),
+            claims_day: row.get::<Option<i64>>("claims_day")?.map(date_of).transpose()?,
+            claims: row.count("claims")?,
+            responsible: row.get("responsible")?,
+            open: lead_fact(&row, ["open_id", "open_stage", "open_touched", "open_closed"])?,
+            last: lead_fact(&row, ["last_id", "last_stage", "last_touched", "last_closed"])?,
+        };
+        facts.contacts.insert(ContactId(row.int("id")?), fact);
+    }
+    Ok(())
+}
+
+fn places(facts: &Facts) -> impl Iterator<Item = Place> {
+    let known = facts.keys.values().map(|fact| fact.place);
+    known.chain(facts.references.values().copied()).chain(facts.external.values().copied())
+}
+
+fn lead_fact(row: &Columns<'_>, [id, stage, touched, closed]: [&str; 4]) -> Result<Option<LeadFact>, StoreError> {
+    let Some(id) = row.get::<Option<i64>>(id)? else { return Ok(None) };
+    Ok(Some(LeadFact {
+        id: LeadId(id),
+        stage: row.parse(stage, Stage::parse)?,
+        touched_at: row.time(touched)?,
+        closed_at: row.maybe_time(closed)?,
+    }))
+}
+
+/// Leads without a contact that a key or reference led to. Test leads stay out, as in the fold.
+async fn orphans(conn: &mut SqliteConnection, facts: &mut Facts) -> Result<(), StoreError> {
+    let ids: HashSet<i64> = places(facts).filter(|place| place.contact.is_none()).filter_map(|place| place.lead).map(|id| id.0).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT l.id, l.stage, l.touched_at, l.closed_at FROM json_each(?1) v CROSS JOIN lead l ON l.id = v.value
+               WHERE l.contact IS NULL AND l.test = 0";
+    for row in ask(conn, sql, to_json(&ids)?).await? {
+        let row = Columns::of(&row, "lead");
+        if let Some(fact) = lead_fact(&row, ["id", "stage", "touched_at", "closed_at"])? {
+            facts.orphans.insert(fact.id, fact);
+        }
+    }
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------- days
+
+/// A day as it is kept: days since 1970.
+pub(crate) fn day_of(date: Date) -> i64 {
+    let since = date.since((jiff::Unit::Day, EPOCH));
+    since.map_or(0, |span| i64::from(span.get_days()))
+}
+
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);
+
+fn date_of(day: i64) -> Result<Date, StoreError> {
+    let span = jiff::Span::new().try_days(day).map_err(|error| corrupt("contact", error.to_string()))?;
+    EPOCH.checked_add(span).map_err(|error| corrupt("contact", error.to_string()))
+}

@@ -1,0 +1,253 @@
+//! Leadgate's store on SQLite: the embedded default.
+//!
+//! One writer, a task that owns one connection and a queue of jobs; a few readers that never wait for it. `record` is
+//! the one that must be fast: it loads what a batch touches ([`facts`]), lets the core decide, gathers the plans into
+//! rows ([`gather`]) and writes them set-based ([`apply`]). Everything else is small. No row type leaves this crate.
+
+mod activities;
+mod apply;
+mod apply_leads;
+mod bulk;
+mod changes;
+mod checkpoint;
+mod contacts;
+mod dump;
+mod error;
+mod facts;
+mod gather;
+mod leads;
+mod moves;
+mod open;
+mod page;
+mod record;
+mod rows;
+mod sequence;
+mod sources;
+mod submissions;
+mod sweep;
+mod tokens;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use leadgate_core::change::{ChangeError, LeadChange};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
+use leadgate_core::ports::{Act, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::receipt::Receipt;
+use leadgate_core::rules::Rules;
+use leadgate_core::submission::{Batch, Cursor};
+use leadgate_core::views::{
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView, SourceHealth,
+    SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Sqlite, Transaction};
+use tokio::sync::Mutex;
+
+pub use crate::error::OpenError;
+pub use crate::open::Options;
+use crate::sequence::Sequence;
+use crate::writer::{Pending, Writer, Writing};
+
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS: i32 = 10_000;
+
+/// The store on one SQLite file.
+pub struct SqliteStore {
+    readers: SqlitePool,
+    read_limit: Duration,
+    /// `None`: opened for reading, or closed.
+    serving: Mutex<Option<Serving>>,
+    read_only: bool,
+}
+
+/// What serving a database takes.
+struct Serving {
+    writer: Writer,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").field("read_only", &self.read_only).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens a database to serve it: makes it if there is none, brings its schema up to date, and takes its lock.
+    pub async fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let folder = open::prepare_file(path)?;
+        let lock = open::lock(path)?;
+        let writer_options = open::writer_options(path, &options);
+        let mut conn = open::connect(path, &writer_options).await?;
+        open::installation(&mut conn, path).await?;
+        let sequence = Sequence::load(&mut conn).await.map_err(|error| OpenError::State(path.display().to_string(), Box::new(error)))?;
+        let readers = open::readers(path);
+        open::try_reading(&readers, path).await?;
+        let (writer, task) = Writer::start(Writing { conn, sequence }, writer_options, folder, lock);
+        let serving = Mutex::new(Some(Serving { writer, task }));
+        Ok(Self { readers, read_limit: options.read_limit, serving, read_only: false })
+    }
+
+    /// Opens a database for reading only, also while a gateway serves it.
+    pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        if !path.is_file() {
+            return Err(OpenError::Missing(path.display().to_string()));
+        }
+        let readers = open::readers(path);
+        open::try_reading(&readers, path).await?;
+        Ok(Self { readers, read_limit: Options::default().read_limit, serving: Mutex::new(None), read_only: true })
+    }
+
+    /// Every row of every table as text, by table: for comparing databases.
+    pub async fn dump(&self) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+        dump::dump(&mut *self.read().await?).await
+    }
+
+    async fn write<T, F>(&self, weight: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'w> FnOnce(&'w mut Writing) -> Pending<'w, Result<T, StoreError>> + Send + 'static,
+    {
+        let writer = self.serving.lock().await.as_ref().map(|serving| serving.writer.clone());
+        match writer {
+            Some(writer) => writer.write(weight, work).await,
+            None if self.read_only => Err(error::unavailable("the database was opened for reading")),
+            None => Err(error::unavailable("the store is closed")),
+        }
+    }
+
+    /// A snapshot to read from. It is interrupted after the limit, so that no question keeps the log from being reset.
+    async fn read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        let mut reader = self.readers.begin().await.map_err(error::store)?;
+        let deadline = Instant::now() + self.read_limit;
+        reader.lock_handle().await.map_err(error::store)?.set_progress_handler(STEPS, move || Instant::now() < deadline);
+        Ok(reader)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        self.write(batch.items.len(), |writing| Box::pin(record::record(writing, batch, rules))).await
+    }
+
+    async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {
+        sources::cursor(&mut *self.read().await?, source.as_str()).await
+    }
+
+    async fn leads(&self, filter: LeadFilter, at: PageAt) -> Result<Page<LeadSummary>, StoreError> {
+        leads::list(&mut *self.read().await?, &filter, &at).await
+    }
+
+    async fn lead(&self, id: LeadId) -> Result<Option<LeadDetail>, StoreError> {
+        leads::one(&mut *self.read().await?, id).await
+    }
+
+    async fn contacts(&self, filter: ContactFilter, at: PageAt) -> Result<Page<ContactSummary>, StoreError> {
+        contacts::list(&mut *self.read().await?, &filter, &at).await
+    }
+
+    async fn contact(&self, id: ContactId) -> Result<Option<ContactDetail>, StoreError> {
+        contacts::one(&mut *self.read().await?, id).await
+    }
+
+    async fn submissions(&self, filter: SubmissionFilter, at: PageAt) -> Result<Page<SubmissionSummary>, StoreError> {
+        submissions::list(&mut *self.read().await?, &filter, &at).await
+    }
+
+    async fn submission(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
+        submissions::one(&mut *self.read().await?, id).await
+    }
+
+    async fn reviews(&self, at: PageAt) -> Result<Page<ReviewView>, StoreError> {
+        contacts::reviews(&mut *self.read().await?, &at).await
+    }
+
+    async fn activity_source(&self, id: ActivityId) -> Result<Option<Option<SourceId>>, StoreError> {
+        activities::source(&mut *self.read().await?, id).await
+    }
+
+    async fn health(&self) -> Result<Vec<SourceHealth>, StoreError> {
+        sources::health(&mut *self.read().await?).await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        sources::totals(&mut *self.read().await?).await
+    }
+
+    async fn installation(&self) -> Result<uuid::Uuid, StoreError> {
+        sources::installation(&mut *self.read().await?).await
+    }
+
+    async fn change_lead(
+        &self,
+        id: LeadId,
+        changes: Vec<LeadChange>,
+        version: Option<i64>,
+        act: Act,
+    ) -> Result<Result<LeadDetail, ChangeError>, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { changes::lead(writing, id, &changes, version, &act).await })).await
+    }
+
+    async fn take_contact(&self, id: ContactId, manager: String, act: Act) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { changes::take_contact(writing, id, &manager, &act).await })).await
+    }
+
+    async fn detach(&self, activity: ActivityId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { moves::detach(writing, activity, &act).await })).await
+    }
+
+    async fn undo_move(&self, id: MoveId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { moves::undo(writing, id, &act).await })).await
+    }
+
+    async fn add_token(&self, token: NewToken, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { tokens::add(&mut writing.conn, &token, at).await })).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenView>, StoreError> {
+        tokens::list(&mut *self.read().await?).await
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenView>, StoreError> {
+        tokens::find(&mut *self.read().await?, &hash).await
+    }
+
+    async fn revoke_token(&self, name: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write(1, move |writing| Box::pin(async move { tokens::revoke(&mut writing.conn, &name, at).await })).await
+    }
+
+    async fn refused(&self, refusals: Vec<Refusals>) -> Result<(), StoreError> {
+        self.write(1, move |writing| Box::pin(async move { sources::refused(&mut writing.conn, &refusals).await })).await
+    }
+
+    async fn attachments_known(&self, sha256: Vec<String>) -> Result<Vec<String>, StoreError> {
+        sweep::attachments_known(&mut *self.read().await?, &sha256).await
+    }
+
+    async fn sweep(&self, sweep: Sweep) -> Result<u64, StoreError> {
+        self.write(256, move |writing| Box::pin(sweep::sweep(&mut writing.conn, sweep))).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        sources::installation(&mut *self.read().await?).await.map(|_| ())
+    }
+
+    async fn close(&self) {
+        let serving = self.serving.lock().await.take();
+        self.readers.close().await;
+        if let Some(Serving { writer, task }) = serving {
+            drop(writer);
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the database writer did not end well");
+            }
+        }
+    }
+}

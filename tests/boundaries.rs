@@ -1,0 +1,90 @@
+//! The architecture, held: which crate may know which. Read from `cargo metadata`, so that a new dependency cannot slip in.
+
+#![expect(missing_docs, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Who may depend on whom inside the workspace (besides dev-dependencies).
+const ARROWS: &[(&str, &[&str])] = &[
+    ("leadgate-core", &[]),
+    ("leadgate-wire", &["leadgate-core"]),
+    ("leadgate-store-sqlite", &["leadgate-core"]),
+    ("leadgate-web-forms", &["leadgate-core", "leadgate-wire"]),
+    ("leadgate", &["leadgate-core", "leadgate-wire", "leadgate-store-sqlite", "leadgate-web-forms"]),
+    ("leadgate-tests", &["leadgate-core", "leadgate-wire", "leadgate-store-sqlite", "leadgate-web-forms", "leadgate"]),
+];
+
+/// Foreign crates only some may use, dev-dependencies included.
+const ONLY: &[(&str, &[&str])] = &[
+    ("sqlx", &["leadgate-store-sqlite"]),
+    ("axum", &["leadgate", "leadgate-tests"]),
+    ("hyper", &["leadgate", "leadgate-tests"]),
+    ("reqwest", &["leadgate-wire", "leadgate-tests"]),
+    ("tokio", &["leadgate", "leadgate-store-sqlite", "leadgate-tests"]),
+    ("rlibphonenumber", &["leadgate-core"]),
+    ("phonenumber", &["leadgate-core"]),
+];
+
+/// What the domain may use at all: nothing that does I/O.
+const CORE: &[&str] = &[
+    "any_ascii", "async-trait", "bytes", "idna", "jiff", "mailchecker", "psl", "rlibphonenumber", "serde", "serde_json", "sha2", "strsim",
+    "thiserror", "toml", "tracing", "unicode-normalization", "uuid",
+];
+
+fn dependencies(dev: bool) -> BTreeMap<String, BTreeSet<String>> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("cargo metadata runs");
+    metadata
+        .packages
+        .iter()
+        .map(|package| {
+            let of = package.dependencies.iter().filter(|d| dev || d.kind != DependencyKind::Development);
+            (package.name.to_string(), of.map(|d| d.name.clone()).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn arrows_point_inwards() {
+    let all = dependencies(false);
+    assert_eq!(all.keys().map(String::as_str).collect::<Vec<_>>().len(), ARROWS.len(), "a crate is missing in ARROWS: {all:?}");
+    for (name, allowed) in ARROWS {
+        let inside: Vec<&String> = all[*name].iter().filter(|d| all.contains_key(*d)).collect();
+        for dependency in inside {
+            assert!(allowed.contains(&dependency.as_str()), "{name} must not know {dependency}");
+        }
+    }
+}
+
+#[test]
+fn foreign_crates_stay_where_they_belong() {
+    for (name, dependencies) in dependencies(true) {
+        for (foreign, users) in ONLY {
+            assert!(
+                !dependencies.contains(*foreign) || users.contains(&name.as_str()),
+                "{name} must not use {foreign}: only {users:?} may"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    for dependency in &dependencies(false)["leadgate-core"] {
+        assert!(CORE.contains(&dependency.as_str()), "core must not use {dependency}: is it pure, and needed?");
+    }
+}
+
+#[test]
+fn versions_stand_in_one_table() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    for member in ["crates/core", "crates/wire", "crates/store-sqlite", "crates/server", "connectors/web-forms", "tests"] {
+        let text = std::fs::read_to_string(format!("{root}/{member}/Cargo.toml")).expect("a member's manifest");
+        for line in text.lines().skip_while(|line| !line.contains("dependencies]")) {
+            let versioned = line.contains("version =") || (line.contains("= \"") && !line.contains(".workspace") && line.contains(char::is_numeric));
+            assert!(!versioned || line.contains("path"), "{member}: {line:?} names a version of its own");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What every store must do, case by case, on a fresh database each.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed case")]
+
+mod admin;
+mod engine;
+mod intake;
+mod moves;
+mod people;
+mod support;
+
+/// A module per case and a test per backend.
+macro_rules! contract {
+    ($($suite:ident { $($case:ident),+ $(,)? })+) => {$(
+        mod $suite {
+            $(mod $case {
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn sqlite() {
+                    crate::$suite::$case(crate::support::Db::fresh(crate::support::Backend::Sqlite).await).await;
+                }
+            })+
+        }
+    )+};
+}
+
+mod on {
+    contract! {
+        intake {
+            a_first_lead_has_everything,
+            a_repeat_by_key_changes_nothing,
+            a_repeat_by_id_gets_the_same_answer,
+            equal_content_is_a_repeat_within_the_window_only,
+            the_same_key_with_other_content_is_kept_beside,
+            a_delivery_without_identity_is_a_lead,
+            an_order_is_amended_and_its_past_kept,
+            an_amendment_within_a_batch_keeps_every_revision,
+            quarantine_and_spam_own_no_keys,
+            a_note_is_kept_without_a_lead,
+            a_test_is_out_of_the_counts,
+            references_lead_to_the_lead,
+            historic_deliveries_are_marked,
+            touches_stay_first_and_last,
+            the_ring_keeps_the_newest,
+        }
+        people {
+            a_known_contact_attaches_and_adds,
+            after_junk_comes_a_new_lead,
+            a_known_contact_without_a_lead_waits,
+            repeat_lead_and_reopen_follow_the_source,
+            own_leads_belong_to_one_contact,
+            a_family_phone_is_shared,
+            claims_are_limited_a_day,
+            a_claim_owns_nothing_until_it_is_proven,
+            a_crowded_value_costs_little,
+        }
+        engine {
+            splitting_a_batch_changes_no_row,
+            one_person_in_eight_spellings_at_once,
+            a_poisoned_item_hurts_no_neighbour,
+            pages_show_every_row_once,
+            filters_choose,
+            reopened_as_it_was,
+            readers_do_not_wait,
+            read_only_reads,
+            cursors_move_with_their_items,
+        }
+        moves {
+            detached_and_put_back_byte_for_byte,
+            detaching_takes_the_values_along,
+            what_cannot_be_moved,
+        }
+        admin {
+            a_lead_is_worked_on,
+            versions_guard_changes,
+            reopening_needs_the_place,
+            tokens_are_kept_as_hashes,
+            health_counts_and_totals,
+            a_sweep_takes_what_is_old,
+            attachments_are_known_while_named,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A store that fails its n-th call, before or after its commit, for every n: once, so that the intake helps itself, and twice
+//! in a row, so that the senders have to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use leadgate_core::change::{ChangeError, LeadChange};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
+use leadgate_core::ports::{Act, Intake, IntakeError, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::receipt::{Outcome, Receipt};
+use leadgate_core::rules::Rules;
+use leadgate_core::submission::{Batch, ContentHash, Cursor, Key, Submission};
+use leadgate_core::views::{
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView,
+    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+};
+use leadgate_server::intake::{GroupIntake, Limits, RulesCell, StoreCell, intake};
+use leadgate_store_sqlite::{Options, SqliteStore};
+use leadgate_tests::people;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const SENDERS: u64 = 6;
+const DELIVERIES: u64 = 5;
+/// Numbered from 1: the number 0 is a phone that means nobody. Fewer people than deliveries, so that every failure meets leads that are made and leads that are joined.
+const PEOPLE: u64 = 11;
+
+/// On which side of its commit a call fails.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Before,
+    After,
+}
+
+/// [`SqliteStore`], but for some calls.
+struct Flaky {
+    inner: SqliteStore,
+    fails: Range<usize>,
+    side: Side,
+    calls: AtomicUsize,
+    /// What the database itself would not do: nothing here gives it a reason.
+    failed: Mutex<Vec<String>>,
+}
+
+impl Flaky {
+    fn broken() -> StoreError {
+        StoreError::Unavailable("the connection broke".into())
+    }
+
+    async fn real_record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        let outcome = self.inner.record(batch, rules).await;
+        if let Err(error) = &outcome {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{error:?}"));
+        }
+        outcome
+    }
+
+    async fn flaky_record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        let fails = self.fails.contains(&self.calls.fetch_add(1, Ordering::SeqCst));
+        match (fails, self.side) {
+            (true, Side::Before) => Err(Self::broken()),
+            (true, Side::After) => {
+                self.real_record(batch, rules).await?;
+                Err(Self::broken())
+            }
+            (false, _) => self.real_record(batch, rules).await,
+        }
+    }
+}
+
+macro_rules! a_store_that_only_fails_to_record {
+    ($($name:ident($($argument:ident: $kind:ty),*) -> $outcome:ty;)+) => {
+        #[async_trait]
+        impl Store for Flaky {
+            async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+                self.flaky_record(batch, rules).await
+            }
+
+            async fn close(&self) {
+                self.inner.close().await;
+            }
+
+            $(async fn $name(&self, $($argument: $kind),*) -> Result<$outcome, StoreError> {
+                self.inner.$name($($argument),*).await
+            })+
+        }
+    };
+}
+
+a_store_that_only_fails_to_record! {
+    cursor(source: &SourceId) -> Option<Cursor>;
+    leads(filter: LeadFilter, at: PageAt) -> Page<LeadSummary>;
+    lead(id: LeadId) -> Option<LeadDetail>;
+    contacts(filter: ContactFilter, at: PageAt) -> Page<ContactSummary>;
+    contact(id: ContactId) -> Option<ContactDetail>;
+    submissions(filter: SubmissionFilter, at: PageAt) -> Page<SubmissionSummary>;
+    submission(id: SubmissionId) -> Option<SubmissionDetail>;
+    reviews(at: PageAt) -> Page<ReviewView>;
+    activity_source(id: ActivityId) -> Option<Option<SourceId>>;
+    health() -> Vec<SourceHealth>;
+    totals() -> Totals;
+    installation() -> uuid::Uuid;
+    change_lead(id: LeadId, changes: Vec<LeadChange>, version: Option<i64>, act: Act) -> Result<LeadDetail, ChangeError>;
+    take_contact(id: ContactId, manager: String, act: Act) -> Result<ContactDetail, ChangeError>;
+    detach(activity: ActivityId, act: Act) -> Result<MoveView, ChangeError>;
+    undo_move(id: MoveId, act: Act) -> Result<MoveView, ChangeError>;
+    add_token(token: NewToken, at: Timestamp) -> bool;
+    tokens() -> Vec<TokenView>;
+    token(hash: [u8; 32]) -> Option<TokenView>;
+    revoke_token(name: &str, at: Timestamp) -> bool;
+    refused(refusals: Vec<Refusals>) -> ();
+    attachments_known(sha256: Vec<String>) -> Vec<String>;
+    sweep(sweep: Sweep) -> u64;
+    ready() -> ();
+}
+
+/// The `n`-th delivery. With a sender's id or without one: then its content is the key.
+fn delivery(n: u64) -> anyhow::Result<Submission> {
+    let begin: Timestamp = "2026-05-04T10:00:00Z".parse()?;
+    let at = begin.checked_add(SignedDuration::from_secs(i64::try_from(n)?))?;
+    let number = n.to_string();
+    Ok(Submission {
+        id: people::delivery(n, at).id,
+        keys: if n.is_multiple_of(2) { Key::new("form_id", &number).into_iter().collect() } else { Vec::new() },
+        content: ContentHash::of([("n", number.as_str())]),
+        ..people::delivery(1 + n % PEOPLE, at)
+    })
+}
+
+/// Sends deliveries one after another, each until it is taken. Says how often it was told to come again, too.
+async fn sender(intake: Arc<GroupIntake>, number: u64) -> anyhow::Result<(Vec<(SubmissionId, Receipt)>, usize)> {
+    let (mut acknowledged, mut again) = (Vec::new(), 0);
+    for n in number * DELIVERIES..(number + 1) * DELIVERIES {
+        let delivery = delivery(n)?;
+        loop {
+            match intake.submit(vec![delivery.clone()]).await {
+                Ok(receipts) => {
+                    anyhow::ensure!(receipts.len() == 1, "{} receipts for one delivery", receipts.len());
+                    acknowledged.push((delivery.id, receipts[0].clone()));
+                    break;
+                }
+                Err(IntakeError::Busy(_)) => again += 1,
+                Err(closing) => return Err(closing.into()),
+            }
+        }
+    }
+    Ok((acknowledged, again))
+}
+
+/// One run on a new database, some of whose calls fail. Says whether there were such calls, and how often a sender was told to
+/// come again.
+async fn run(folder: &Path, side: Side, fails: Range<usize>) -> anyhow::Result<(bool, usize)> {
+    let inner = SqliteStore::open(&folder.join(format!("{side:?}-{}-{}.db", fails.start, fails.end)), Options::default()).await?;
+    let store = Arc::new(Flaky { inner, fails: fails.clone(), side, calls: AtomicUsize::new(0), failed: Mutex::default() });
+    let cell = StoreCell::default();
+    let shared: Arc<dyn Store> = Arc::<Flaky>::clone(&store);
+    anyhow::ensure!(cell.set(Arc::clone(&shared)).is_ok(), "a new cell is empty");
+    let limits = Limits { batch_items: 3, wait: Duration::from_secs(30), ..Limits::default() };
+    let (intake, committer) = intake(limits, RulesCell::new(Arc::new(people::rules())), cell);
+    let closing = CancellationToken::new();
+    let committing = tokio::spawn(committer.run(shared, closing.clone()));
+    let intake = Arc::new(intake);
+    let mut senders = JoinSet::new();
+    for number in 0..SENDERS {
+        senders.spawn(sender(Arc::clone(&intake), number));
+    }
+    let (mut acknowledged, mut again) = (Vec::new(), 0);
+    while let Some(done) = senders.join_next().await {
+        let (own, busy) = done??;
+        acknowledged.extend(own);
+        again += busy;
+    }
+    closing.cancel();
+    committing.await?;
+    check(&store, &acknowledged).await?;
+    store.close().await;
+    Ok((store.calls.load(Ordering::SeqCst) > fails.start, again))
+}
+
+async fn check(store: &Flaky, acknowledged: &[(SubmissionId, Receipt)]) -> anyhow::Result<()> {
+    let failed = store.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert_eq!(failed, Vec::<String>::new(), "the database itself has no reason to fail");
+    let all = PageAt { after: None, limit: 500 };
+    let expected: BTreeSet<SubmissionId> =
+        (0..SENDERS * DELIVERIES).map(|n| delivery(n).map(|d| d.id)).collect::<anyhow::Result<_>>()?;
+    let told: BTreeSet<SubmissionId> = acknowledged.iter().map(|(id, _)| *id).collect();
+    assert_eq!(told, expected, "every delivery is acknowledged in the end");
+
+    let kept = store.submissions(SubmissionFilter::default(), all.clone()).await?.items;
+    assert_eq!(kept.iter().map(|one| one.id).collect::<BTreeSet<_>>(), expected, "kept is what was acknowledged");
+    assert_eq!(kept.len(), expected.len(), "none is kept twice");
+    for (id, receipt) in acknowledged {
+        let row = kept.iter().find(|row| row.id == *id);
+        assert_eq!(row.and_then(|row| row.lead), receipt.lead, "the receipt of {id} names the lead it is on");
+        assert!(matches!(receipt.outcome, Outcome::Created | Outcome::Attached | Outcome::Repeat), "{receipt:?}");
+    }
+
+    let mut wanted: BTreeMap<String, u32> = BTreeMap::new();
+    for n in 0..SENDERS * DELIVERIES {
+        *wanted.entry(format!("+7{}", people::phone(1 + n % PEOPLE))).or_default() += 1;
+    }
+    let mut found: BTreeMap<String, u32> = BTreeMap::new();
+    for lead in store.leads(LeadFilter::default(), all.clone()).await?.items {
+        let detail = store.lead(lead.id).await?.ok_or_else(|| anyhow::anyhow!("lead {} is listed", lead.id))?;
+        let ids: BTreeSet<_> = detail.timeline.iter().filter_map(|activity| activity.submission).collect();
+        assert_eq!(ids.len(), detail.timeline.len(), "each delivery is one activity of lead {}", lead.id);
+        let person = detail.person.ok_or_else(|| anyhow::anyhow!("lead {} has a contact", lead.id))?;
+        let phone =
+            person.identities.iter().find(|identity| identity.kind.as_str() == "phone").map(|identity| identity.value.clone());
+        let doubled = found.insert(phone.unwrap_or_default(), lead.activities);
+        assert_eq!(doubled, None, "a person has one lead");
+    }
+    assert_eq!(found, wanted, "each person has one lead with every delivery on it, once");
+    let contacts = store.contacts(ContactFilter::default(), all).await?.items;
+    assert_eq!(contacts.len() as u64, PEOPLE);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_store_loses_nothing_and_doubles_nothing() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    for (side, in_a_row) in [(Side::Before, 1), (Side::After, 1), (Side::Before, 2), (Side::After, 2)] {
+        let (mut first, mut told) = (0, 0);
+        loop {
+            let (failed, again) = run(folder.path(), side, first..first + in_a_row).await?;
+            if !failed {
+                break;
+            }
+            (first, told) = (first + 1, told + again);
+        }
+        println!("{side:?} the commit, {in_a_row} in a row: {first} runs with a failure, {told} sendings again");
+        // 30 deliveries in batches of 3, of senders that wait for each: ten commits at least.
+        assert!(first >= 10, "only {first} calls were made to fail");
+        assert_eq!(told == 0, in_a_row == 1, "the intake tries once more by itself");
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! Leadgate as its users meet it: the real binary, real sockets, real files, a real browser.
+
+mod answers;
+mod api;
+mod browser;
+mod cli;
+mod disk;
+mod first_minute;
+mod forms;
+mod people;
+mod proxy;
+mod samples;
+mod tilda;

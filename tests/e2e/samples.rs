@@ -1,0 +1,156 @@
+//! Bodies that real senders sent, kept beside the project: each gives what a person would read in it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Context as _;
+use leadgate_tests::client::{World, send};
+use leadgate_tests::gateway::{Setup, TOKEN};
+use leadgate_tests::load::Connection;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+const TILDA: &str = "tilda-token-0123456789";
+
+/// A sample with what it should give.
+struct Sample {
+    expected: Value,
+    body: Vec<u8>,
+}
+
+impl Sample {
+    fn text(&self, key: &str) -> &str {
+        self.expected[key].as_str().unwrap_or_default()
+    }
+
+    fn path(&self) -> String {
+        if self.text("file").starts_with("tilda_") { format!("/in/tilda/{TILDA}") } else { format!("/in/site/{TOKEN}") }
+    }
+}
+
+fn folder() -> PathBuf {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples/forms");
+    std::env::var_os("LEADGATE_SAMPLES").map_or_else(beside, PathBuf::from)
+}
+
+/// The samples of the connectors there are; `None` without the folder.
+#[expect(clippy::print_stdout, reason = "a test that compared nothing must say so")]
+fn samples() -> anyhow::Result<Option<Vec<Sample>>> {
+    let folder = folder();
+    let list = folder.join("EXPECTED.json");
+    if !list.exists() {
+        println!("no samples in {}: nothing to compare with", folder.display());
+        return Ok(None);
+    }
+    let all: Vec<Value> = serde_json::from_slice(&std::fs::read(list)?)?;
+    let mut samples = Vec::new();
+    for expected in all {
+        let name = expected["file"].as_str().context("a sample has a file")?;
+        if ["html_", "tilda_", "hostile_"].iter().any(|kind| name.starts_with(kind)) {
+            let body = std::fs::read(folder.join(name))?;
+            samples.push(Sample { expected, body });
+        }
+    }
+    anyhow::ensure!(!samples.is_empty(), "{} names no sample of ours", folder.display());
+    Ok(Some(samples))
+}
+
+fn setup() -> Setup {
+    Setup { more: format!("[sources.tilda]\nkind = \"tilda\"\ntoken = \"{TILDA}\"\n"), ..Setup::default() }
+}
+
+/// The values of a kind as typed.
+fn typed(lead: &Value, kind: &str) -> Vec<String> {
+    let values = lead["timeline"][0]["content"]["values"].as_array().cloned().unwrap_or_default();
+    values.iter().filter(|value| value["kind"] == kind).filter_map(|value| value["typed"].as_str().map(str::to_owned)).collect()
+}
+
+async fn twice(sample: &Sample) -> anyhow::Result<()> {
+    let world = World::new(&setup()).await?;
+    let name = sample.text("file");
+    for _ in 0..2 {
+        let mut request = world.web.post(world.gateway.url(&sample.path())).header("content-type", sample.text("content_type"));
+        for (header, value) in sample.expected["headers"].as_object().into_iter().flatten() {
+            request = request.header(header, value.as_str().unwrap_or_default());
+        }
+        send(request.body(sample.body.clone())).await?.expect(200)?;
+    }
+    if sample.text("expect") == "probe" {
+        assert_eq!(world.all("/submissions").await?.len(), 0, "{name} is a try");
+        return Ok(());
+    }
+    let lead = world.only_lead().await.context(name.to_owned())?;
+    assert_eq!(lead["activities"], 1, "{name}: the second is a repeat");
+    assert_eq!(lead["test"], sample.text("expect").starts_with("test"), "{name}");
+    if sample.text("expect").contains("invalid e-mail") {
+        let values = lead["timeline"][0]["content"]["values"].to_string();
+        assert!(values.contains("invalid") && lead["email"].is_null(), "{name}: {values}");
+        return Ok(());
+    }
+    assert_eq!(lead["name"], sample.expected["name"].as_str().unwrap_or_default(), "{name}");
+    for kind in ["phone", "email"] {
+        let typed = typed(&lead, kind);
+        match sample.expected[kind].as_str() {
+            Some(expected) => assert_eq!(typed.first().map(String::as_str), Some(expected), "{name}: {typed:?}"),
+            None => assert!(typed.is_empty(), "{name}: {typed:?}"),
+        }
+    }
+    let touch = lead["first_touch"]["values"].as_array().cloned().unwrap_or_default();
+    for (key, value) in sample.expected["utm"].as_object().into_iter().flatten() {
+        let found = touch.iter().find(|known| known["key"] == key.as_str()).map(|known| &known["value"]);
+        assert_eq!(found, Some(value), "{name}: {key} in {touch:?}");
+    }
+    let kept = world.all("/submissions").await?;
+    assert_eq!((kept.len(), &kept[0]["repeats"]), (1, &Value::from(1)), "{name}: {kept:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_sample_twice_is_one_lead_as_a_person_would_read_it() -> anyhow::Result<()> {
+    let Some(samples) = samples()? else { return Ok(()) };
+    let mut running = JoinSet::new();
+    for sample in samples {
+        running.spawn(async move { twice(&sample).await });
+        if running.len() == 4 {
+            running.join_next().await.context("four are running")???;
+        }
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_sample_cut_anywhere_is_the_gateway_s_fault() -> anyhow::Result<()> {
+    let Some(samples) = samples()? else { return Ok(()) };
+    let world = World::new(&setup()).await?;
+    let mut cuts = Vec::new();
+    for sample in samples {
+        let sample = Arc::new(sample);
+        cuts.extend((0..sample.body.len()).map(|length| (Arc::clone(&sample), length)));
+    }
+    let (cuts, next) = (Arc::new(cuts), Arc::new(AtomicUsize::new(0)));
+    let mut connections = JoinSet::new();
+    for _ in 0..8 {
+        let (cuts, next, address) = (Arc::clone(&cuts), Arc::clone(&next), world.gateway.address);
+        connections.spawn(async move {
+            let mut connection = Connection::open(address).await?;
+            while let Some((sample, length)) = cuts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let status = connection.post_as(&sample.path(), sample.text("content_type"), &sample.body[..*length]).await?;
+                anyhow::ensure!(status == 200, "{} cut at {length} was answered {status}", sample.text("file"));
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = connections.join_next().await {
+        done??;
+    }
+    println!("{} cuts", cuts.len());
+    let status = world.get("/status").await?;
+    assert!(status["submissions"].as_u64().is_some_and(|kept| kept > 0), "{status}");
+    let log = world.gateway.log()?;
+    assert!(!log.contains("panick"), "{log}");
+    Ok(())
+}

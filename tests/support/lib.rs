@@ -1,0 +1,6 @@
+//! What Leadgate's tests and benchmarks share: a gateway to talk to, and where things lie.
+
+pub mod client;
+pub mod gateway;
+pub mod load;
+pub mod people;
