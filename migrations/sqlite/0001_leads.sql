@@ -96,8 +96,8 @@ CREATE TABLE lead (
     created_at      INTEGER NOT NULL,
     touched_at      INTEGER NOT NULL,
     closed_at       INTEGER,
-    first_touch     TEXT CHECK (json_valid(first_touch)),
-    last_touch      TEXT CHECK (json_valid(last_touch)),         -- only when it is not the first
+    first_touch     TEXT CHECK (first_touch IS NULL OR json_valid(first_touch)),
+    last_touch      TEXT CHECK (last_touch IS NULL OR json_valid(last_touch)),         -- only when it is not the first
     CHECK ((closed_at IS NULL) = (stage IN ('NEW', 'IN_PROCESS', 'PROCESSED'))),
     CHECK (takes = 0 OR (contact IS NOT NULL AND closed_at IS NULL))
 ) STRICT;
@@ -134,7 +134,7 @@ CREATE TABLE activity (
     suspect      INTEGER NOT NULL CHECK (suspect IN (0, 1)),
     revised      INTEGER NOT NULL CHECK (revised IN (0, 1)),     -- under a known key with other content
     revisions    INTEGER NOT NULL,
-    touch        TEXT CHECK (json_valid(touch)),
+    touch        TEXT CHECK (touch IS NULL OR json_valid(touch)),
     content      TEXT    NOT NULL CHECK (json_valid(content))
 ) STRICT;
 CREATE INDEX activity_lead ON activity (lead) WHERE lead IS NOT NULL;
@@ -147,7 +147,7 @@ CREATE TABLE activity_revision (
     n          INTEGER NOT NULL,
     submission INTEGER NOT NULL,                                 -- the delivery that amended it
     at         INTEGER NOT NULL,
-    touch      TEXT CHECK (json_valid(touch)),
+    touch      TEXT CHECK (touch IS NULL OR json_valid(touch)),
     content    TEXT    NOT NULL CHECK (json_valid(content)),
     PRIMARY KEY (activity, n)
 ) STRICT, WITHOUT ROWID;
@@ -268,7 +268,7 @@ CREATE TABLE source_count (
 -- A pull source's place, and the lease under which it is read.
 CREATE TABLE cursor (
     source      TEXT    NOT NULL PRIMARY KEY,
-    value       TEXT CHECK (json_valid(value)),
+    value       TEXT CHECK (value IS NULL OR json_valid(value)),
     lease_owner TEXT,
     lease_until INTEGER,
     fence       INTEGER NOT NULL DEFAULT 0
@@ -281,7 +281,7 @@ CREATE TABLE api_token (
     name       TEXT    NOT NULL,
     hash       BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32),
     scopes     TEXT    NOT NULL CHECK (json_valid(scopes)),
-    sources    TEXT CHECK (json_valid(sources)),
+    sources    TEXT CHECK (sources IS NULL OR json_valid(sources)),
     created_at INTEGER NOT NULL,
     revoked_at INTEGER
 ) STRICT;

@@ -179,7 +179,7 @@ fn a_family_phone_with_two_names_is_two_people() {
     // A name tells them apart from now on; without one the newest open enquiry takes it, marked.
     assert_eq!(ids(&story.send(Delivery::new(3).name("Аня").phone(PHONE))).2, Some(1));
     let nameless = story.send(Delivery::new(4).phone(PHONE));
-    assert_eq!(nameless.contact, Some(ContactId(1)), "lead 1 was touched last");
+    assert_eq!(nameless.contact, Some(ContactId(2)), "lead 2 was made last");
     assert!(nameless.reasons.iter().any(|r| matches!(r, Reason::Ambiguous { holders: 2, .. })));
 }
 

@@ -27,8 +27,8 @@ fn scatter(n: u64) -> u64 {
 fn lead(n: u64, source: &SourceId, rules: &Rules, start: Timestamp) -> Result<Arc<Prepared>, Failure> {
     let seed = scatter(n);
     let at = start + Duration::from_micros(n * 40);
-    let phone = format!("+7 9{:02} {:03}-{:02}-{:02}", n / 10_000_000 % 100, seed % 1000, n / 100_000 % 100, n % 100);
-    let phone = if n.is_multiple_of(2) { format!("+79{:09}", scatter(seed) % 1_000_000_000) } else { phone };
+    // Each number once, in no order.
+    let phone = format!("+79{:09}", n * 618_033_989 % 1_000_000_000);
     let email = format!("u{seed:016x}@mail{}.ru", seed % 50);
     let name = format!("Имя{} Фамилия{}", seed % 700, seed % 5000);
     let body = format!("Name={name}&Phone={phone}&Email={email}&comment=Перезвоните, пожалуйста, после обеда&tranid={n}&formid=form1234");

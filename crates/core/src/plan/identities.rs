@@ -163,7 +163,7 @@ impl Search<'_> {
             let newest = contacts.iter().copied().max_by_key(|id| {
                 let fact = self.contact(*id);
                 let open = fact.and_then(|fact| fact.open).filter(|lead| self.fresh(lead));
-                (open.map(|lead| (lead.touched_at, lead.id)), fact.map(|fact| fact.last_active), std::cmp::Reverse(*id))
+                (open.map(|lead| lead.id), fact.map(|fact| fact.last_active), std::cmp::Reverse(*id))
             });
             if let Some(newest) = newest {
                 self.reasons.push(Reason::Ambiguous { kind: identity.kind.clone(), holders: contacts.len() });

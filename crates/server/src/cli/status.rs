@@ -89,7 +89,8 @@ fn resting(gate: &Gate, totals: Option<Totals>, sources: Vec<SourceView>) -> Res
 }
 
 fn write_totals(pair: &mut impl FnMut(&str, &str), totals: &Totals) {
-    pair("", &format!("{}, {} deliveries kept", story::size(totals.database_bytes), totals.submissions));
+    let kept = if totals.submissions == 1 { "delivery" } else { "deliveries" };
+    pair("", &format!("{}, {} {kept} kept", story::size(totals.database_bytes), totals.submissions));
     pair("Leads", &format!("{} open, {} of them new; {} in all", totals.open_leads, totals.new_leads, totals.leads));
     pair("Contacts", &totals.contacts.to_string());
     let waiting = [
