@@ -214,6 +214,13 @@ CREATE TABLE receipt (
     PRIMARY KEY (submission, n)
 ) STRICT, WITHOUT ROWID;
 
+-- Deliveries that repeated another: what a sender was told as a reference leads to the one that was kept.
+CREATE TABLE submission_repeat (
+    id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    submission INTEGER NOT NULL REFERENCES submission (seq) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX submission_repeat_of ON submission_repeat (submission);
+
 -- The senders' ids of deliveries, and content hashes where a sender gives none.
 CREATE TABLE submission_key (
     source     TEXT    NOT NULL,

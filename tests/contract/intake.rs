@@ -46,6 +46,9 @@ pub(crate) async fn a_repeat_by_key_changes_nothing(db: Db) {
     }
     let list = db.store.submissions(SubmissionFilter::default(), page(10)).await.unwrap();
     assert_eq!((list.items.len(), list.items[0].repeats), (1, 1));
+    // The reference the second sender was shown leads to the delivery that was kept.
+    let shown = db.store.submission(again.submission).await.unwrap().unwrap();
+    assert_eq!(shown.submission.id, first.submission);
     let in_batch = db.record(vec![post(days(41)).key("tranid", "2").content("b"), post(days(41)).key("tranid", "2").content("b")]).await;
     assert_eq!((in_batch[0].outcome, in_batch[1].outcome, in_batch[1].lead), (Outcome::Created, Outcome::Repeat, in_batch[0].lead));
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use leadgate_core::attribution::{Origin, attribution_key};
+use leadgate_core::attribution::Origin;
 use leadgate_core::submission::{Consent, ContentHash, Draft, Field, FileRef, FormRef, Typed};
 use leadgate_core::text;
 use leadgate_wire::body::{Entry, RefusedFile};
@@ -41,7 +41,15 @@ pub(crate) fn place(body: Vec<Entry>, query: Vec<Entry>) -> Vec<Placed> {
 
 /// Whether two names are one, case apart.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    a.trim().eq_ignore_ascii_case(b.trim())
+    trimmed(a).eq_ignore_ascii_case(trimmed(b))
+}
+
+/// `trim`, which most names have no need of: a printed ASCII character at both ends is no space.
+fn trimmed(name: &str) -> &str {
+    match name.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => name,
+        _ => name.trim(),
+    }
 }
 
 /// The first value of a field that has one.
@@ -94,7 +102,7 @@ pub(crate) fn content_hash<'a>(
 }
 
 /// Sorts fields into a draft.
-pub(crate) fn fill(placed: &[Placed], around: &Circumstances<'_>) -> Draft {
+pub(crate) fn fill(placed: &[&Placed], around: &Circumstances<'_>) -> Draft {
     let mut filler = Filler { around, draft: Draft::default(), names: NameParts::default(), left: Vec::new(), message: None };
     let companions = companions(placed);
     for (at, one) in placed.iter().enumerate() {
@@ -106,12 +114,12 @@ pub(crate) fn fill(placed: &[Placed], around: &Circumstances<'_>) -> Draft {
 }
 
 /// The places of hidden fields that hold the wording beside a consent (`consent_text` beside `consent`).
-fn companions(placed: &[Placed]) -> BTreeSet<usize> {
+fn companions(placed: &[&Placed]) -> BTreeSet<usize> {
     let consents = placed.iter().filter(|one| one.named.kind == Kind::Consent);
     consents.flat_map(|one| wording_places(placed, &one.entry.name)).collect()
 }
 
-fn wording_places<'a>(placed: &'a [Placed], name: &'a str) -> impl Iterator<Item = usize> + 'a {
+fn wording_places<'a>(placed: &'a [&'a Placed], name: &'a str) -> impl Iterator<Item = usize> + 'a {
     let stem = name.trim();
     placed.iter().enumerate().filter_map(move |(at, other)| {
         let rest = other.entry.name.trim().strip_prefix(stem)?;
@@ -129,7 +137,7 @@ struct Filler<'a> {
 }
 
 impl Filler<'_> {
-    fn take(&mut self, at: usize, one: &Placed, all: &[Placed]) {
+    fn take(&mut self, at: usize, one: &Placed, all: &[&Placed]) {
         let entry = &one.entry;
         let found = found(self.around.own, one);
         if found.kind == Kind::Service {
@@ -171,12 +179,13 @@ impl Filler<'_> {
 
     fn attribution(&mut self, entry: &Entry, value: &str, from: Origin) -> bool {
         let name = fields::last_part(&entry.path);
-        if attribution_key(name).is_some() {
-            return self.draft.touch.offer(name, value, from);
+        if self.draft.touch.offer(name, value, from) {
+            return true;
         }
-        // "UTM Source" as a label.
-        let label = name.trim().to_lowercase();
-        label.starts_with("utm") && self.draft.touch.offer(&label.replace([' ', '-'], "_"), value, from)
+        // "UTM Source" as a label. No letters but these three have them as their lower case.
+        let name = name.trim();
+        name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("utm"))
+            && self.draft.touch.offer(&name.to_lowercase().replace([' ', '-'], "_"), value, from)
     }
 
     /// Takes the first value of a kind; another one stays a field.
@@ -201,7 +210,7 @@ impl Filler<'_> {
         }
     }
 
-    fn consent(&mut self, entry: &Entry, field: Field, all: &[Placed]) {
+    fn consent(&mut self, entry: &Entry, field: Field, all: &[&Placed]) {
         let wording = wording_places(all, &entry.name).find_map(|at| typed(&all[at].entry.value));
         let given = fields::agreement(&field.value).unwrap_or(true);
         self.draft.consents.push(Consent {
@@ -253,10 +262,12 @@ fn push(list: &mut Vec<Typed>, field: Field) {
 /// What the queries of pages in fields say; the page itself first.
 fn pages(draft: &mut Draft) {
     let touch = &mut draft.touch;
+    // Only a query says anything.
+    let with_query = |url: &Option<String>| url.as_ref().filter(|url| url.contains('?')).cloned();
     for (url, from) in [
-        (touch.page.clone(), Origin::PageUrl),
-        (touch.landing.clone(), Origin::PageUrl),
-        (touch.referrer.clone(), Origin::Referrer),
+        (with_query(&touch.page), Origin::PageUrl),
+        (with_query(&touch.landing), Origin::PageUrl),
+        (with_query(&touch.referrer), Origin::Referrer),
     ] {
         if let Some(url) = url {
             touch.offer_url(&url, from);

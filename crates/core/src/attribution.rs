@@ -139,19 +139,22 @@ pub fn attribution_key(name: &str) -> Option<Cow<'static, str>> {
     if name.len() > 40 || name.len() < 3 {
         return None;
     }
-    if let Some(known) = KEYS.iter().find(|key| key.eq_ignore_ascii_case(name)) {
+    // Most fields are no attribution; their first letter or their length says so.
+    let first = name.as_bytes()[0].to_ascii_lowercase();
+    let alike = |key: &&&str| key.as_bytes()[0] == first && key.len() == name.len() && key.eq_ignore_ascii_case(name);
+    if let Some(known) = KEYS.iter().find(alike) {
         return Some(Cow::Borrowed(known));
     }
-    let lower = name.to_ascii_lowercase();
-    let rest = lower.strip_prefix("utm_")?;
-    (!rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')).then_some(Cow::Owned(lower))
+    let (start, rest) = name.split_at_checked(4)?;
+    let other = start.eq_ignore_ascii_case("utm_") && !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    other.then(|| Cow::Owned(name.to_ascii_lowercase()))
 }
 
 /// Whether a value is only the mark of a value that was never filled in.
 pub fn is_placeholder(value: &str) -> bool {
     let value = value.trim();
     value.is_empty()
-        || matches!(value.to_ascii_lowercase().as_str(), "(not set)" | "undefined" | "null" | "none" | "(none)" | "nan" | "[object object]")
+        || ["(not set)", "undefined", "null", "none", "(none)", "nan", "[object object]"].iter().any(|mark| value.eq_ignore_ascii_case(mark))
         || (value.starts_with('{') && value.ends_with('}'))
         || (value.starts_with("%%") && value.ends_with("%%") && value.len() > 4)
 }

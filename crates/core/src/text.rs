@@ -10,10 +10,16 @@ pub fn clean(text: &str) -> Cow<'_, str> {
         return if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
     }
     let without = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
-    if is_nfc_quick(without.chars()) == IsNormalized::Yes {
+    if without.chars().all(is_plain) || is_nfc_quick(without.chars()) == IsNormalized::Yes {
         return without;
     }
     Cow::Owned(without.nfc().collect())
+}
+
+/// Characters that are in normal form C wherever they stand: Latin letters, and Russian and Ukrainian ones, as they come
+/// from keyboards. Cheaper to see than to look up.
+fn is_plain(c: char) -> bool {
+    matches!(c, '\0'..='\u{2ff}' | '\u{400}'..='\u{482}' | '\u{2010}'..='\u{2027}' | '\u{2116}')
 }
 
 /// [`clean`], trimmed, and `None` when nothing is left.
@@ -42,7 +48,8 @@ pub fn printable(text: &str, one_line: bool) -> Cow<'_, str> {
         (c.is_control() && (one_line || !matches!(c, '\n' | '\t')))
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
     };
-    if !text.contains(bad) {
+    // Printed ASCII is harmless, and most of what there is.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) || !text.contains(bad) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(
@@ -67,6 +74,15 @@ mod tests {
         assert!(matches!(clean("plain"), Cow::Borrowed(_)));
         assert!(matches!(clean("Анна"), Cow::Borrowed(_)));
         assert_eq!(present(" \0 "), None);
+    }
+
+    #[test]
+    fn plain_characters_are_in_normal_form_wherever_they_stand() {
+        use unicode_normalization::char::canonical_combining_class;
+        for c in ('\0'..=char::MAX).filter(|c| is_plain(*c)) {
+            assert_eq!(is_nfc_quick([c].into_iter()), IsNormalized::Yes, "{c:?}");
+            assert_eq!(canonical_combining_class(c), 0, "{c:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The order matters in two places: a value is no longer active for one contact before it is for another, and a lead no
 //! longer takes before another does.
 
+use leadgate_core::ids::SubmissionId;
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::IdentityState;
 use leadgate_core::submission::ContentHash;
@@ -240,6 +241,14 @@ async fn submissions(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result
 }
 
 async fn repeats(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    if !rows.repeated.is_empty() {
+        let ids = |(theirs, first): &(SubmissionId, SubmissionId)| [theirs.0.simple().to_string(), first.0.simple().to_string()];
+        let repeated: Vec<_> = rows.repeated.iter().map(ids).collect();
+        let sql = "INSERT INTO submission_repeat (id, submission)
+                   SELECT unhex(v.value ->> 0), s.seq FROM json_each(?1) v CROSS JOIN submission s ON s.id = unhex(v.value ->> 1)
+                   WHERE true ON CONFLICT DO NOTHING";
+        over(conn, sql, to_json(&repeated)?).await?;
+    }
     if rows.repeats.is_empty() {
         return Ok(());
     }

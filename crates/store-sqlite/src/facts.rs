@@ -73,8 +73,10 @@ async fn submissions(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut F
     let ids: Vec<String> = lookup.submissions.iter().map(|id| id.0.simple().to_string()).collect();
     let sql = concat!(
         "WITH asked AS MATERIALIZED (
-             SELECT s.seq FROM json_each(?1) v CROSS JOIN submission s ON s.id = unhex(v.value))
-         SELECT s.id AS id, ",
+             SELECT s.id AS id, s.seq AS seq FROM json_each(?1) v CROSS JOIN submission s ON s.id = unhex(v.value)
+             UNION ALL
+             SELECT q.id, q.submission FROM json_each(?1) v CROSS JOIN submission_repeat q ON q.id = unhex(v.value))
+         SELECT asked.id AS id, ",
         place_of_submission!()
     );
     for row in ask(conn, sql, to_json(&ids)?).await? {

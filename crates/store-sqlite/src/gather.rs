@@ -206,6 +206,8 @@ pub(crate) struct Gathered<'a> {
     pub(crate) identities: BTreeMap<(i64, &'a str, &'a str), IdentityRow<'a>>,
     pub(crate) submissions: Vec<SubmissionRow<'a>>,
     pub(crate) repeats: BTreeMap<SubmissionId, i64>,
+    /// Deliveries with an id of their own that repeated another: `(theirs, the other's)`.
+    pub(crate) repeated: Vec<(SubmissionId, SubmissionId)>,
     pub(crate) keys: BTreeMap<(&'a str, &'a str, &'a str), KeyRow<'a>>,
     pub(crate) references: BTreeMap<(&'a str, &'a str), i64>,
     pub(crate) reviews: Vec<ReviewRow>,
@@ -228,6 +230,9 @@ impl<'a> Gathered<'a> {
                 gathered.keep(item, plan, seq)?;
             } else if let Some(first) = plan.repeats {
                 gathered.repeat(first);
+                if first != item.submission.id {
+                    gathered.repeated.push((item.submission.id, first));
+                }
             }
         }
         Ok(gathered)

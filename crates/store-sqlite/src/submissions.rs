@@ -116,7 +116,9 @@ pub(crate) async fn one(conn: &mut SqliteConnection, id: SubmissionId) -> Result
     let sql = concat!(
         summary!(),
         ", lower(hex(s.sha256)) AS sha256_hex, s.query, s.peer, s.authenticated, s.codec, s.raw
-         FROM submission s JOIN receipt r ON r.submission = s.seq AND r.n = s.receipt WHERE s.id = ?1"
+         FROM submission s JOIN receipt r ON r.submission = s.seq AND r.n = s.receipt
+         WHERE s.seq = coalesce((SELECT x.seq FROM submission x WHERE x.id = ?1),
+                                (SELECT q.submission FROM submission_repeat q WHERE q.id = ?1))"
     );
     let row = sqlx::query(sql).bind(&id.0.as_bytes()[..]).fetch_optional(&mut *conn).await.map_err(store)?;
     let Some(row) = row else { return Ok(None) };

@@ -275,7 +275,7 @@ fn json(text: &str) -> Result<Json, String> {
 
 /// JSON posted as a form: the whole text is the name of the only field.
 fn json_in_a_name(body: &[u8], label: Option<&str>) -> Option<Json> {
-    let plain = pairs::unescape(body, false, None);
+    let plain = pairs::unescape(body, false);
     let text = charset::decode_whole(&plain, label);
     let text = text.trim().trim_end_matches('=');
     if text.starts_with(['{', '[']) { json(text).ok() } else { None }
@@ -377,29 +377,16 @@ impl Reader {
         if pairs.list.len() > self.limits.fields {
             return Err(BodyError::TooManyFields(self.limits.fields));
         }
-        let plain: Vec<(Vec<u8>, Vec<u8>)> = pairs
-            .list
-            .iter()
-            .map(|pair| {
-                let text = |range: &std::ops::Range<usize>| pairs::unescape(&body[range.clone()], pairs.literal, None);
-                (text(&pair.name), text(&pair.value))
-            })
-            .collect();
-        self.bytes(plain.iter().map(|(name, value)| (name.as_slice(), value.as_slice())), label)
-    }
-
-    /// Pairs of bytes, all in one encoding.
-    fn bytes<'a>(
-        &mut self,
-        pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
-        label: Option<&str>,
-    ) -> Result<(), BodyError> {
-        let own = pairs.clone().find(|(name, _)| *name == b"_charset_").and_then(|(_, value)| std::str::from_utf8(value).ok());
+        let text = |range: &std::ops::Range<usize>| pairs::unescape(&body[range.clone()], pairs.literal);
+        let plain: Vec<_> = pairs.list.iter().map(|pair| (text(&pair.name), text(&pair.value))).collect();
+        let own = plain.iter().find(|(name, _)| **name == *b"_charset_").and_then(|(_, value)| std::str::from_utf8(value).ok());
         let own = own.filter(|own| !own.trim().is_empty());
-        let encoding = charset::choose(own.or(label), pairs.clone().flat_map(|(name, value)| [name, value]));
-        for (name, value) in pairs {
+        // All are in one encoding.
+        let encoding = charset::choose(own.or(label), plain.iter().flat_map(|(name, value)| [name.as_ref(), value.as_ref()]));
+        self.entries.reserve(plain.len());
+        for (name, value) in plain {
             self.admit("", value.len().min(name.len()))?;
-            self.push(charset::decode(name, encoding).into_owned(), charset::decode(value, encoding).into_owned())?;
+            self.push(charset::into_text(name, encoding), charset::into_text(value, encoding))?;
         }
         Ok(())
     }

@@ -23,6 +23,17 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], encoding: &'static Encoding) -> Cow<'a
     encoding.decode_with_bom_removal(bytes).0
 }
 
+/// [`decode`] that keeps the buffer of bytes that are a text already.
+pub(crate) fn into_text(bytes: Cow<'_, [u8]>, encoding: &'static Encoding) -> String {
+    match bytes {
+        // Valid UTF-8 without a byte order mark decodes to itself.
+        Cow::Owned(bytes) if encoding == UTF_8 && !bytes.starts_with(b"\xef\xbb\xbf") => {
+            String::from_utf8(bytes).unwrap_or_else(|error| decode(error.as_bytes(), encoding).into_owned())
+        }
+        bytes => decode(&bytes, encoding).into_owned(),
+    }
+}
+
 /// Decodes a whole text: a byte order mark says which encoding it is.
 pub(crate) fn decode_whole<'a>(bytes: &'a [u8], label: Option<&str>) -> Cow<'a, str> {
     if let Some((encoding, mark)) = Encoding::for_bom(bytes) {

@@ -1,6 +1,8 @@
 //! What a form's field is, by its name and by the look of its value.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use crate::body::Entry;
 use crate::words::{FILLERS, NOT_A_CONTACT, PERSONS, PHRASES, SERVICE, SERVICE_PREFIXES, TOKENS, WRAPPERS};
@@ -167,8 +169,36 @@ fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}')
 }
 
-/// What a field is by its name alone.
+/// The most names remembered at a time by one thread.
+const REMEMBERED: usize = 512;
+/// The most bytes of a remembered name. Longer ones are nobody's form fields, and are read anew.
+const REMEMBERED_BYTES: usize = 64;
+
+thread_local! {
+    /// Forms have the same few fields for ever. Full, it begins anew: a flood of invented names costs no memory.
+    static KNOWN: RefCell<HashMap<Vec<String>, Found>> = RefCell::default();
+}
+
+/// What a field is by its name alone. Remembers names: the answer depends on nothing else.
 pub fn classify(path: &[String]) -> Found {
+    if path.iter().map(|part| part.len() + 1).sum::<usize>() > REMEMBERED_BYTES {
+        return by_name(path);
+    }
+    if let Some(found) = KNOWN.with_borrow(|known| known.get(path).copied()) {
+        return found;
+    }
+    let found = by_name(path);
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(path.to_vec(), found);
+    });
+    found
+}
+
+/// [`classify`] without a memory.
+fn by_name(path: &[String]) -> Found {
     let exact = |kind| Found { kind, exact: true };
     let Some(first) = path.first() else { return Found { kind: Kind::Other, exact: false } };
     let plain = last_part(path).trim().to_ascii_lowercase();

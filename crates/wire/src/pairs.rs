@@ -1,5 +1,6 @@
 //! Where the fields of an urlencoded body stand in its bytes: one reading for decoding and for overwriting.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A field's place in the body.
@@ -106,24 +107,60 @@ impl Balance {
     }
 }
 
-/// Decodes escapes; with the place each byte came from if `places` is given.
-pub(crate) fn unescape(bytes: &[u8], literal: bool, mut places: Option<&mut Vec<Range<usize>>>) -> Vec<u8> {
-    let hex = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+/// What an escape's digit is worth, by its byte; `NO_DIGIT` for any other byte.
+const HEX: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        table[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    table
+};
+
+const NO_DIGIT: u8 = 0xff;
+
+/// The byte an escape at the beginning of `rest` stands for: `%41` is `A`.
+pub(crate) fn escaped(rest: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = rest else { return None };
+    let (high, low) = (HEX[usize::from(*high)], HEX[usize::from(*low)]);
+    (high != NO_DIGIT && low != NO_DIGIT).then_some(high << 4 | low)
+}
+
+/// The byte that `rest` begins with, decoded, and how many bytes it is written in.
+fn first(rest: &[u8], literal: bool) -> (u8, usize) {
+    match (rest[0], escaped(rest)) {
+        (_, Some(byte)) => (byte, 3),
+        (b'+', None) if !literal => (b' ', 1),
+        (byte, None) => (byte, 1),
+    }
+}
+
+/// Decodes escapes. Most names, and many values, have none.
+pub(crate) fn unescape(bytes: &[u8], literal: bool) -> Cow<'_, [u8]> {
+    let Some(plain) = bytes.iter().position(|b| *b == b'%' || (*b == b'+' && !literal)) else { return Cow::Borrowed(bytes) };
     let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
+    out.extend_from_slice(&bytes[..plain]);
+    let mut at = plain;
     while at < bytes.len() {
-        let (byte, length) = match (bytes[at], hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => (high * 16 + low, 3),
-            (b'+', ..) if !literal => (b' ', 1),
-            (byte, ..) => (byte, 1),
-        };
+        let (byte, length) = first(&bytes[at..], literal);
         out.push(byte);
-        if let Some(places) = places.as_deref_mut() {
-            places.push(at..at + length);
-        }
         at += length;
     }
-    out
+    Cow::Owned(out)
+}
+
+/// Where each byte of [`unescape`]'s answer stands in the bytes it was made of.
+pub(crate) fn places(bytes: &[u8], literal: bool) -> Vec<Range<usize>> {
+    let mut places = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let (_, length) = first(&bytes[at..], literal);
+        places.push(at..at + length);
+        at += length;
+    }
+    places
 }
 
 #[cfg(test)]
@@ -133,7 +170,7 @@ mod tests {
     fn names(body: &str) -> Vec<(String, String)> {
         let pairs = cut(body.as_bytes(), 100);
         let text =
-            |range: &Range<usize>| String::from_utf8(unescape(&body.as_bytes()[range.clone()], pairs.literal, None)).unwrap();
+            |range: &Range<usize>| String::from_utf8(unescape(&body.as_bytes()[range.clone()], pairs.literal).into_owned()).unwrap();
         pairs.list.iter().map(|p| (text(&p.name), text(&p.value))).collect()
     }
 
@@ -158,5 +195,26 @@ mod tests {
     fn amp_without_a_name_is_harmless() {
         assert_eq!(names("amp;=1"), [pair("", "1")]);
         assert_eq!(names("amp=1"), [pair("amp", "1")]);
+    }
+
+    #[test]
+    fn escapes() {
+        for (text, plain) in [("a+b", "a b"), ("%41%6a%6A", "Ajj"), ("%4", "%4"), ("%", "%"), ("%g1%1g", "%g1%1g"), ("%%41", "%A")] {
+            assert_eq!(unescape(text.as_bytes(), false), plain.as_bytes(), "{text}");
+        }
+        assert_eq!(unescape(b"a+%2b", true), b"a++".as_slice());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_byte_has_its_place(bytes in "[%0-9a-fA-Fgz+ ]{0,40}", literal: bool) {
+            let bytes = bytes.as_bytes();
+            let (plain, places) = (unescape(bytes, literal), places(bytes, literal));
+            proptest::prop_assert_eq!(plain.len(), places.len());
+            for (byte, place) in plain.iter().zip(&places) {
+                proptest::prop_assert_eq!(&*unescape(&bytes[place.clone()], literal), &[*byte]);
+            }
+            proptest::prop_assert_eq!(places.last().map_or(0, |place| place.end), bytes.len());
+        }
     }
 }

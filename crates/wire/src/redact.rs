@@ -41,10 +41,13 @@ pub fn usual(path: &[String], value: &str) -> Hide {
 
 /// The card numbers in a field of a known kind.
 fn card_numbers(kind: Kind, path: &[String], value: &str) -> Hide {
-    if value.len() < 13 || path.last().is_some_and(|name| attribution_key(name).is_some()) {
+    if value.len() < 13 {
         return Hide::Nothing;
     }
     let mut cards = cards::find(value);
+    if cards.is_empty() || path.last().is_some_and(|name| attribution_key(name).is_some()) {
+        return Hide::Nothing;
+    }
     if matches!(kind, Kind::Phone | Kind::Messenger) {
         // A phone written without its plus may look like a card of that length; whole cards are longer.
         cards.retain(|card| value[card.clone()].bytes().filter(u8::is_ascii_digit).count() > 15);
@@ -118,6 +121,9 @@ pub fn body(content_type: &str, bytes: &Bytes, parts: Option<&[Part]>, rule: Rul
 
 /// Overwrites what a rule hides in the query of a URL.
 pub fn query(query: &str, rule: Rule<'_>) -> String {
+    if query.is_empty() {
+        return String::new();
+    }
     let hidden = overwrite(&Bytes::copy_from_slice(query.as_bytes()), urlencoded(query.as_bytes(), rule));
     // Whole characters are overwritten by as many bytes of ASCII.
     String::from_utf8_lossy(&hidden).into_owned()
@@ -141,15 +147,16 @@ fn urlencoded(body: &[u8], rule: Rule<'_>) -> Vec<Range<usize>> {
     let pairs = pairs::cut(body, usize::MAX);
     let mut out = Vec::new();
     for pair in &pairs.list {
-        let name = pairs::unescape(&body[pair.name.clone()], pairs.literal, None);
+        let name = pairs::unescape(&body[pair.name.clone()], pairs.literal);
         let path = body::path(charset::with_offsets(&name).0.trim_start_matches('\u{feff}'), body::Limits::default().depth);
-        let mut places = Vec::new();
-        let plain = pairs::unescape(&body[pair.value.clone()], pairs.literal, Some(&mut places));
+        let value = &body[pair.value.clone()];
+        let plain = pairs::unescape(value, pairs.literal);
         let (text, offsets) = charset::with_offsets(&plain);
         match rule(&path, &text) {
             Hide::Nothing => {}
             Hide::All => out.push(pair.value.clone()),
             Hide::Ranges(ranges) => {
+                let places = pairs::places(value, pairs.literal);
                 for at in ranges.into_iter().flat_map(|range| range.start..range.end.min(text.len())) {
                     let byte = offsets.as_ref().map_or(Some(at), |offsets| offsets.get(at).copied());
                     if let Some(place) = byte.and_then(|byte| places.get(byte)) {

@@ -38,7 +38,7 @@ fn read(config: &Config, request: &Request<'_>, decoded: Decoded, query: Vec<Ent
     }
     let placed = draft::place(entries, query);
     let honeypot = honeypot(config, &placed);
-    let meant: Vec<Placed> = placed.iter().filter(|one| !is_control(config, &one.entry)).cloned().collect();
+    let meant: Vec<&Placed> = placed.iter().filter(|one| !is_control(config, &one.entry)).collect();
     let around = Circumstances { own: &config.own, received_at: request.received_at, address: request.peer };
     let mut said = draft::fill(&meant, &around);
     let nothing = placed.iter().all(|one| one.entry.value.trim().is_empty()) && files.is_empty() && refused.is_empty();
@@ -168,7 +168,12 @@ fn too_fast(config: &Config, request: &Request<'_>, placed: &[Placed]) -> Option
 }
 
 fn links(draft: &Draft) -> Option<Signal> {
-    let message = draft.message.as_deref()?.to_lowercase();
+    let message = draft.message.as_deref()?;
+    // Every link counted has one of these, in whatever case.
+    if !message.contains([':', '.']) {
+        return None;
+    }
+    let message = message.to_lowercase();
     let schemes = message.matches("http://").count() + message.matches("https://").count();
     let bare = message.match_indices("www.").filter(|(at, _)| !message[..*at].ends_with("://")).count();
     let count = u32::try_from(schemes + bare).unwrap_or(u32::MAX);

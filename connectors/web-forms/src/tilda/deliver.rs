@@ -127,8 +127,8 @@ fn read(config: &Config, request: &Request<'_>, decoded: Decoded, query: Vec<Ent
     let content = draft::content_hash(&placed, &decoded.files, |entry| is_of(entry, cookies::FIELD));
     let (cookie_fields, said): (Vec<Placed>, Vec<Placed>) = placed.into_iter().partition(|one| is_of(&one.entry, cookies::FIELD));
     // What could not be read as an order stays a field.
-    let plain: Vec<Placed> =
-        said.iter().filter(|one| !is_own(&one.entry) && (order.is_none() || !is_of(&one.entry, order::FIELD))).cloned().collect();
+    let plain: Vec<&Placed> =
+        said.iter().filter(|one| !is_own(&one.entry) && (order.is_none() || !is_of(&one.entry, order::FIELD))).collect();
     let around = Circumstances { own: &config.own, received_at: request.received_at, address: None };
     let mut draft = draft::fill(&plain, &around);
     for one in &cookie_fields {

@@ -183,6 +183,16 @@ impl Facts {
         }
     }
 
+    /// A lead without a contact got one: whatever led to the lead leads to the contact, too.
+    pub(crate) fn adopt(&mut self, lead: LeadId, contact: ContactId) {
+        let places = self.submissions.values_mut().chain(self.references.values_mut()).chain(self.external.values_mut());
+        for place in places.chain(self.keys.values_mut().map(|fact| &mut fact.place)) {
+            if place.lead == Some(lead) && place.contact.is_none() {
+                place.contact = Some(contact);
+            }
+        }
+    }
+
     /// The contact a contact was merged into, through any number of merges.
     pub fn root(&self, mut contact: ContactId) -> ContactId {
         // Bounded, so that a loop in the data (a defect) cannot hang the writer.

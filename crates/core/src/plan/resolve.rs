@@ -25,10 +25,8 @@ pub fn plan(item: &Prepared, facts: &mut Facts, rules: &Rules) -> Plan {
     step.decide();
     let plan = step.plan;
     let receipt = &plan.receipt;
-    if plan.keep {
-        let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
-        facts.submissions.insert(item.submission.id, place);
-    }
+    let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
+    facts.submissions.entry(item.submission.id).or_insert(place);
     plan
 }
 
@@ -240,6 +238,7 @@ impl Step<'_> {
         if let Some(contact) = adopted {
             identities::own(self.item, self.facts, self.rules, &mut self.plan, contact, activity);
             let orphan = self.facts.orphans.remove(&lead);
+            self.facts.adopt(lead, contact);
             if let Some(fact) = self.facts.contacts.get_mut(&contact) {
                 fact.open = orphan.or(Some(LeadFact { id: lead, stage: Stage::New, touched_at: self.at, closed_at: None }));
             }
@@ -361,6 +360,7 @@ impl Step<'_> {
                 let reopened = (!last.stage.is_open()).then_some(Stage::InProcess);
                 if reopened.is_some() {
                     self.tell(event::LEAD_REOPENED);
+                    self.release(contact, fact.open);
                 }
                 self.attach(contact, last.id, reopened, ambiguous);
             }
@@ -374,18 +374,23 @@ impl Step<'_> {
 
     fn another_lead(&mut self, contact: ContactId, fact: &ContactFact, takes: bool, released: Option<LeadFact>, ambiguous: bool) {
         let before = fact.open.is_some() || fact.last.is_some();
-        if let Some(old) = released.filter(|_| takes) {
-            self.plan.released = Some(old.id);
-            if let Some(fact) = self.facts.contacts.get_mut(&contact) {
-                fact.open = None;
-                fact.last = Some(newest(fact.last, old));
-            }
-        }
+        self.release(contact, released.filter(|_| takes));
         let lead = self.new_lead(Some(contact), takes, before.then_some(fact));
         let activity = self.activity(Some(lead), Some(contact), ambiguous, false);
         self.join(contact, activity, false);
         self.tell(event::LEAD_CREATED);
         self.end(Outcome::Created, Place { lead: Some(lead), contact: Some(contact), activity: Some(activity) });
+    }
+
+    /// A lead that lay too long takes no more activities: another one does from now on.
+    fn release(&mut self, contact: ContactId, stale: Option<LeadFact>) {
+        let Some(stale) = stale else { return };
+        self.plan.released = Some(stale.id);
+        if let Some(fact) = self.facts.contacts.get_mut(&contact) {
+            fact.open = None;
+            // The newest of the others stays the one that is known.
+            fact.last = Some(newest(fact.last, stale));
+        }
     }
 
     fn attach(&mut self, contact: ContactId, lead: LeadId, reopened: Option<Stage>, ambiguous: bool) {

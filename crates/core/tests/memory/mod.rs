@@ -175,9 +175,7 @@ impl Memory {
     fn apply(&mut self, plan: &Plan, item: &Prepared) {
         let receipt = plan.receipt.clone();
         let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
-        if plan.keep {
-            self.submissions.insert(item.submission.id, place);
-        }
+        self.submissions.entry(item.submission.id).or_insert(place);
         if let Some(new) = &plan.contact {
             let names = if new.name_key.is_empty() { vec![] } else { vec![new.name_key.clone()] };
             let row = ContactRow { name: new.name.clone(), names, last_active: new.at, claims: None, waits: false };
@@ -235,6 +233,12 @@ impl Memory {
             if let Some(contact) = touched.adopted_by {
                 row.contact = Some(contact);
                 row.takes = true;
+                let places = self.submissions.values_mut().chain(self.references.values_mut()).chain(self.external.values_mut());
+                for place in places.chain(self.keys.values_mut().map(|fact| &mut fact.place)) {
+                    if place.lead == Some(touched.id) && place.contact.is_none() {
+                        place.contact = Some(contact);
+                    }
+                }
             }
         }
         self.reviews.extend(&plan.reviews);

@@ -216,3 +216,23 @@ fn shown_without_wrappers() {
     assert_eq!(shown("a[b][c]"), "a[b][c]");
     assert_eq!(shown(" Email "), "Email");
 }
+
+proptest::proptest! {
+    #[test]
+    fn what_is_remembered_is_what_is_read(names in proptest::collection::vec("[a-z_\\[\\]0-9А-я -]{0,20}|(name|phone|user\\[password\\]|consent|form\\[id\\])[0-9]{0,2}", 1..40)) {
+        for name in names.iter().chain(&names) {
+            let path = path(name, 7);
+            proptest::prop_assert_eq!(classify(&path), by_name(&path), "{}", name);
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_names_is_forgotten() {
+    for n in 0..REMEMBERED * 3 {
+        classify(&path(&format!("field{n}x"), 7));
+        classify(&path(&format!("{n}{}", "x".repeat(REMEMBERED_BYTES)), 7));
+        assert!(KNOWN.with_borrow(HashMap::len) <= REMEMBERED);
+    }
+    assert_eq!(kind("phone"), Kind::Phone);
+}
