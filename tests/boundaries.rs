@@ -29,8 +29,23 @@ const ONLY: &[(&str, &[&str])] = &[
 
 /// What the domain may use at all: nothing that does I/O.
 const CORE: &[&str] = &[
-    "any_ascii", "async-trait", "bytes", "idna", "jiff", "mailchecker", "psl", "rlibphonenumber", "serde", "serde_json", "sha2", "strsim",
-    "thiserror", "toml", "tracing", "unicode-normalization", "uuid",
+    "any_ascii",
+    "async-trait",
+    "bytes",
+    "idna",
+    "jiff",
+    "mailchecker",
+    "psl",
+    "rlibphonenumber",
+    "serde",
+    "serde_json",
+    "sha2",
+    "strsim",
+    "thiserror",
+    "toml",
+    "tracing",
+    "unicode-normalization",
+    "uuid",
 ];
 
 fn dependencies(dev: bool) -> BTreeMap<String, BTreeSet<String>> {
@@ -83,7 +98,8 @@ fn versions_stand_in_one_table() {
     for member in ["crates/core", "crates/wire", "crates/store-sqlite", "crates/server", "connectors/web-forms", "tests"] {
         let text = std::fs::read_to_string(format!("{root}/{member}/Cargo.toml")).expect("a member's manifest");
         for line in text.lines().skip_while(|line| !line.contains("dependencies]")) {
-            let versioned = line.contains("version =") || (line.contains("= \"") && !line.contains(".workspace") && line.contains(char::is_numeric));
+            let versioned = line.contains("version =")
+                || (line.contains("= \"") && !line.contains(".workspace") && line.contains(char::is_numeric));
             assert!(!versioned || line.contains("path"), "{member}: {line:?} names a version of its own");
         }
     }

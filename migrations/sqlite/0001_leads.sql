@@ -1,7 +1,7 @@
 -- Leads and everything under them.
 --
 -- Ids of what people see are integers drawn by the gateway and never used twice. UUIDs are 16 bytes, times are
--- microseconds UTC, JSON is text. Normal forms are made by the gateway: nothing is folded or compared loosely here.
+-- microseconds UTC, JSON is text (made by the gateway; not parsed again by checks in the tables every lead writes). Normal forms are made by the gateway: nothing is folded or compared loosely here.
 --
 -- How the tables are laid out decides how fast leads are written. What is looked up by its own number is a plain table:
 -- new rows go to its end. What belongs to something else is clustered under it (`WITHOUT ROWID`). Only two indexes take
@@ -34,7 +34,7 @@ CREATE TABLE contact (
     id            INTEGER PRIMARY KEY,
     uuid          BLOB    NOT NULL CHECK (length(uuid) = 16),
     name          TEXT    NOT NULL,                              -- shown, as typed; empty if unknown
-    names         TEXT    NOT NULL CHECK (json_valid(names)),    -- [{"typed", "key"}], the shown one first
+    names         TEXT    NOT NULL,                              -- [{"typed", "key"}], the shown one first
     words         TEXT    NOT NULL,                              -- folded words of all names, each with a space before it
     created_at    INTEGER NOT NULL,
     last_active   INTEGER NOT NULL,
@@ -96,8 +96,8 @@ CREATE TABLE lead (
     created_at      INTEGER NOT NULL,
     touched_at      INTEGER NOT NULL,
     closed_at       INTEGER,
-    first_touch     TEXT CHECK (first_touch IS NULL OR json_valid(first_touch)),
-    last_touch      TEXT CHECK (last_touch IS NULL OR json_valid(last_touch)),         -- only when it is not the first
+    first_touch     TEXT,
+    last_touch      TEXT,                                        -- only when it is not the first
     CHECK ((closed_at IS NULL) = (stage IN ('NEW', 'IN_PROCESS', 'PROCESSED'))),
     CHECK (takes = 0 OR (contact IS NOT NULL AND closed_at IS NULL))
 ) STRICT;
@@ -134,8 +134,8 @@ CREATE TABLE activity (
     suspect      INTEGER NOT NULL CHECK (suspect IN (0, 1)),
     revised      INTEGER NOT NULL CHECK (revised IN (0, 1)),     -- under a known key with other content
     revisions    INTEGER NOT NULL,
-    touch        TEXT CHECK (touch IS NULL OR json_valid(touch)),
-    content      TEXT    NOT NULL CHECK (json_valid(content))
+    touch        TEXT,
+    content      TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX activity_lead ON activity (lead) WHERE lead IS NOT NULL;
 CREATE INDEX activity_contact ON activity (contact) WHERE lead IS NULL;
@@ -210,7 +210,7 @@ CREATE TABLE receipt (
     lead       INTEGER,
     contact    INTEGER,
     activity   INTEGER,
-    reasons    TEXT    NOT NULL CHECK (json_valid(reasons)),
+    reasons    TEXT    NOT NULL,
     PRIMARY KEY (submission, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -252,7 +252,7 @@ CREATE TABLE event (
     version  INTEGER NOT NULL,                                   -- of the shape of `data`
     at       INTEGER NOT NULL,
     historic INTEGER NOT NULL CHECK (historic IN (0, 1)),        -- no outward effects
-    data     TEXT    NOT NULL CHECK (json_valid(data))           -- ids only
+    data     TEXT    NOT NULL                                    -- ids only
 ) STRICT;
 
 -- ------------------------------------------------------------------------------------------------------------ sources

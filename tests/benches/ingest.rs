@@ -7,7 +7,7 @@
 //!
 //! `LEADGATE_BENCH_SECONDS` (default 8) and `LEADGATE_BENCH_CONTACTS` (default 1000000) make it shorter.
 
-#![expect(missing_docs, clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -98,7 +98,12 @@ async fn measure() -> anyhow::Result<()> {
         let leads = bench.load(gateway.address, CONNECTIONS, &bench.fresh).await?;
         println!(
             "round {round}: empty route {:.0}/s (p99 {:.1} ms); gateway {:.0} durable leads/s (p50 {:.1} ms, p99 {:.1} ms); ratio {:.3}",
-            nothing.rate, nothing.p99_ms, leads.rate, leads.p50_ms, leads.p99_ms, leads.rate / nothing.rate
+            nothing.rate,
+            nothing.p99_ms,
+            leads.rate,
+            leads.p50_ms,
+            leads.p99_ms,
+            leads.rate / nothing.rate
         );
         ratios.push(leads.rate / nothing.rate);
         rates.push(leads.rate);

@@ -38,7 +38,8 @@ fn connector(source: &SourceId) -> anyhow::Result<Box<dyn Push>> {
         company: "Test".to_owned(),
         public_url: "http://127.0.0.1:8080".to_owned(),
     };
-    let kind = leadgate_web_forms::KINDS.iter().find(|kind| kind.name == "html_form").ok_or_else(|| anyhow::anyhow!("html_form"))?;
+    let kind =
+        leadgate_web_forms::KINDS.iter().find(|kind| kind.name == "html_form").ok_or_else(|| anyhow::anyhow!("html_form"))?;
     match (kind.build)(config, &NoSecrets, &context).map_err(|problems| anyhow::anyhow!("{problems:?}"))?.mode {
         Mode::Push(push) => Ok(push),
         Mode::Pull(_) => anyhow::bail!("html_form is pushed"),
@@ -65,7 +66,9 @@ async fn measure() -> anyhow::Result<()> {
     .into();
     let mut spent = [Duration::ZERO; 4];
     let folder = tempfile::tempdir()?;
-    let store = leadgate_store_sqlite::SqliteStore::open(&folder.path().join("stages.db"), leadgate_store_sqlite::Options::default()).await?;
+    let store =
+        leadgate_store_sqlite::SqliteStore::open(&folder.path().join("stages.db"), leadgate_store_sqlite::Options::default())
+            .await?;
     let (batches, size) = (150_u64, 256_u64);
     for batch in 0..batches {
         let bodies: Vec<Bytes> = (0..size)
@@ -100,7 +103,8 @@ async fn measure() -> anyhow::Result<()> {
         spent[0] += at.elapsed();
         anyhow::ensure!(parsed.len() as u64 == size, "every form is a submission");
         let at = Instant::now();
-        let items: Vec<Arc<Prepared>> = parsed.into_iter().map(|submission| Arc::new(Prepared::new(submission, &rules))).collect();
+        let items: Vec<Arc<Prepared>> =
+            parsed.into_iter().map(|submission| Arc::new(Prepared::new(submission, &rules))).collect();
         spent[1] += at.elapsed();
         let at = Instant::now();
         let receipts = store.record(Batch { items, cursors: Vec::new() }, Arc::clone(&rules)).await?;

@@ -18,25 +18,50 @@ fn anna() -> ManagerId {
 pub(crate) async fn a_lead_is_worked_on(db: Db) {
     let receipt = db.expect(Outcome::Created, post(minutes(0)).phone(PHONE)).await;
     let id = receipt.lead.unwrap();
-    let changes = vec![LeadChange::Take(anna()), LeadChange::Stage(Stage::Processed), LeadChange::Note("called twice".to_owned())];
+    let changes =
+        vec![LeadChange::Take(anna()), LeadChange::Stage(Stage::Processed), LeadChange::Note("called twice".to_owned())];
     let lead = db.store.change_lead(id, changes, Some(1), act(start() + minutes(9))).await.unwrap().unwrap();
     assert_eq!((lead.lead.stage, lead.lead.responsible.as_deref(), lead.version), (Stage::Processed, Some("anna"), 2));
-    let history: Vec<_> = lead.history.iter().map(|entry| (entry.field.as_str(), entry.from.as_deref(), entry.to.as_deref())).collect();
-    assert_eq!(history, [("stage", Some("NEW"), Some("IN_PROCESS")), ("responsible", None, Some("anna")), ("stage", Some("IN_PROCESS"), Some("PROCESSED"))]);
+    let history: Vec<_> =
+        lead.history.iter().map(|entry| (entry.field.as_str(), entry.from.as_deref(), entry.to.as_deref())).collect();
+    assert_eq!(
+        history,
+        [
+            ("stage", Some("NEW"), Some("IN_PROCESS")),
+            ("responsible", None, Some("anna")),
+            ("stage", Some("IN_PROCESS"), Some("PROCESSED"))
+        ]
+    );
     let note = lead.timeline.last().unwrap();
-    assert_eq!((note.author.as_deref(), note.content.message.as_deref(), note.source.as_ref()), (Some("api:test"), Some("called twice"), None));
-    assert_eq!(lead.person.unwrap().contact.responsible.as_deref(), Some("anna"), "whoever takes the first enquiry works with the person");
+    assert_eq!(
+        (note.author.as_deref(), note.content.message.as_deref(), note.source.as_ref()),
+        (Some("api:test"), Some("called twice"), None)
+    );
+    assert_eq!(
+        lead.person.unwrap().contact.responsible.as_deref(),
+        Some("anna"),
+        "whoever takes the first enquiry works with the person"
+    );
     let taken = db.store.change_lead(id, vec![LeadChange::Take(ManagerId("oleg".into()))], None, act(start())).await.unwrap();
     assert_eq!(taken, Err(ChangeError::Taken(anna())));
-    let closed = db.store.change_lead(id, vec![LeadChange::Close(Close::Converted)], None, act(start() + days(1))).await.unwrap().unwrap();
+    let closed =
+        db.store.change_lead(id, vec![LeadChange::Close(Close::Converted)], None, act(start() + days(1))).await.unwrap().unwrap();
     assert_eq!((closed.lead.closed_at, closed.lead.stage), (Some(start() + days(1)), Stage::Converted));
     let before = db.dump().await;
     // One of several that cannot be made: none is.
-    let refused = db.store.change_lead(id, vec![LeadChange::Note("x".to_owned()), LeadChange::Stage(Stage::New)], None, act(start())).await.unwrap();
+    let refused = db
+        .store
+        .change_lead(id, vec![LeadChange::Note("x".to_owned()), LeadChange::Stage(Stage::New)], None, act(start()))
+        .await
+        .unwrap();
     assert_eq!(refused, Err(ChangeError::Closed(Stage::Converted)));
-    assert_eq!(db.store.change_lead(LeadId(77), vec![LeadChange::Reopen], None, act(start())).await.unwrap(), Err(ChangeError::Missing("lead")));
+    assert_eq!(
+        db.store.change_lead(LeadId(77), vec![LeadChange::Reopen], None, act(start())).await.unwrap(),
+        Err(ChangeError::Missing("lead"))
+    );
     assert_eq!(db.dump().await, before);
-    let mut events: Vec<String> = db.rows("event").await.iter().map(|row| column(row, "name")).filter(|name| name.contains("lead.")).collect();
+    let mut events: Vec<String> =
+        db.rows("event").await.iter().map(|row| column(row, "name")).filter(|name| name.contains("lead.")).collect();
     events.sort();
     assert_eq!(events, ["'lead.closed'", "'lead.created'", "'lead.updated'"]);
 }
@@ -88,10 +113,22 @@ pub(crate) async fn tokens_are_kept_as_hashes(db: Db) {
 
 pub(crate) async fn health_counts_and_totals(db: Db) {
     let twice = || post(minutes(0)).phone(PHONE).key("k", "1").content("c");
-    db.record(vec![twice(), twice(), post(minutes(1)).phone(PHONE), post(minutes(2)).spam(), post(minutes(9)).source("shop").held(true)]).await;
+    db.record(vec![
+        twice(),
+        twice(),
+        post(minutes(1)).phone(PHONE),
+        post(minutes(2)).spam(),
+        post(minutes(9)).source("shop").held(true),
+    ])
+    .await;
     db.record(vec![post(minutes(3)).phone(PHONE)]).await;
     let site = SourceId::parse("site").unwrap();
-    let refusal = |minute, count, why: &str| Refusals { source: site.clone(), count, last_at: start() + minutes(minute), last_why: why.to_owned() };
+    let refusal = |minute, count, why: &str| Refusals {
+        source: site.clone(),
+        count,
+        last_at: start() + minutes(minute),
+        last_why: why.to_owned(),
+    };
     db.store.refused(vec![refusal(4, 3, "no token"), refusal(1, 2, "older")]).await.unwrap();
     let health = db.store.health().await.unwrap();
     let of = &health[1];
@@ -100,14 +137,18 @@ pub(crate) async fn health_counts_and_totals(db: Db) {
     assert_eq!(of.counts, [(Outcome::Created, 1), (Outcome::Attached, 2), (Outcome::Repeat, 1), (Outcome::Spam, 1)]);
     assert_eq!(health[0].last_rejection.as_deref(), Some("no one can read it"));
     let totals = db.store.totals().await.unwrap();
-    assert_eq!((totals.leads, totals.open_leads, totals.new_leads, totals.contacts, totals.submissions, totals.quarantined), (1, 1, 1, 1, 5, 1));
+    assert_eq!(
+        (totals.leads, totals.open_leads, totals.new_leads, totals.contacts, totals.submissions, totals.quarantined),
+        (1, 1, 1, 1, 5, 1)
+    );
     assert!(totals.database_bytes > 4096);
     db.store.ready().await.unwrap();
 }
 
 pub(crate) async fn a_sweep_takes_what_is_old(db: Db) {
     let kept = db.expect(Outcome::Created, post(minutes(0)).phone(PHONE).key("k", "1")).await;
-    let mut posts: Vec<_> = (0..300).map(|n| post(minutes(1)).content(&n.to_string()).spam().edit(|s| s.signals.clear())).collect();
+    let mut posts: Vec<_> =
+        (0..300).map(|n| post(minutes(1)).content(&n.to_string()).spam().edit(|s| s.signals.clear())).collect();
     posts.push(post(minutes(1)).held(false));
     posts.push(post(days(8)).held(false));
     posts.push(post(days(8)).content("new"));
@@ -128,7 +169,13 @@ pub(crate) async fn a_sweep_takes_what_is_old(db: Db) {
 }
 
 pub(crate) async fn attachments_are_known_while_named(db: Db) {
-    let file = |sha256: &str| FileRef { sha256: sha256.to_owned(), name: "a.pdf".to_owned(), content_type: String::new(), size: 1, field: String::new() };
+    let file = |sha256: &str| FileRef {
+        sha256: sha256.to_owned(),
+        name: "a.pdf".to_owned(),
+        content_type: String::new(),
+        size: 1,
+        field: String::new(),
+    };
     db.expect(Outcome::Created, post(minutes(0)).phone(PHONE).edit(|s| s.draft.files = vec![file("aa"), file("bb")])).await;
     db.expect(Outcome::Quarantined, post(minutes(0)).held(false).edit(|s| s.draft.files = vec![file("cc")])).await;
     let asked = || ["aa", "bb", "cc", "dd"].map(ToOwned::to_owned).to_vec();

@@ -65,7 +65,13 @@ pub(crate) async fn splitting_a_batch_changes_no_row(db: Db) {
 
 pub(crate) async fn one_person_in_eight_spellings_at_once(db: Db) {
     let spellings = [
-        "+7 916 123-45-67", "8 916 123 45 67", "89161234567", "+79161234567", "7 (916) 123-45-67", "8(916)1234567", "+7-916-123-45-67",
+        "+7 916 123-45-67",
+        "8 916 123 45 67",
+        "89161234567",
+        "+79161234567",
+        "7 (916) 123-45-67",
+        "8(916)1234567",
+        "+7-916-123-45-67",
         "тел. 8 916 123-45-67",
     ];
     let db = Arc::new(db.with_source("site", |rules| rules.country = leadgate_core::phone::Country::parse("RU")));
@@ -123,7 +129,9 @@ async fn all_leads(db: &Db, filter: &LeadFilter, limit: u32) -> Vec<i64> {
 }
 
 pub(crate) async fn pages_show_every_row_once(db: Db) {
-    let posts = (0..23).map(|n| post(minutes(n / 2)).source(["site", "shop"][usize::try_from(n % 2).unwrap()]).phone(&format!("+7 916 400-00-{n:02}")));
+    let posts = (0..23).map(|n| {
+        post(minutes(n / 2)).source(["site", "shop"][usize::try_from(n % 2).unwrap()]).phone(&format!("+7 916 400-00-{n:02}"))
+    });
     db.record(posts.collect()).await;
     let newest_first: Vec<i64> = (1..=23).rev().collect();
     for limit in [1, 4, 22, 23, 500] {
@@ -152,11 +160,17 @@ pub(crate) async fn pages_show_every_row_once(db: Db) {
 }
 
 pub(crate) async fn filters_choose(db: Db) {
-    let posts = (0..6).map(|n| post(minutes(n)).source(["site", "shop", "mail"][usize::try_from(n % 3).unwrap()]).phone(&format!("+7 916 400-00-{n:02}")));
+    let posts = (0..6).map(|n| {
+        post(minutes(n)).source(["site", "shop", "mail"][usize::try_from(n % 3).unwrap()]).phone(&format!("+7 916 400-00-{n:02}"))
+    });
     let receipts = db.record(posts.collect()).await;
     let manager = leadgate_core::ids::ManagerId("anna".into());
     db.store.change_lead(receipts[0].lead.unwrap(), vec![LeadChange::Take(manager)], None, act(start())).await.unwrap().unwrap();
-    db.store.change_lead(receipts[5].lead.unwrap(), vec![LeadChange::Close(Close::Junk)], None, act(start())).await.unwrap().unwrap();
+    db.store
+        .change_lead(receipts[5].lead.unwrap(), vec![LeadChange::Close(Close::Junk)], None, act(start()))
+        .await
+        .unwrap()
+        .unwrap();
     let all = LeadFilter::default;
     let shop = || Some(vec![SourceId::parse("shop").unwrap()]);
     let many: Vec<_> = (0..20).map(|n| SourceId::parse(&format!("s{n}")).unwrap()).chain(shop().unwrap()).collect();

@@ -11,7 +11,13 @@ use crate::support::{Db, act, column, days, id_at, minutes, page, post, start};
 const PHONE: &str = "+7 916 123-45-67";
 
 pub(crate) async fn a_first_lead_has_everything(db: Db) {
-    let sent = post(minutes(0)).name("Анна Петрова").phone(PHONE).email("anna@example-mail.ru").message("Перезвоните").utm("ya").field("tarif", "gold");
+    let sent = post(minutes(0))
+        .name("Анна Петрова")
+        .phone(PHONE)
+        .email("anna@example-mail.ru")
+        .message("Перезвоните")
+        .utm("ya")
+        .field("tarif", "gold");
     let receipt = db.expect(Outcome::Created, sent.clone()).await;
     let lead = db.lead_of(&receipt).await;
     assert_eq!((lead.lead.name.as_str(), lead.lead.stage, lead.lead.activities), ("Анна Петрова", Stage::New, 1));
@@ -25,7 +31,9 @@ pub(crate) async fn a_first_lead_has_everything(db: Db) {
     assert_eq!(activity.receipt.as_ref(), Some(&receipt));
     assert_eq!(activity.touch, lead.first_touch);
     let person = lead.person.unwrap();
-    assert!(person.identities.iter().all(|identity| identity.state == IdentityState::Active && identity.activity == receipt.activity));
+    assert!(
+        person.identities.iter().all(|identity| identity.state == IdentityState::Active && identity.activity == receipt.activity)
+    );
     assert_eq!((person.identities.len(), person.lead_ids.as_slice()), (2, &[receipt.lead.unwrap()][..]));
     let detail = db.store.submission(sent.0.id).await.unwrap().unwrap();
     assert_eq!((detail.raw.as_slice(), detail.receipts.as_slice()), (&b"a=b"[..], &[receipt][..]));
@@ -49,8 +57,12 @@ pub(crate) async fn a_repeat_by_key_changes_nothing(db: Db) {
     // The reference the second sender was shown leads to the delivery that was kept.
     let shown = db.store.submission(again.submission).await.unwrap().unwrap();
     assert_eq!(shown.submission.id, first.submission);
-    let in_batch = db.record(vec![post(days(41)).key("tranid", "2").content("b"), post(days(41)).key("tranid", "2").content("b")]).await;
-    assert_eq!((in_batch[0].outcome, in_batch[1].outcome, in_batch[1].lead), (Outcome::Created, Outcome::Repeat, in_batch[0].lead));
+    let in_batch =
+        db.record(vec![post(days(41)).key("tranid", "2").content("b"), post(days(41)).key("tranid", "2").content("b")]).await;
+    assert_eq!(
+        (in_batch[0].outcome, in_batch[1].outcome, in_batch[1].lead),
+        (Outcome::Created, Outcome::Repeat, in_batch[0].lead)
+    );
 }
 
 pub(crate) async fn a_repeat_by_id_gets_the_same_answer(db: Db) {
@@ -87,7 +99,8 @@ pub(crate) async fn the_same_key_with_other_content_is_kept_beside(db: Db) {
 }
 
 pub(crate) async fn a_delivery_without_identity_is_a_lead(db: Db) {
-    let receipt = db.expect(Outcome::Created, post(minutes(0)).name("Кто-то").message("Позвоните").phone("звоните в дверь")).await;
+    let receipt =
+        db.expect(Outcome::Created, post(minutes(0)).name("Кто-то").message("Позвоните").phone("звоните в дверь")).await;
     let lead = db.lead_of(&receipt).await;
     assert_eq!((lead.lead.contact, lead.lead.name.as_str()), (None, "Кто-то"));
     assert_eq!(lead.lead.phone.as_deref(), Some("звоните в дверь"), "what cannot be read is shown as typed");
@@ -96,7 +109,9 @@ pub(crate) async fn a_delivery_without_identity_is_a_lead(db: Db) {
 }
 
 pub(crate) async fn an_order_is_amended_and_its_past_kept(db: Db) {
-    let order = |after, message: &str| post(minutes(after)).phone(PHONE).external("order-9").key("order", &format!("9:{after}")).message(message);
+    let order = |after, message: &str| {
+        post(minutes(after)).phone(PHONE).external("order-9").key("order", &format!("9:{after}")).message(message)
+    };
     let first = db.expect(Outcome::Created, order(0, "new").utm("ya")).await;
     let second = db.expect(Outcome::Amended, order(1, "paid")).await;
     assert_eq!((second.lead, second.contact, second.activity), (first.lead, first.contact, first.activity));
@@ -160,7 +175,12 @@ pub(crate) async fn a_test_is_out_of_the_counts(db: Db) {
 pub(crate) async fn references_lead_to_the_lead(db: Db) {
     let mail = |after| post(minutes(after)).source("mail").edit(|s| s.draft.activity = ActivityKind::Email);
     let first = db.expect(Outcome::Created, mail(0).email("a@firma-mail.ru").proven().known_as("message-id", "m1")).await;
-    let reply = db.expect(Outcome::Attached, mail(1).email("b@firma-mail.ru").proven().refers("message-id", "m1").known_as("message-id", "m2")).await;
+    let reply = db
+        .expect(
+            Outcome::Attached,
+            mail(1).email("b@firma-mail.ru").proven().refers("message-id", "m1").known_as("message-id", "m2"),
+        )
+        .await;
     assert_eq!((reply.lead, reply.contact), (first.lead, first.contact));
     let in_batch = db.record(vec![mail(2).known_as("message-id", "x1"), mail(3).refers("message-id", "x1")]).await;
     assert_eq!(in_batch[0].lead, in_batch[1].lead);
@@ -168,7 +188,12 @@ pub(crate) async fn references_lead_to_the_lead(db: Db) {
     assert_eq!(third.lead, in_batch[0].lead);
     let lead = db.lead_of(&third).await;
     assert_eq!(lead.lead.contact, third.contact, "a lead without a contact was adopted");
-    assert!(db.rows("lead").await.iter().any(|row| row.starts_with(&format!("id={} ", third.lead.unwrap())) && row.contains(" takes=1 ")));
+    assert!(
+        db.rows("lead")
+            .await
+            .iter()
+            .any(|row| row.starts_with(&format!("id={} ", third.lead.unwrap())) && row.contains(" takes=1 "))
+    );
 }
 
 pub(crate) async fn historic_deliveries_are_marked(db: Db) {

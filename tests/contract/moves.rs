@@ -33,11 +33,15 @@ pub(crate) async fn detached_and_put_back_byte_for_byte(db: Db) {
 
 pub(crate) async fn detaching_takes_the_values_along(db: Db) {
     let first = db.expect(Outcome::Created, post(minutes(0)).phone(PHONE)).await;
-    let second = db.expect(Outcome::Attached, post(minutes(1)).phone(PHONE).name("Борис").email("b@firma-mail.ru").utm("ya")).await;
+    let second =
+        db.expect(Outcome::Attached, post(minutes(1)).phone(PHONE).name("Борис").email("b@firma-mail.ru").utm("ya")).await;
     let moved = db.store.detach(second.activity.unwrap(), act(start() + days(1))).await.unwrap().unwrap();
     let contact = db.store.contact(moved.to_contact.unwrap()).await.unwrap().unwrap();
     assert_eq!(contact.contact.name, "Борис");
-    assert_eq!(contact.identities.iter().map(|i| (i.value.as_str(), i.state)).collect::<Vec<_>>(), [("b@firma-mail.ru", IdentityState::Active)]);
+    assert_eq!(
+        contact.identities.iter().map(|i| (i.value.as_str(), i.state)).collect::<Vec<_>>(),
+        [("b@firma-mail.ru", IdentityState::Active)]
+    );
     let lead = db.store.lead(moved.to_lead.unwrap()).await.unwrap().unwrap();
     assert_eq!((lead.lead.activities, lead.lead.utm_source.as_deref()), (1, Some("ya")));
     assert_eq!(db.lead_of(&first).await.lead.activities, 1);

@@ -20,7 +20,8 @@ fn state_of<'a>(identities: &'a [IdentityView], part: &str) -> Option<&'a Identi
 
 pub(crate) async fn a_known_contact_attaches_and_adds(db: Db) {
     let first = db.expect(Outcome::Created, post(minutes(0)).phone(PHONE)).await;
-    let second = db.expect(Outcome::Attached, post(minutes(1)).name("Анна").phone("+7(916)1234567").email("anna@firma-mail.ru")).await;
+    let second =
+        db.expect(Outcome::Attached, post(minutes(1)).name("Анна").phone("+7(916)1234567").email("anna@firma-mail.ru")).await;
     assert_eq!((second.lead, second.contact), (first.lead, first.contact));
     let contact = db.contact_of(&first).await;
     assert_eq!((contact.contact.name.as_str(), contact.contact.last_active), ("Анна", start() + minutes(1)));
@@ -29,7 +30,10 @@ pub(crate) async fn a_known_contact_attaches_and_adds(db: Db) {
     let third = db.expect(Outcome::Attached, post(minutes(2)).name("Анна Петрова").phone(PHONE)).await;
     assert_eq!(third.contact, first.contact);
     let contact = db.contact_of(&first).await;
-    assert_eq!((contact.contact.name.as_str(), contact.contact.other_names.as_slice()), ("Анна", &["Анна Петрова".to_owned()][..]));
+    assert_eq!(
+        (contact.contact.name.as_str(), contact.contact.other_names.as_slice()),
+        ("Анна", &["Анна Петрова".to_owned()][..])
+    );
     for (prefix, found) in [("petr", 1), ("ann", 1), ("zzz", 0)] {
         let named = ContactFilter { name: Some(leadgate_core::name::fold(prefix)), ..ContactFilter::default() };
         assert_eq!(db.store.contacts(named, page(5)).await.unwrap().items.len(), found, "{prefix}");
@@ -71,7 +75,16 @@ pub(crate) async fn repeat_lead_and_reopen_follow_the_source(db: Db) {
     let db = db.with_source("again", |rules| rules.known_contact = KnownContact::RepeatLead);
     let db = db.with_source("reopen", |rules| rules.known_contact = KnownContact::Reopen);
     let first = db.expect(Outcome::Created, post(minutes(0)).phone(PHONE)).await;
-    db.store.change_lead(first.lead.unwrap(), vec![LeadChange::Take(leadgate_core::ids::ManagerId("anna".into()))], None, act(start())).await.unwrap().unwrap();
+    db.store
+        .change_lead(
+            first.lead.unwrap(),
+            vec![LeadChange::Take(leadgate_core::ids::ManagerId("anna".into()))],
+            None,
+            act(start()),
+        )
+        .await
+        .unwrap()
+        .unwrap();
     close(&db, &first, Close::Converted).await;
     let reopened = db.expect(Outcome::Attached, post(days(1)).source("reopen").phone(PHONE)).await;
     assert_eq!(reopened.lead, first.lead);
@@ -103,7 +116,10 @@ pub(crate) async fn a_family_phone_is_shared(db: Db) {
         assert_eq!(contact.reviews.len(), 1);
     }
     let reviews = db.store.reviews(page(5)).await.unwrap();
-    assert_eq!(reviews.items.iter().map(|review| (review.a, review.b)).collect::<Vec<_>>(), [(anna.contact.unwrap(), boris.contact.unwrap())]);
+    assert_eq!(
+        reviews.items.iter().map(|review| (review.a, review.b)).collect::<Vec<_>>(),
+        [(anna.contact.unwrap(), boris.contact.unwrap())]
+    );
     // By name they are told apart; without one the newest enquiry takes it.
     assert_eq!(db.expect(Outcome::Attached, post(minutes(2)).name("Анна").phone(PHONE)).await.contact, anna.contact);
     let nameless = db.expect(Outcome::Attached, post(minutes(3)).phone(PHONE)).await;

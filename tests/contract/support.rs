@@ -115,7 +115,8 @@ impl Db {
     }
 
     async fn never_two_takers(&self) {
-        let mut holders: Vec<String> = self.rows("lead").await.iter().filter(|row| row.contains(" takes=1 ")).map(|row| column(row, "contact")).collect();
+        let mut holders: Vec<String> =
+            self.rows("lead").await.iter().filter(|row| row.contains(" takes=1 ")).map(|row| column(row, "contact")).collect();
         let all = holders.len();
         holders.sort();
         holders.dedup();

@@ -44,6 +44,12 @@ pub(crate) fn same_name(a: &str, b: &str) -> bool {
     trimmed(a).eq_ignore_ascii_case(trimmed(b))
 }
 
+/// Whether a name is one of several, each of them trimmed; case apart.
+pub(crate) fn is_one_of<'a>(name: &str, trimmed_names: impl IntoIterator<Item = &'a str>) -> bool {
+    let name = trimmed(name);
+    trimmed_names.into_iter().any(|known| known.len() == name.len() && known.eq_ignore_ascii_case(name))
+}
+
 /// `trim`, which most names have no need of: a printed ASCII character at both ends is no space.
 fn trimmed(name: &str) -> &str {
     match name.as_bytes() {
@@ -52,11 +58,11 @@ fn trimmed(name: &str) -> &str {
     }
 }
 
-/// The first value of a field that has one.
+/// The first value of a field that has one; its name is given trimmed.
 pub(crate) fn first<'a>(placed: &'a [Placed], name: &str) -> Option<&'a str> {
     placed
         .iter()
-        .find(|placed| same_name(&placed.entry.name, name) && !placed.entry.value.trim().is_empty())
+        .find(|placed| is_one_of(&placed.entry.name, [name]) && !placed.entry.value.trim().is_empty())
         .map(|placed| placed.entry.value.trim())
 }
 

@@ -12,9 +12,31 @@ use serde::{Deserialize, Serialize};
 ///
 /// The first five are the classic campaign tags; then click ids of ad systems and client ids of analytics cookies.
 pub const KEYS: &[&str] = &[
-    "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term", "utm_id", "utm_referrer", "gclid", "gbraid", "wbraid",
-    "gcl_id", "yclid", "ysclid", "fbclid", "ttclid", "msclkid", "rb_clickid", "vk_click_id", "_openstat", "roistat", "roistat_visit",
-    "_ga", "_ym_uid", "_fbp", "_fbc",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_content",
+    "utm_term",
+    "utm_id",
+    "utm_referrer",
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "gcl_id",
+    "yclid",
+    "ysclid",
+    "fbclid",
+    "ttclid",
+    "msclkid",
+    "rb_clickid",
+    "vk_click_id",
+    "_openstat",
+    "roistat",
+    "roistat_visit",
+    "_ga",
+    "_ym_uid",
+    "_fbp",
+    "_fbc",
 ];
 
 /// Where a value was found, best first.
@@ -146,7 +168,8 @@ pub fn attribution_key(name: &str) -> Option<Cow<'static, str>> {
         return Some(Cow::Borrowed(known));
     }
     let (start, rest) = name.split_at_checked(4)?;
-    let other = start.eq_ignore_ascii_case("utm_") && !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let other =
+        start.eq_ignore_ascii_case("utm_") && !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     other.then(|| Cow::Owned(name.to_ascii_lowercase()))
 }
 
@@ -154,7 +177,9 @@ pub fn attribution_key(name: &str) -> Option<Cow<'static, str>> {
 pub fn is_placeholder(value: &str) -> bool {
     let value = value.trim();
     value.is_empty()
-        || ["(not set)", "undefined", "null", "none", "(none)", "nan", "[object object]"].iter().any(|mark| value.eq_ignore_ascii_case(mark))
+        || ["(not set)", "undefined", "null", "none", "(none)", "nan", "[object object]"]
+            .iter()
+            .any(|mark| value.eq_ignore_ascii_case(mark))
         || (value.starts_with('{') && value.ends_with('}'))
         || (value.starts_with("%%") && value.ends_with("%%") && value.len() > 4)
 }

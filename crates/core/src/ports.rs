@@ -354,7 +354,12 @@ pub trait Store: Send + Sync {
         act: Act,
     ) -> Result<Result<LeadDetail, ChangeError>, StoreError>;
     /// A waiting contact is taken by a manager.
-    async fn take_contact(&self, id: ContactId, manager: String, act: Act) -> Result<Result<ContactDetail, ChangeError>, StoreError>;
+    async fn take_contact(
+        &self,
+        id: ContactId,
+        manager: String,
+        act: Act,
+    ) -> Result<Result<ContactDetail, ChangeError>, StoreError>;
     /// Takes an activity off its lead and contact: it gets a contact and a lead of its own, with the values it brought.
     async fn detach(&self, activity: ActivityId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError>;
     /// Puts a detached activity back.
@@ -443,4 +448,3 @@ pub struct SourceKind {
     /// Builds a source from its keys (without `kind`). All problems at once; unknown keys are refused by name.
     pub build: Build,
 }
-

@@ -167,7 +167,18 @@ impl Prepared {
         };
         let content_json = json(&content);
         submission.draft = draft;
-        Self { submission, identities: read.identities, name, name_key, title, content, content_json, touch_json, ours_alone, sender }
+        Self {
+            submission,
+            identities: read.identities,
+            name,
+            name_key,
+            title,
+            content,
+            content_json,
+            touch_json,
+            ours_alone,
+            sender,
+        }
     }
 
     /// The touch of the delivery.
@@ -330,7 +341,9 @@ fn phone_strength(phone: &phone::Phone, forced: Option<Strength>) -> Strength {
         return Strength::None;
     }
     forced.unwrap_or(match phone.kind {
-        PhoneKind::TollFree | PhoneKind::SharedCost | PhoneKind::Premium | PhoneKind::Uan | PhoneKind::Voicemail => Strength::None,
+        PhoneKind::TollFree | PhoneKind::SharedCost | PhoneKind::Premium | PhoneKind::Uan | PhoneKind::Voicemail => {
+            Strength::None
+        }
         PhoneKind::Mobile if phone.extension.is_none() => Strength::Strong,
         _ => Strength::Weak,
     })

@@ -39,7 +39,15 @@ pub enum Outcome {
 impl Outcome {
     /// All of them, in the order of the glossary.
     pub const ALL: [Self; 10] = [
-        Self::Created, Self::Attached, Self::Returned, Self::Amended, Self::Repeat, Self::Probe, Self::Test, Self::Noted, Self::Spam,
+        Self::Created,
+        Self::Attached,
+        Self::Returned,
+        Self::Amended,
+        Self::Repeat,
+        Self::Probe,
+        Self::Test,
+        Self::Noted,
+        Self::Spam,
         Self::Quarantined,
     ];
 
@@ -339,7 +347,9 @@ impl Reason {
     pub fn words(&self) -> String {
         match self {
             Self::SameDelivery => "this very delivery is known already".to_owned(),
-            Self::KeyKnown { scope, first } => format!("the sender's id ({scope}) and the content are known from delivery {first}"),
+            Self::KeyKnown { scope, first } => {
+                format!("the sender's id ({scope}) and the content are known from delivery {first}")
+            }
             Self::ContentRepeated { first } => format!("the same content came a moment ago as delivery {first}"),
             Self::KeyOtherContent { scope, first } => {
                 format!("the sender's id ({scope}) is known from delivery {first}, but the content is another")
@@ -352,7 +362,9 @@ impl Reason {
             Self::NotAnEnquiry => "it is not an enquiry".to_owned(),
             Self::Refers { scope } => format!("it continues something known ({scope})"),
             Self::Unusable { kind, typed, note } => format!("the {} {typed:?} is kept as typed: {note}", kind.as_str()),
-            Self::Unknown { kind, value, strength } => format!("nobody has the {} {value} ({})", kind.as_str(), strength.as_str()),
+            Self::Unknown { kind, value, strength } => {
+                format!("nobody has the {} {value} ({})", kind.as_str(), strength.as_str())
+            }
             Self::Matched { kind, value, strength, state, contact } => {
                 format!("contact {contact} has the {} {value} ({}, {})", kind.as_str(), strength.as_str(), state.as_str())
             }

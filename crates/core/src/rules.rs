@@ -121,7 +121,8 @@ pub struct Ours {
 impl Ours {
     /// Whether a phone, with or without its extension, is the company's.
     pub fn phone(&self, key: &str) -> bool {
-        !self.phones.is_empty() && (self.phones.contains(key) || key.split(';').next().is_some_and(|e164| self.phones.contains(e164)))
+        !self.phones.is_empty()
+            && (self.phones.contains(key) || key.split(';').next().is_some_and(|e164| self.phones.contains(e164)))
     }
 
     /// Whether an e-mail or its domain is the company's.

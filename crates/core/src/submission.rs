@@ -69,7 +69,8 @@ impl Key {
         if value.is_empty() {
             return None;
         }
-        let value = if value.len() > 200 { hex(&Sha256::digest(value.as_bytes())) } else { crate::text::clean(value).into_owned() };
+        let value =
+            if value.len() > 200 { hex(&Sha256::digest(value.as_bytes())) } else { crate::text::clean(value).into_owned() };
         Some(Self { scope, value })
     }
 }

@@ -22,6 +22,42 @@ fn is_plain(c: char) -> bool {
     matches!(c, '\0'..='\u{2ff}' | '\u{400}'..='\u{482}' | '\u{2010}'..='\u{2027}' | '\u{2116}')
 }
 
+/// `str::to_lowercase`, without its tables for ASCII and Russian letters.
+pub(crate) fn lower(text: &str) -> String {
+    if !text.chars().all(|c| c.is_ascii() || is_russian(c)) {
+        return text.to_lowercase();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        out.push(if c.is_ascii() { c.to_ascii_lowercase() } else { lower_russian(c) });
+    }
+    out
+}
+
+/// `char::is_alphanumeric`, without its tables for Russian letters.
+pub(crate) fn is_alphanumeric(c: char) -> bool {
+    is_russian(c) || c.is_alphanumeric()
+}
+
+/// `char::is_alphabetic`, without its tables for Russian letters.
+pub(crate) fn is_alphabetic(c: char) -> bool {
+    is_russian(c) || c.is_alphabetic()
+}
+
+pub(crate) fn is_russian(c: char) -> bool {
+    matches!(c, 'А'..='я' | 'Ё' | 'ё')
+}
+
+/// The lower case of a Russian letter.
+pub(crate) fn lower_russian(c: char) -> char {
+    match c {
+        // A capital and its small letter are 32 apart.
+        'А'..='Я' => char::from_u32(u32::from(c) + 32).unwrap_or(c),
+        'Ё' => 'ё',
+        _ => c,
+    }
+}
+
 /// [`clean`], trimmed, and `None` when nothing is left.
 pub fn present(text: &str) -> Option<String> {
     let cleaned = clean(text);
@@ -82,6 +118,17 @@ mod tests {
         for c in ('\0'..=char::MAX).filter(|c| is_plain(*c)) {
             assert_eq!(is_nfc_quick([c].into_iter()), IsNormalized::Yes, "{c:?}");
             assert_eq!(canonical_combining_class(c), 0, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn russian_letters_are_as_the_tables_say() {
+        for c in ('\0'..=char::MAX).filter(|c| is_russian(*c)) {
+            assert!(c.is_alphabetic() && c.is_alphanumeric(), "{c}");
+            assert_eq!(c.to_lowercase().collect::<Vec<_>>(), [lower_russian(c)], "{c}");
+        }
+        for text in ["Анна-Мария ЁЛКИНА", "Müller", "ΑΣ", "İ", ""] {
+            assert_eq!(lower(text), text.to_lowercase());
         }
     }
 

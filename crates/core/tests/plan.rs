@@ -350,7 +350,18 @@ struct Shape {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    (0..NAMES.len(), 0..PHONES.len(), 0..EMAILS.len(), 0..4_usize, 0..4_u32, any::<bool>(), 0..3_usize, 0..6_usize, 0..12_u8, 0..200_000_i64)
+    (
+        0..NAMES.len(),
+        0..PHONES.len(),
+        0..EMAILS.len(),
+        0..4_usize,
+        0..4_u32,
+        any::<bool>(),
+        0..3_usize,
+        0..6_usize,
+        0..12_u8,
+        0..200_000_i64,
+    )
         .prop_map(|(name, phone, email, key, content, proven, order, signals, hold, gap)| Shape {
             name,
             phone,

@@ -42,7 +42,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { items: 10_000, bytes: 64 << 20, wait: Duration::from_secs(4), batch_items: 512, batch_bytes: 8 << 20 }
+        Self { items: 10_000, bytes: 64 << 20, wait: Duration::from_secs(4), batch_items: 128, batch_bytes: 8 << 20 }
     }
 }
 

@@ -31,9 +31,13 @@ fn lead(n: u64, source: &SourceId, rules: &Rules, start: Timestamp) -> Result<Ar
     let phone = format!("+79{:09}", n * 618_033_989 % 1_000_000_000);
     let email = format!("u{seed:016x}@mail{}.ru", seed % 50);
     let name = format!("Имя{} Фамилия{}", seed % 700, seed % 5000);
-    let body = format!("Name={name}&Phone={phone}&Email={email}&comment=Перезвоните, пожалуйста, после обеда&tranid={n}&formid=form1234");
+    let body = format!(
+        "Name={name}&Phone={phone}&Email={email}&comment=Перезвоните, пожалуйста, после обеда&tranid={n}&formid=form1234"
+    );
     let millis = u64::try_from(at.as_millisecond())?;
-    let id = Uuid::from_u128((u128::from(millis) << 80) | (7 << 76) | (u128::from(n & 0xfff) << 64) | (2 << 62) | u128::from(seed >> 2));
+    let id = Uuid::from_u128(
+        (u128::from(millis) << 80) | (7 << 76) | (u128::from(n & 0xfff) << 64) | (2 << 62) | u128::from(seed >> 2),
+    );
     let draft = Draft {
         name: Some(name.clone()),
         phones: vec![Typed::new("Phone", phone.clone())],

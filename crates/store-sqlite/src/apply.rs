@@ -214,7 +214,8 @@ fn size(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-static RECEIPT: Insert = Insert::new("INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)", "(?, 1, ?, ?, ?, ?, ?)", "");
+static RECEIPT: Insert =
+    Insert::new("INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)", "(?, 1, ?, ?, ?, ?, ?)", "");
 
 fn bind_receipt(row: &SubmissionRow<'_>, values: &mut Values) {
     let receipt = &row.plan.receipt;

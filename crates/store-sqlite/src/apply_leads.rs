@@ -20,7 +20,8 @@ pub(crate) async fn write(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> R
 
 /// Leads that take no more go first, so that those which do now find their place free.
 async fn release(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
-    let released: Vec<i64> = rows.lead_patches.iter().filter(|(_, patch)| patch.takes == Some(false)).map(|(id, _)| *id).collect();
+    let released: Vec<i64> =
+        rows.lead_patches.iter().filter(|(_, patch)| patch.takes == Some(false)).map(|(id, _)| *id).collect();
     if !released.is_empty() {
         over(conn, "UPDATE lead SET takes = 0 FROM json_each(?1) v WHERE lead.id = v.value", to_json(&released)?).await?;
     }
@@ -47,7 +48,7 @@ fn bind_lead(row: &&LeadRow<'_>, values: &mut Values) {
         .add(&row.uuid.as_bytes()[..])
         .add(row.contact)
         .add(i64::from(row.takes))
-                .text(row.item.title.as_str())
+        .text(row.item.title.as_str())
         .text(row.item.name.as_ref().map_or("", |name| name.typed.as_str()))
         .text(row.item.submission.source.as_str())
         .maybe_text(row.new.responsible.as_deref())

@@ -28,7 +28,12 @@ impl Insert {
     }
 
     /// Inserts rows, each bound by `bind`.
-    pub(crate) async fn run<R: Sync>(&self, conn: &mut SqliteConnection, rows: &[R], bind: fn(&R, &mut Values)) -> Result<(), StoreError> {
+    pub(crate) async fn run<R: Sync>(
+        &self,
+        conn: &mut SqliteConnection,
+        rows: &[R],
+        bind: fn(&R, &mut Values),
+    ) -> Result<(), StoreError> {
         let mut rest = rows;
         let values_a_row = self.row.matches('?').count();
         for (slot, size) in SIZES.into_iter().enumerate() {

@@ -184,7 +184,8 @@ async fn history(conn: &mut SqliteConnection, id: LeadId, outcome: &Outcome, act
 async fn note(writing: &mut Writing, lead: LeadId, contact: Option<i64>, text: &str, act: &Act) -> Result<i64, StoreError> {
     let id = draw(&mut writing.sequence.activity);
     let content = Content { message: Some(text.to_owned()), ..Content::default() };
-    let sql = "INSERT INTO activity (id, kind, lead, contact, author, occurred_at, ambiguous, suspect, revised, revisions, content)
+    let sql =
+        "INSERT INTO activity (id, kind, lead, contact, author, occurred_at, ambiguous, suspect, revised, revisions, content)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, 0, ?7)";
     sqlx::query(sql)
         .bind(id)
@@ -232,8 +233,11 @@ pub(crate) async fn take_contact(
     act: &Act,
 ) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
     let conn = &mut writing.conn;
-    let waiting: Option<Option<i64>> =
-        sqlx::query_scalar("SELECT waiting_since FROM contact WHERE id = ?1").bind(id.0).fetch_optional(&mut *conn).await.map_err(store)?;
+    let waiting: Option<Option<i64>> = sqlx::query_scalar("SELECT waiting_since FROM contact WHERE id = ?1")
+        .bind(id.0)
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(store)?;
     match waiting {
         None => return Ok(Err(ChangeError::Missing("contact"))),
         Some(None) => return Ok(Err(ChangeError::NotPossible(format!("contact {id} does not wait to be taken")))),

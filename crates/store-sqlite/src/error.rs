@@ -60,7 +60,9 @@ pub(crate) fn store(error: sqlx::Error) -> StoreError {
             let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
             by_code(code, error)
         }
-        sqlx::Error::ColumnDecode { ref index, .. } => StoreError::Corrupt { table: "a result", detail: format!("column {index}: {error}") },
+        sqlx::Error::ColumnDecode { ref index, .. } => {
+            StoreError::Corrupt { table: "a result", detail: format!("column {index}: {error}") }
+        }
         sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => StoreError::Corrupt { table: "a result", detail: error.to_string() },
         sqlx::Error::Encode(_) => StoreError::Rejected(Box::new(error)),
         other => StoreError::Unavailable(Box::new(other)),

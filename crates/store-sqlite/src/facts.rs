@@ -306,7 +306,8 @@ fn lead_fact(row: &Columns<'_>, [id, stage, touched, closed]: [&str; 4]) -> Resu
 
 /// Leads without a contact that a key or reference led to. Test leads stay out, as in the fold.
 async fn orphans(conn: &mut SqliteConnection, facts: &mut Facts) -> Result<(), StoreError> {
-    let ids: HashSet<i64> = places(facts).filter(|place| place.contact.is_none()).filter_map(|place| place.lead).map(|id| id.0).collect();
+    let ids: HashSet<i64> =
+        places(facts).filter(|place| place.contact.is_none()).filter_map(|place| place.lead).map(|id| id.0).collect();
     if ids.is_empty() {
         return Ok(());
     }

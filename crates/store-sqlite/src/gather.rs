@@ -221,7 +221,11 @@ pub(crate) struct Gathered<'a> {
 
 impl<'a> Gathered<'a> {
     /// Gathers the plans of a batch, in order.
-    pub(crate) fn of(items: &'a [std::sync::Arc<Prepared>], plans: &'a [Plan], sequence: &mut Sequence) -> Result<Self, StoreError> {
+    pub(crate) fn of(
+        items: &'a [std::sync::Arc<Prepared>],
+        plans: &'a [Plan],
+        sequence: &mut Sequence,
+    ) -> Result<Self, StoreError> {
         let mut gathered = Self::default();
         for (item, plan) in items.iter().zip(plans) {
             gathered.count(item, plan);
@@ -336,7 +340,8 @@ impl<'a> Gathered<'a> {
             self.new_lead(new, item);
         }
         if let Some(new) = plan.activity {
-            let row = ActivityRow { new, item, submission: seq, content: &item.content_json, touch: &item.touch_json, revisions: 0 };
+            let row =
+                ActivityRow { new, item, submission: seq, content: &item.content_json, touch: &item.touch_json, revisions: 0 };
             self.activities.insert(new.id.0, row);
         }
         if let Some(activity) = plan.amends {
@@ -427,7 +432,13 @@ impl<'a> Gathered<'a> {
         }
         if let Some(row) = self.amended.get_mut(&activity) {
             row.revisions += 1;
-            self.revisions.push(RevisionRow { activity, n: row.revisions, submission, at, before: Some((row.content, row.touch)) });
+            self.revisions.push(RevisionRow {
+                activity,
+                n: row.revisions,
+                submission,
+                at,
+                before: Some((row.content, row.touch)),
+            });
             row.content = content;
             row.touch = keep(row.touch);
             return;

@@ -76,9 +76,13 @@ pub(crate) async fn list(conn: &mut SqliteConnection, filter: &LeadFilter, at: &
         None => arm(&mut query, filter, Arm::Any, after, at)?,
     }
     query.push(") ORDER BY id DESC LIMIT ").push_bind(page::fetch(at)).push(") ");
-    query.push(concat!(summary!(), "FROM found CROSS JOIN lead l ON l.id = found.id LEFT JOIN contact c ON c.id = l.contact ORDER BY l.id DESC"));
+    query.push(concat!(
+        summary!(),
+        "FROM found CROSS JOIN lead l ON l.id = found.id LEFT JOIN contact c ON c.id = l.contact ORDER BY l.id DESC"
+    ));
     let rows = query.build().fetch_all(conn).await.map_err(store)?;
-    let leads: Result<Vec<_>, _> = rows.iter().map(|row| summary(&Columns::of(row, "lead")).map(|lead| ([lead.id.0], lead))).collect();
+    let leads: Result<Vec<_>, _> =
+        rows.iter().map(|row| summary(&Columns::of(row, "lead")).map(|lead| ([lead.id.0], lead))).collect();
     Ok(page::page(leads?, at))
 }
 
@@ -90,7 +94,13 @@ enum Arm<'a> {
 }
 
 /// One ordered walk over the leads.
-fn arm(query: &mut QueryBuilder<Sqlite>, filter: &LeadFilter, arm: Arm<'_>, after: Option<i64>, at: &PageAt) -> Result<(), StoreError> {
+fn arm(
+    query: &mut QueryBuilder<Sqlite>,
+    filter: &LeadFilter,
+    arm: Arm<'_>,
+    after: Option<i64>,
+    at: &PageAt,
+) -> Result<(), StoreError> {
     let open_stage = filter.stage.is_some_and(Stage::is_open) && !filter.tests;
     let narrow = filter.contact.is_some() || filter.identity.is_some();
     let responsible = filter.responsible.as_deref().filter(|name| !name.is_empty());
@@ -105,7 +115,9 @@ fn arm(query: &mut QueryBuilder<Sqlite>, filter: &LeadFilter, arm: Arm<'_>, afte
     query.push("WHERE TRUE");
     match arm {
         Arm::Source(source) => query.push(" AND l.source = ").push_bind(source.as_str().to_owned()),
-        Arm::Sources(sources) => query.push(" AND l.source IN (SELECT value FROM json_each(").push_bind(to_json(sources)?).push("))"),
+        Arm::Sources(sources) => {
+            query.push(" AND l.source IN (SELECT value FROM json_each(").push_bind(to_json(sources)?).push("))")
+        }
         Arm::Any => query,
     };
     if let Some(stage) = filter.stage {
@@ -147,7 +159,9 @@ fn of_contacts(query: &mut QueryBuilder<Sqlite>, filter: &LeadFilter) {
         query.push(" AND l.id IN (WITH held AS MATERIALIZED (").push(contacts::HOLDERS_OF);
         query.push_bind(value.clone()).push(contacts::AND_OTHER_HOLDERS_OF).push_bind(value.clone());
         query.push(") SELECT x.id FROM held CROSS JOIN lead x ON x.contact = held.contact AND x.takes = 1 UNION ALL ");
-        query.push("SELECT x.id FROM held CROSS JOIN lead x ON x.contact = held.contact AND x.takes = 0 AND x.contact IS NOT NULL)");
+        query.push(
+            "SELECT x.id FROM held CROSS JOIN lead x ON x.contact = held.contact AND x.takes = 0 AND x.contact IS NOT NULL)",
+        );
     }
 }
 

@@ -42,8 +42,8 @@ use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{
-    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView, SourceHealth,
-    SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView,
+    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
@@ -86,7 +86,8 @@ impl SqliteStore {
         let writer_options = open::writer_options(path, &options);
         let mut conn = open::connect(path, &writer_options).await?;
         open::installation(&mut conn, path).await?;
-        let sequence = Sequence::load(&mut conn).await.map_err(|error| OpenError::State(path.display().to_string(), Box::new(error)))?;
+        let sequence =
+            Sequence::load(&mut conn).await.map_err(|error| OpenError::State(path.display().to_string(), Box::new(error)))?;
         let readers = open::readers(path);
         open::try_reading(&readers, path).await?;
         let (writer, task) = Writer::start(Writing { conn, sequence }, writer_options, folder, lock);
@@ -195,7 +196,12 @@ impl Store for SqliteStore {
         self.write(1, move |writing| Box::pin(async move { changes::lead(writing, id, &changes, version, &act).await })).await
     }
 
-    async fn take_contact(&self, id: ContactId, manager: String, act: Act) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
+    async fn take_contact(
+        &self,
+        id: ContactId,
+        manager: String,
+        act: Act,
+    ) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
         self.write(1, move |writing| Box::pin(async move { changes::take_contact(writing, id, &manager, &act).await })).await
     }
 

@@ -61,7 +61,11 @@ fn not_possible<T>(words: impl Into<String>) -> Result<T, ChangeError> {
 }
 
 /// Takes an activity off its lead and contact: it gets a contact and a lead of its own, with the values it brought.
-pub(crate) async fn detach(writing: &mut Writing, id: ActivityId, act: &Act) -> Result<Result<MoveView, ChangeError>, StoreError> {
+pub(crate) async fn detach(
+    writing: &mut Writing,
+    id: ActivityId,
+    act: &Act,
+) -> Result<Result<MoveView, ChangeError>, StoreError> {
     let Some(moving) = moving(&mut writing.conn, id).await? else { return Ok(Err(ChangeError::Missing("activity"))) };
     let Some(source) = moving.source.clone() else { return Ok(not_possible("a note stays where it was written")) };
     if moving.neighbours == 0 {
@@ -96,7 +100,8 @@ pub(crate) async fn detach(writing: &mut Writing, id: ActivityId, act: &Act) -> 
         .execute(&mut *conn)
         .await
         .map_err(store)?;
-    tell(conn, event::ACTIVITY_DETACHED, act, &Told { lead: Some(lead), contact: Some(contact), activity: Some(moving.id) }).await?;
+    tell(conn, event::ACTIVITY_DETACHED, act, &Told { lead: Some(lead), contact: Some(contact), activity: Some(moving.id) })
+        .await?;
     Ok(Ok(MoveView {
         id: MoveId(number),
         activity: id,
@@ -187,7 +192,8 @@ async fn new_lead(
     act: &Act,
 ) -> Result<(), StoreError> {
     let form = moving.content.form.as_ref().and_then(|form| form.name.as_deref());
-    let sql = "INSERT INTO lead (id, uuid, contact, takes, stage, title, name, source, origin, version, suspect, test, return_customer,
+    let sql =
+        "INSERT INTO lead (id, uuid, contact, takes, stage, title, name, source, origin, version, suspect, test, return_customer,
                                  created_at, touched_at, first_touch)
                VALUES (?1, ?2, ?3, 1, 'NEW', ?4, ?5, ?6, 'detach', 1, 0, 0, 0, ?7, ?7, ?8)";
     sqlx::query(sql)
@@ -252,7 +258,9 @@ pub(crate) async fn undo(writing: &mut Writing, id: MoveId, act: &Act) -> Result
         return Ok(not_possible(format!("move {id} did not make a lead and a contact")));
     };
     if moved.later > 0 {
-        return Ok(not_possible(format!("lead {to_lead} or contact {to_contact} got something else meanwhile: it cannot be taken away")));
+        return Ok(not_possible(format!(
+            "lead {to_lead} or contact {to_contact} got something else meanwhile: it cannot be taken away"
+        )));
     }
     place(conn, view.activity.0, view.from_lead.map(|id| id.0), view.from_contact.map(|id| id.0)).await?;
     remove(conn, to_lead, to_contact).await?;
@@ -261,11 +269,8 @@ pub(crate) async fn undo(writing: &mut Writing, id: MoveId, act: &Act) -> Result
     }
     let sql = "UPDATE activity_move SET undone_at = ?2, undone_by = ?3 WHERE id = ?1";
     sqlx::query(sql).bind(id.0).bind(act.at.as_microsecond()).bind(&act.actor).execute(&mut *conn).await.map_err(store)?;
-    let told = Told {
-        lead: view.from_lead.map(|id| id.0),
-        contact: view.from_contact.map(|id| id.0),
-        activity: Some(view.activity.0),
-    };
+    let told =
+        Told { lead: view.from_lead.map(|id| id.0), contact: view.from_contact.map(|id| id.0), activity: Some(view.activity.0) };
     tell(conn, event::ACTIVITY_RESTORED, act, &told).await?;
     view.undone_at = Some(act.at);
     Ok(Ok(view))

@@ -151,7 +151,8 @@ pub(crate) async fn fits(conn: &mut SqliteConnection, path: &Path) -> Result<(),
     if known == 0 {
         return Ok(());
     }
-    let needs: String = sqlx::query_scalar("SELECT min_binary FROM compatibility").fetch_one(conn).await.map_err(database_error)?;
+    let needs: String =
+        sqlx::query_scalar("SELECT min_binary FROM compatibility").fetch_one(conn).await.map_err(database_error)?;
     let this = env!("CARGO_PKG_VERSION");
     if version(&needs) > version(this) {
         return Err(OpenError::TooNew { path: path.display().to_string(), needs, this });

@@ -95,4 +95,3 @@ impl<'r> Columns<'r> {
         serde_json::from_str(text).map_err(|error| corrupt(self.table, format!("{name}: {error}")))
     }
 }
-

@@ -98,10 +98,11 @@ pub(crate) async fn refused(conn: &mut SqliteConnection, refusals: &[Refusals]) 
 }
 
 pub(crate) async fn health(conn: &mut SqliteConnection) -> Result<Vec<SourceHealth>, StoreError> {
-    let rows = sqlx::query("SELECT source, last_accepted, last_rejected, last_rejection, refused FROM source_health ORDER BY source")
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(store)?;
+    let rows =
+        sqlx::query("SELECT source, last_accepted, last_rejected, last_rejection, refused FROM source_health ORDER BY source")
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(store)?;
     let mut health = Vec::with_capacity(rows.len());
     for row in &rows {
         let row = Columns::of(row, "source_health");

@@ -26,13 +26,8 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
     let left = MOST.saturating_sub_unsigned(keys);
     let sql = "DELETE FROM submission WHERE seq IN (
                    SELECT seq FROM submission INDEXED BY submission_ring WHERE authenticated = 0 AND received_at < ?1 LIMIT ?2)";
-    let ring = sqlx::query(sql)
-        .bind(sweep.ring_before.as_microsecond())
-        .bind(left)
-        .execute(conn)
-        .await
-        .map_err(store)?
-        .rows_affected();
+    let ring =
+        sqlx::query(sql).bind(sweep.ring_before.as_microsecond()).bind(left).execute(conn).await.map_err(store)?.rows_affected();
     Ok(keys + ring)
 }
 

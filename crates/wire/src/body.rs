@@ -8,6 +8,7 @@ use leadgate_core::submission::FileRef;
 use serde::Deserialize;
 
 use crate::json::{Json, item_label};
+pub use crate::pairs::escaped;
 use crate::{charset, pairs};
 
 /// The content type under which a multipart form is kept: its fields and the hashes of its files as JSON.

@@ -27,7 +27,7 @@ pub(crate) struct Pairs {
 /// Encoders write neither spaces nor anything beyond ASCII. A body that has some was decoded before it was sent on, so a
 /// `&` in it may belong to a text: what follows no name belongs to the value before, as does the rest of an open JSON text.
 pub(crate) fn cut(body: &[u8], most: usize) -> Pairs {
-    let literal = body.iter().any(|b| *b == b' ' || !b.is_ascii());
+    let literal = !body.is_ascii() || body.contains(&b' ');
     let mut list: Vec<Pair> = Vec::new();
     let mut open = Balance::default();
     let mut at = 0;
@@ -50,7 +50,9 @@ pub(crate) fn cut(body: &[u8], most: usize) -> Pairs {
             break;
         }
         let pair = pair(piece, range);
-        open = Balance::of(&body[pair.value.clone()]);
+        if literal {
+            open = Balance::of(&body[pair.value.clone()]);
+        }
         list.push(pair);
     }
     Pairs { list, literal }
@@ -122,7 +124,7 @@ const HEX: [u8; 256] = {
 const NO_DIGIT: u8 = 0xff;
 
 /// The byte an escape at the beginning of `rest` stands for: `%41` is `A`.
-pub(crate) fn escaped(rest: &[u8]) -> Option<u8> {
+pub fn escaped(rest: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = rest else { return None };
     let (high, low) = (HEX[usize::from(*high)], HEX[usize::from(*low)]);
     (high != NO_DIGIT && low != NO_DIGIT).then_some(high << 4 | low)
@@ -169,8 +171,9 @@ mod tests {
 
     fn names(body: &str) -> Vec<(String, String)> {
         let pairs = cut(body.as_bytes(), 100);
-        let text =
-            |range: &Range<usize>| String::from_utf8(unescape(&body.as_bytes()[range.clone()], pairs.literal).into_owned()).unwrap();
+        let text = |range: &Range<usize>| {
+            String::from_utf8(unescape(&body.as_bytes()[range.clone()], pairs.literal).into_owned()).unwrap()
+        };
         pairs.list.iter().map(|p| (text(&p.name), text(&p.value))).collect()
     }
 
@@ -199,7 +202,9 @@ mod tests {
 
     #[test]
     fn escapes() {
-        for (text, plain) in [("a+b", "a b"), ("%41%6a%6A", "Ajj"), ("%4", "%4"), ("%", "%"), ("%g1%1g", "%g1%1g"), ("%%41", "%A")] {
+        for (text, plain) in
+            [("a+b", "a b"), ("%41%6a%6A", "Ajj"), ("%4", "%4"), ("%", "%"), ("%g1%1g", "%g1%1g"), ("%%41", "%A")]
+        {
             assert_eq!(unescape(text.as_bytes(), false), plain.as_bytes(), "{text}");
         }
         assert_eq!(unescape(b"a+%2b", true), b"a++".as_slice());

@@ -145,14 +145,23 @@ fn overwrite(bytes: &Bytes, ranges: Vec<Range<usize>>) -> Bytes {
 /// The bytes of an urlencoded body to overwrite.
 fn urlencoded(body: &[u8], rule: Rule<'_>) -> Vec<Range<usize>> {
     let pairs = pairs::cut(body, usize::MAX);
+    let mut plain_path = vec![String::new()];
     let mut out = Vec::new();
     for pair in &pairs.list {
         let name = pairs::unescape(&body[pair.name.clone()], pairs.literal);
-        let path = body::path(charset::with_offsets(&name).0.trim_start_matches('\u{feff}'), body::Limits::default().depth);
+        let name = charset::with_offsets(&name).0;
+        let name = name.trim_start_matches('\u{feff}');
+        // A name without brackets is all of its path, and needs no new one.
+        let nested = name.contains('[').then(|| body::path(name, body::Limits::default().depth));
+        if nested.is_none() {
+            plain_path[0].clear();
+            plain_path[0].push_str(name);
+        }
+        let path = nested.as_ref().unwrap_or(&plain_path);
         let value = &body[pair.value.clone()];
         let plain = pairs::unescape(value, pairs.literal);
         let (text, offsets) = charset::with_offsets(&plain);
-        match rule(&path, &text) {
+        match rule(path, &text) {
             Hide::Nothing => {}
             Hide::All => out.push(pair.value.clone()),
             Hide::Ranges(ranges) => {

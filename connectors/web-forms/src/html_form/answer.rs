@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use leadgate_core::ports::{Reply, Request};
-use leadgate_wire::body::Entry;
+use leadgate_wire::body::{self, Entry};
 use serde_json::json;
 use url::Url;
 
 use super::config::Config;
 use super::language::{Language, pick, weighed};
-use super::pages::{Page, texts, too_large};
+use super::pages::{Page, Prerendered, texts, too_large};
 use super::{LANGUAGE, NEXT, deliver, redirect};
 
 /// How long a full gateway asks to be left alone.
@@ -38,18 +38,30 @@ fn see_other(url: &Url) -> Reply {
 
 fn thank_you(config: &Config, request: &Request<'_>, form: &Form) -> Reply {
     let language = pick(config, request, form.language.as_deref());
+    let (back, reference) = (config.origins.page(request).map(String::from), request.id.to_string());
+    match config.thanks.iter().find(|(known, _)| *known == language) {
+        Some((_, thanks)) => thanks.reply(200, back.as_deref(), &reference),
+        None => Page { back, reference: Some(reference), ..thanks(config, language) }.reply(200),
+    }
+}
+
+/// The thanks of a source in its languages, all but the visitor's own parts of it.
+pub(super) fn prerendered(config: &Config) -> Vec<(Language, Prerendered)> {
+    let languages = [Language::Ru, Language::En].into_iter();
+    languages.filter_map(|language| Some((language, Prerendered::of(&|| thanks(config, language))?))).collect()
+}
+
+fn thanks(config: &Config, language: Language) -> Page<'_> {
     let words = texts(language);
-    let page = Page {
-        tone: "good",
-        heading: words.thanks,
-        text: config.thank_you.as_deref().unwrap_or(words.thanks_text),
-        reference: Some(request.id.to_string()),
-        ..blank(config, request, language)
-    };
-    page.reply(200)
+    let text = config.thank_you.as_deref().unwrap_or(words.thanks_text);
+    Page { tone: "good", heading: words.thanks, text, ..bare(config, language) }
 }
 
 fn blank<'a>(config: &'a Config, request: &Request<'_>, language: Language) -> Page<'a> {
+    Page { back: config.origins.page(request).map(String::from), ..bare(config, language) }
+}
+
+fn bare(config: &Config, language: Language) -> Page<'_> {
     let words = texts(language);
     Page {
         language: language.tag(),
@@ -59,7 +71,7 @@ fn blank<'a>(config: &'a Config, request: &Request<'_>, language: Language) -> P
         company: config.company.trim(),
         reference: None,
         reference_label: words.reference,
-        back: config.origins.page(request).map(String::from),
+        back: None,
         back_label: words.back,
     }
 }
@@ -175,6 +187,9 @@ struct Form {
 
 impl Form {
     fn of(request: &Request<'_>) -> Self {
+        if request.parts.is_none() && !may_name_a_control(request.body) && !may_name_a_control(request.query().as_bytes()) {
+            return Self::default();
+        }
         // What cannot be decoded wants nothing special.
         let Ok((decoded, query)) = deliver::decode(request) else { return Self::default() };
         let all: Vec<&Entry> = decoded.entries.iter().chain(&query).filter(|entry| !entry.value.trim().is_empty()).collect();
@@ -184,9 +199,62 @@ impl Form {
     }
 }
 
+/// What the names of [`NEXT`] and [`LANGUAGE`] have in them.
+const STEMS: [&[u8]; 4] = [b"next", b"redirect", b"after", b"lang"];
+
+/// Whether decoding could bring one of the names to light that a form speaks of its answer with. Most forms have none of
+/// them, and need not be decoded again. Letters of a decoded name come from letters of the body, in the same order with
+/// nothing between, unless they are written as escapes or the body is UTF-16: then the answer is yes.
+fn may_name_a_control(body: &[u8]) -> bool {
+    let begins = |at: usize, stem: &[u8]| body[at..].get(..stem.len()).is_some_and(|text| text.eq_ignore_ascii_case(stem));
+    let [next, redirect, after, lang] = STEMS;
+    matches!(body, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+        || body.iter().enumerate().any(|(at, byte)| match byte {
+            b'n' | b'N' => begins(at, next),
+            b'r' | b'R' => begins(at, redirect),
+            b'a' | b'A' => begins(at, after),
+            b'l' | b'L' => begins(at, lang),
+            b'%' => body::escaped(&body[at..]).is_some_and(|plain| plain.is_ascii_alphabetic() || matches!(plain, b'\\' | b'%')),
+            b'\\' => true,
+            _ => false,
+        })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::prefers_json;
+    use leadgate_wire::body::Limits;
+    use proptest::prelude::*;
+
+    use super::{LANGUAGE, NEXT, STEMS, body, may_name_a_control, prefers_json};
+
+    #[test]
+    fn every_control_has_a_stem() {
+        for name in NEXT.iter().chain([&LANGUAGE]) {
+            assert!(
+                STEMS.iter().any(|stem| name.to_ascii_lowercase().into_bytes().windows(stem.len()).any(|part| part == *stem)),
+                "{name}"
+            );
+            assert!(may_name_a_control(format!("a=1&{}=x", name.to_ascii_uppercase()).as_bytes()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_control_is_overlooked(
+            pieces in proptest::collection::vec(
+                "_next|_n%65xt|%5Flang|redirect|_redirectTo|_AFTER|\\\\u005flang|%5Cu005f|_le?|[a-z]{1,3}|[=&\"{}:\\[\\]\\\\%+ \n]|%7B%22|%22|Анна",
+                0..12,
+            ),
+            kind in "application/x-www-form-urlencoded(; charset=(gbk|utf-16|iso-2022-jp))?|application/json|text/plain|",
+        ) {
+            let body = pieces.concat();
+            let named = body::decode(&kind, body.as_bytes(), None, &Limits::default()).is_ok_and(|decoded| {
+                let control = |name: &str| NEXT.iter().chain([&LANGUAGE]).any(|control| crate::draft::same_name(control, name));
+                decoded.entries.iter().any(|entry| control(&entry.name))
+            });
+            prop_assert!(!named || may_name_a_control(body.as_bytes()), "{}", body);
+        }
+    }
 
     #[test]
     fn accept_headers() {

@@ -7,8 +7,10 @@ use leadgate_core::rules::SourceRules;
 use leadgate_wire::fields::Kind;
 use toml::Table;
 
+use super::answer;
 use super::language::Language;
 use super::origin::{Allowed, Policy};
+use super::pages::Prerendered;
 use crate::config::{Keys, fields, rules, title};
 
 /// Everything an HTML form's config says.
@@ -19,6 +21,7 @@ pub(super) struct Config {
     pub company_language: Language,
     pub origins: Policy,
     pub next: Vec<Allowed>,
+    /// Trimmed.
     pub honeypots: Vec<String>,
     pub min_fill_ms: u64,
     pub per_minute: u32,
@@ -27,6 +30,7 @@ pub(super) struct Config {
     pub own: HashMap<String, Kind>,
     pub title: Option<String>,
     pub thank_you: Option<String>,
+    pub thanks: Vec<(Language, Prerendered)>,
 }
 
 /// Extensions that are kept.
@@ -87,16 +91,17 @@ pub(super) fn read(table: Table, context: &BuildContext) -> Result<(Config, Sour
     let mut keys = Keys::new(table);
     let rules = rules(&mut keys);
     let company_language = Language::parse(&context.language).unwrap_or(Language::En);
-    let config = Config {
+    let mut config = Config {
         source: context.source.to_string(),
         company: context.company.clone(),
         language: keys.one_of("language", &[("ru", Language::Ru), ("en", Language::En)]),
         company_language,
         origins: origins(&mut keys, context),
         next: hosts(&mut keys, "allow_next"),
-        honeypots: keys
-            .list("honeypots")
-            .unwrap_or_else(|| ["_gotcha", "_honey", "botcheck", "bot-field"].map(str::to_owned).to_vec()),
+        honeypots: keys.list("honeypots").map_or_else(
+            || ["_gotcha", "_honey", "botcheck", "bot-field"].map(str::to_owned).to_vec(),
+            |names| names.iter().map(|name| name.trim().to_owned()).collect(),
+        ),
         min_fill_ms: keys.number("min_fill_ms", 0..=600_000).unwrap_or(1500),
         per_minute: keys.number("per_minute", 1..=1_000_000).and_then(|n| u32::try_from(n).ok()).unwrap_or(60),
         limits: limits(&mut keys),
@@ -104,7 +109,9 @@ pub(super) fn read(table: Table, context: &BuildContext) -> Result<(Config, Sour
         own: fields(&mut keys),
         title: title(&mut keys),
         thank_you: keys.text("thank_you").as_deref().and_then(leadgate_core::text::present),
+        thanks: Vec::new(),
     };
+    config.thanks = answer::prerendered(&config);
     let problems = keys.finish();
     if problems.is_empty() { Ok((config, rules)) } else { Err(problems) }
 }

@@ -132,19 +132,16 @@ fn same_place(a: &str, b: &str) -> bool {
 
 /// Names that are new in every rendering or request, and say nothing of what was meant.
 fn is_per_request(name: &str) -> bool {
-    [RENDERING, SHOWN_AT, LANGUAGE].iter().chain(NEXT).any(|control| draft::same_name(control, name))
+    draft::is_one_of(name, [RENDERING, SHOWN_AT, LANGUAGE].into_iter().chain(NEXT.iter().copied()))
 }
 
 fn is_control(config: &Config, entry: &Entry) -> bool {
-    is_per_request(&entry.name)
-        || config.honeypots.iter().any(|name| draft::same_name(name, &entry.name))
-        || is_test_marker(entry)
+    is_per_request(&entry.name) || is_honeypot(config, &entry.name) || is_test_marker(entry)
 }
 
 /// `test` with a value that only a marker has; a field of that name with an answer in it is a field.
 fn is_test_marker(entry: &Entry) -> bool {
-    let named =
-        matches!(entry.path.as_slice(), [name] if ["test", "_test", "is_test"].iter().any(|known| draft::same_name(known, name)));
+    let named = matches!(entry.path.as_slice(), [name] if draft::is_one_of(name, ["test", "_test", "is_test"]));
     named && matches!(entry.value.trim().to_ascii_lowercase().as_str(), "true" | "1" | "test")
 }
 
@@ -152,11 +149,15 @@ fn is_test(placed: &[Placed]) -> bool {
     placed.iter().any(|one| one.from == Origin::Field && is_test_marker(&one.entry))
 }
 
+fn is_honeypot(config: &Config, name: &str) -> bool {
+    draft::is_one_of(name, config.honeypots.iter().map(String::as_str))
+}
+
 fn honeypot(config: &Config, placed: &[Placed]) -> Option<String> {
     placed
         .iter()
         .filter(|one| !one.entry.value.trim().is_empty())
-        .find(|one| config.honeypots.iter().any(|name| draft::same_name(name, &one.entry.name)))
+        .find(|one| is_honeypot(config, &one.entry.name))
         .map(|one| text::cut(one.entry.name.trim(), 100).to_owned())
 }
 

@@ -143,6 +143,10 @@ impl Policy {
     /// Why a call from elsewhere waits, and the line that would let it in.
     pub(super) fn hold(&self, request: &Request<'_>, source: &str) -> Option<Hold> {
         let hold = |words: String| Some(Hold { code: "origin".to_owned(), words, authenticated: true });
+        // Whoever calls, and none of it costs a URL to be read.
+        if self.any() {
+            return None;
+        }
         let section = format!("under [sources.{source}]");
         match caller(request) {
             Caller::Page(url) if self.allows(&url, request) => None,
@@ -150,13 +154,13 @@ impl Policy {
                 let origin = url.origin().ascii_serialization();
                 hold(format!("pages at {origin} may not use this form; to let them, write {} {section}", self.line_with(&origin)))
             }
-            Caller::Null if self.any() || self.allowed.contains(&Allowed::Null) => None,
+            Caller::Null if self.allowed.contains(&Allowed::Null) => None,
             Caller::Null => hold(format!(
                 "the browser would not say which page this is from (a file, a sandboxed frame, a strict referrer policy); to let such pages in, \
                  write {} {section}",
                 self.line_with("null")
             )),
-            Caller::Silent if self.any() || !self.required => None,
+            Caller::Silent if !self.required => None,
             Caller::Silent => hold(format!(
                 "it names no page at all, as browsers do: a script sent it; to let scripts in, write require_origin = false {section}"
             )),

@@ -35,6 +35,53 @@ impl Page<'_> {
     }
 }
 
+/// A page rendered once and cut where a visitor's own parts go: most of a page is the same for everybody.
+pub(super) struct Prerendered {
+    /// Before and behind the reference.
+    plain: [String; 2],
+    /// Before and behind the link back, and behind the reference.
+    linked: [String; 3],
+}
+
+/// What stands where the parts will.
+const BACK: &str = "\u{1}back\u{1}";
+const REFERENCE: &str = "\u{1}reference\u{1}";
+
+/// A text as the page's template writes it.
+#[derive(Template)]
+#[template(source = "{{ text }}", ext = "html")]
+struct Escaped<'a> {
+    text: &'a str,
+}
+
+impl Prerendered {
+    /// None if the page cannot be cut: a text has one of the marks in it.
+    pub(super) fn of<'a>(page: &dyn Fn() -> Page<'a>) -> Option<Self> {
+        let plain = Page { reference: Some(REFERENCE.to_owned()), back: None, ..page() }.render().ok()?;
+        let linked = Page { reference: Some(REFERENCE.to_owned()), back: Some(BACK.to_owned()), ..page() }.render().ok()?;
+        if linked.matches('\u{1}').count() != 4 {
+            return None;
+        }
+        let (before, behind) = plain.split_once(REFERENCE)?;
+        let (to_link, rest) = linked.split_once(BACK)?;
+        let (to_reference, rest) = rest.split_once(REFERENCE)?;
+        Some(Self { plain: [before, behind].map(str::to_owned), linked: [to_link, to_reference, rest].map(str::to_owned) })
+    }
+
+    /// The page as an answer: the same as if it were rendered anew.
+    pub(super) fn reply(&self, status: u16, back: Option<&str>, reference: &str) -> Reply {
+        let escaped = |text| Escaped { text }.render().unwrap_or_default();
+        let reference = escaped(reference);
+        let html = match (back, &self.plain, &self.linked) {
+            (None, [before, behind], _) => [before, reference.as_str(), behind].concat(),
+            (Some(url), _, [before, between, behind]) => {
+                [before, escaped(url).as_str(), between, reference.as_str(), behind].concat()
+            }
+        };
+        Reply { status, headers: html_headers(), body: Bytes::from(html) }
+    }
+}
+
 fn html_headers() -> Vec<(&'static str, String)> {
     [
         ("content-type", "text/html; charset=utf-8"),
@@ -110,5 +157,36 @@ pub(super) fn too_large(language: Language, body: u64, files: usize, file: u64, 
             mb(file),
             mb(files_total)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(company: &str) -> Page<'_> {
+        Page {
+            language: "en",
+            tone: "good",
+            heading: "Thanks",
+            text: "<b>",
+            company,
+            reference: None,
+            reference_label: "Reference",
+            back: None,
+            back_label: "Back",
+        }
+    }
+
+    #[test]
+    fn prerendered_is_rendered() {
+        for company in ["", "A & B"] {
+            let prerendered = Prerendered::of(&|| page(company)).unwrap();
+            for back in [None, Some("https://a.example/?x=1&y='2'")] {
+                let anew = Page { back: back.map(str::to_owned), reference: Some("id".to_owned()), ..page(company) };
+                assert_eq!(prerendered.reply(200, back, "id"), anew.reply(200));
+            }
+        }
+        assert!(Prerendered::of(&|| page(REFERENCE)).is_none());
     }
 }

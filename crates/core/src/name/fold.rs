@@ -4,6 +4,7 @@
 //! and English newspapers write them. They work on lower-case ASCII and four symbols of their own, and run until nothing
 //! changes, so that a key is its own key.
 
+use crate::text::{is_russian, lower_russian};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Rounds of rules after which a word is taken as it is. Each round only shortens a word or moves letters towards the
@@ -56,6 +57,8 @@ fn transliterate(word: &str) -> Vec<u8> {
             if c.is_ascii_alphabetic() {
                 out.push(c.to_ascii_lowercase() as u8);
             }
+        } else if is_russian(c) {
+            letter(lower_russian(c), &mut out);
         } else {
             for c in c.to_lowercase() {
                 letter(c, &mut out);
@@ -198,7 +201,8 @@ fn group_at(rest: &[u8]) -> Option<(usize, &'static [u8])> {
     {
         return None;
     }
-    GROUPS.iter().find_map(|(group, by)| match group.strip_suffix(b"$") {
+    let alike = GROUPS.iter().filter(|(group, _)| group[0] == rest[0] && (group.len() == 1 || rest.get(1) == Some(&group[1])));
+    alike.into_iter().find_map(|(group, by)| match group.strip_suffix(b"$") {
         Some(ending) => (rest == ending).then_some((ending.len(), *by)),
         None => rest.starts_with(group).then_some((group.len(), *by)),
     })

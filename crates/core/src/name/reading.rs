@@ -1,5 +1,7 @@
 //! Reading a name field: which words are a name.
 
+use crate::text::{self, is_alphabetic, is_alphanumeric, is_russian};
+
 use super::{PersonName, Tag, Token, fold, given, key::MAX_TOKENS, words};
 
 /// The most characters that are looked at for words; the text itself is kept whole.
@@ -26,6 +28,10 @@ pub fn read(typed: &str) -> PersonName {
 fn cleaned(typed: &str) -> String {
     let mut out = String::with_capacity(typed.len());
     for c in typed.chars() {
+        if is_russian(c) || c.is_ascii_graphic() {
+            out.push(c);
+            continue;
+        }
         // The joiner U+200D holds emoji together, and is visible in that sense.
         let invisible = matches!(c, '\u{ad}' | '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         if c.is_whitespace() {
@@ -42,17 +48,17 @@ fn cleaned(typed: &str) -> String {
 
 /// A whole text that names nobody.
 fn is_no_name(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let bare = lower.trim_matches(|c: char| !c.is_alphanumeric());
+    let lower = text::lower(text);
+    let bare = lower.trim_matches(|c: char| !is_alphanumeric(c));
     words::is_junk_text(bare)
         || lower.contains("://")
         || lower.starts_with("www.")
         || lower
             .split(' ')
             .any(|word| word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.')))
-        || !text.chars().any(char::is_alphabetic)
+        || !text.chars().any(is_alphabetic)
         || text.chars().filter(char::is_ascii_digit).count() >= 7
-        || bare.split(|c: char| !c.is_alphanumeric()).any(words::is_legal_form)
+        || bare.split(|c: char| !is_alphanumeric(c)).any(words::is_legal_form)
 }
 
 fn tokens(text: &str) -> Vec<Token> {
@@ -81,7 +87,7 @@ fn tokens(text: &str) -> Vec<Token> {
 /// The part in front of a bar or a bullet, and whether there was one; remarks in brackets are left out.
 fn undecorated(text: &str) -> (String, bool) {
     let (front, decorated) = match text.find(['|', '•', '·', '⚡', '★', '/']) {
-        Some(at) if text[..at].chars().any(char::is_alphabetic) => (&text[..at], true),
+        Some(at) if text[..at].chars().any(is_alphabetic) => (&text[..at], true),
         _ => (text, false),
     };
     let mut depth = 0_usize;
@@ -97,17 +103,17 @@ fn undecorated(text: &str) -> (String, bool) {
             _ => {}
         }
     }
-    if out.chars().any(char::is_alphabetic) { (out, decorated) } else { (front.to_owned(), decorated) }
+    if out.chars().any(is_alphabetic) { (out, decorated) } else { (front.to_owned(), decorated) }
 }
 
 fn is_separator(c: char) -> bool {
     // Marks belong to their letter; apostrophes are inside words (`O'Brien`, `Мар'яна`).
-    !(c.is_alphanumeric() || matches!(c, '\'' | '’' | 'ʼ' | '`' | '-' | '.' | '\u{300}'..='\u{36f}'))
+    !(is_alphanumeric(c) || matches!(c, '\'' | '’' | 'ʼ' | '`' | '-' | '.' | '\u{300}'..='\u{36f}'))
 }
 
 /// Adds a word between blanks, which may be initials (`И.И.`) or a double name (`Анна-Мария`).
 fn add_word(word: &str, found: &mut Vec<Token>) {
-    let lower = word.to_lowercase();
+    let lower = text::lower(word);
     let plain = lower.trim_matches('.');
     if words::is_title(plain) && plain.chars().nth(1).is_some() {
         found.push(Token { text: word.to_owned(), fold: fold(plain), tag: Tag::Title });
@@ -116,9 +122,10 @@ fn add_word(word: &str, found: &mut Vec<Token>) {
     let mut parts = word.split(['.', '-']).filter(|part| !part.is_empty()).peekable();
     while let Some(part) = parts.next() {
         // `Мария2`: digits behind a name tell accounts apart, not people.
-        let lower = part.to_lowercase();
+        let lower = text::lower(part);
         let suffix = words::suffix(&lower).filter(|_| found.iter().any(|token| token.tag == Tag::Word));
-        let letters: String = part.chars().filter(|c| !c.is_numeric()).collect();
+        let mut letters = part.to_owned();
+        letters.retain(|c| is_russian(c) || !c.is_numeric());
         let folded = fold(&letters);
         let token = |fold: String, tag| Token { text: letters.clone(), fold, tag };
         if let Some(suffix) = suffix {
@@ -127,7 +134,7 @@ fn add_word(word: &str, found: &mut Vec<Token>) {
             if let Some(father) = found.iter_mut().rev().find(|token| token.tag == Tag::Word) {
                 father.tag = Tag::Patronymic;
             }
-        } else if folded.is_empty() || words::is_gibberish(&letters.to_lowercase()) {
+        } else if folded.is_empty() || words::is_gibberish(&text::lower(&letters)) {
             // No letters of any script, or a hand on the keyboard.
         } else if letters.chars().nth(1).is_none() && letters.len() <= 2 {
             found.push(token(folded, Tag::Initial));
@@ -150,7 +157,7 @@ fn mark_patronymics(tokens: &mut [Token]) {
         let before = &tokens[at - 1];
         let follows_name = before.tag == Tag::Word && (words >= 3 || given::is_given(&before.fold));
         let token = &mut tokens[at];
-        if follows_name && token.tag == Tag::Word && words::has_patronymic_ending(&token.text.to_lowercase()) {
+        if follows_name && token.tag == Tag::Word && words::has_patronymic_ending(&text::lower(&token.text)) {
             token.tag = Tag::Patronymic;
             return;
         }

@@ -123,10 +123,17 @@ impl ContactFact {
             let agreement = crate::name::compare(name, known);
             best = match (best, agreement) {
                 (Agreement::Missing, other) | (other, Agreement::Missing) => other,
-                (Agreement::Contradict { score: a }, Agreement::Contradict { score: b }) => Agreement::Contradict { score: a.max(b) },
-                (Agreement::Contradict { .. }, agree @ Agreement::Agree { .. }) | (agree @ Agreement::Agree { .. }, Agreement::Contradict { .. }) => agree,
+                (Agreement::Contradict { score: a }, Agreement::Contradict { score: b }) => {
+                    Agreement::Contradict { score: a.max(b) }
+                }
+                (Agreement::Contradict { .. }, agree @ Agreement::Agree { .. })
+                | (agree @ Agreement::Agree { .. }, Agreement::Contradict { .. }) => agree,
                 (Agreement::Agree { score: a, nickname: x }, Agreement::Agree { score: b, nickname: y }) => {
-                    if a >= b { Agreement::Agree { score: a, nickname: x } } else { Agreement::Agree { score: b, nickname: y } }
+                    if a >= b {
+                        Agreement::Agree { score: a, nickname: x }
+                    } else {
+                        Agreement::Agree { score: b, nickname: y }
+                    }
                 }
             };
         }

@@ -334,7 +334,8 @@ pub(super) fn join(
             .filter(|(_, holder)| facts.root(holder.contact) == contact)
             .min_by_key(|(_, holder)| (holder.state, holder.contact))
             .map(|(index, _)| index);
-        let others: Vec<IdentityState> = held.iter().filter(|holder| facts.root(holder.contact) != contact).map(|holder| holder.state).collect();
+        let others: Vec<IdentityState> =
+            held.iter().filter(|holder| facts.root(holder.contact) != contact).map(|holder| holder.state).collect();
         let free = !others.iter().any(|state| !matches!(state, IdentityState::Historic));
         let state = match mine {
             Some(index) if held[index].state == IdentityState::Claimed && identity.proven && free => {
@@ -376,7 +377,13 @@ pub(super) fn join(
     Some((today, claims))
 }
 
-fn new_row(item: &Prepared, identity: &Identity, contact: ContactId, state: IdentityState, activity: ActivityId) -> IdentityWrite {
+fn new_row(
+    item: &Prepared,
+    identity: &Identity,
+    contact: ContactId,
+    state: IdentityState,
+    activity: ActivityId,
+) -> IdentityWrite {
     IdentityWrite {
         kind: identity.kind.clone(),
         value: identity.value.clone(),

@@ -68,8 +68,11 @@ pub fn key_ids(item: &Prepared) -> Vec<KeyId> {
     if submission.keys.is_empty() {
         return vec![KeyId { source, scope: CONTENT_SCOPE.to_owned(), value: submission.content.as_key() }];
     }
-    submission.keys.iter().map(|key| KeyId { source: source.clone(), scope: key.scope.to_owned(), value: key.value.clone() }).collect()
+    submission
+        .keys
+        .iter()
+        .map(|key| KeyId { source: source.clone(), scope: key.scope.to_owned(), value: key.value.clone() })
+        .collect()
 }
 
 pub use resolve::plan;
-

@@ -80,7 +80,9 @@ impl Step<'_> {
             return self.end(Outcome::Quarantined, Place::default());
         }
         let known = self.known_key();
-        if let Some((scope, fact)) = known.as_ref().filter(|(_, fact)| fact.content == submission.content || fact.earlier.contains(&submission.content)) {
+        if let Some((scope, fact)) =
+            known.as_ref().filter(|(_, fact)| fact.content == submission.content || fact.earlier.contains(&submission.content))
+        {
             let first = fact.submission;
             let reason = if scope == CONTENT_SCOPE {
                 Reason::ContentRepeated { first }

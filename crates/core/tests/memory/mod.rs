@@ -244,13 +244,8 @@ impl Memory {
         self.reviews.extend(&plan.reviews);
         for key in &plan.keys {
             let id = KeyId { source: item.submission.source.to_string(), scope: key.scope.clone(), value: key.value.clone() };
-            let fact = KeyFact {
-                submission: item.submission.id,
-                content: key.content,
-                earlier: key.earlier.clone(),
-                at: key.at,
-                place,
-            };
+            let fact =
+                KeyFact { submission: item.submission.id, content: key.content, earlier: key.earlier.clone(), at: key.at, place };
             self.keys.insert(id, fact);
         }
         if let (Some(key), Some(_)) = (&item.submission.draft.external_key, place.activity.filter(|_| plan.keep)) {
@@ -387,8 +382,5 @@ pub fn start() -> Timestamp {
 /// Rules of a gateway in Russia.
 pub fn rules() -> Rules {
     let country = leadgate_core::phone::Country::parse("RU");
-    Rules {
-        fallback: Arc::new(leadgate_core::rules::SourceRules { country, ..Default::default() }),
-        ..Default::default()
-    }
+    Rules { fallback: Arc::new(leadgate_core::rules::SourceRules { country, ..Default::default() }), ..Default::default() }
 }
