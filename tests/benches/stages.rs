@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p leadgate-tests --bench stages`
 
-#![expect(missing_docs, clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::hint::black_box;
 use std::sync::Arc;

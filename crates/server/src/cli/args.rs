@@ -382,7 +382,7 @@ pub enum Activities {
 /// `source`
 #[derive(Debug, Subcommand)]
 pub enum SourceCommand {
-    /// Add a source: writes config/sources.d/<id>.toml, prints the URL and every step to set it up.
+    /// Add a source: writes config/sources.d/ID.toml, prints the URL and every step to set it up.
     New {
         /// Which kind of source.
         kind: String,
