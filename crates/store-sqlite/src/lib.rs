@@ -1,6 +1,6 @@
 //! Leadgate's store on SQLite: the embedded default.
 //!
-//! One writer, a task that owns one connection and a queue of jobs; a few readers that never wait for it. `record` is
+//! One writer, a thread that owns one connection and a queue of jobs; a few readers that never wait for it. `record` is
 //! the one that must be fast: it loads what a batch touches (`facts`), lets the core decide, gathers the plans into
 //! rows (`gather`) and writes them set-based (`apply`). Everything else is small. No row type leaves this crate.
 
@@ -69,7 +69,7 @@ pub struct SqliteStore {
 /// What serving a database takes.
 struct Serving {
     writer: Writer,
-    task: tokio::task::JoinHandle<()>,
+    end: tokio::sync::oneshot::Receiver<()>,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -90,8 +90,9 @@ impl SqliteStore {
             Sequence::load(&mut conn).await.map_err(|error| OpenError::State(path.display().to_string(), Box::new(error)))?;
         let readers = open::readers(path);
         open::try_reading(&readers, path).await?;
-        let (writer, task) = Writer::start(Writing { conn, sequence }, writer_options, folder, lock);
-        let serving = Mutex::new(Some(Serving { writer, task }));
+        let (writer, end) = Writer::start(Writing { conn, sequence }, writer_options, folder, lock)
+            .map_err(|source| OpenError::File { path: "the writer's thread".to_owned(), source })?;
+        let serving = Mutex::new(Some(Serving { writer, end }));
         Ok(Self { readers, read_limit: options.read_limit, serving, read_only: false })
     }
 
@@ -249,10 +250,10 @@ impl Store for SqliteStore {
     async fn close(&self) {
         let serving = self.serving.lock().await.take();
         self.readers.close().await;
-        if let Some(Serving { writer, task }) = serving {
+        if let Some(Serving { writer, end }) = serving {
             drop(writer);
-            if let Err(error) = task.await {
-                tracing::error!(%error, "the database writer did not end well");
+            if end.await.is_err() {
+                tracing::error!("the writer ended in a panic; the next start recovers the database");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The one writer: a task that owns one connection. Every writing method is a job on its queue; neighbours share a
+//! The one writer: a thread that owns one connection. Every writing method is a job on its queue; neighbours share a
 //! commit, each under a savepoint of its own, and are answered after it.
 
 use std::fs::File;
@@ -82,17 +82,29 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer's task; it ends when every [`Writer`] is gone and the queue is empty.
+    /// Starts the writer's thread; it ends when every [`Writer`] is gone and the queue is empty, and says so.
+    ///
+    /// A thread of its own, because a commit is a score of short waits for the connection: as a task among hundreds of busy
+    /// connections each of them would end at the back of the runtime's queue, and the disk would idle meanwhile.
     pub(crate) fn start(
         writing: Writing,
         options: SqliteConnectOptions,
         folder: PathBuf,
         lock: File,
-    ) -> (Self, tokio::task::JoinHandle<()>) {
+    ) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let checkpointer = Checkpointer::start(options.clone());
-        let desk = Desk { queue, open: Some(writing), options, folder, checkpointer, _lock: lock };
-        (Self { jobs }, tokio::spawn(desk.serve()))
+        let (ended, end) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("leadgate-writer".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                let checkpointer = Checkpointer::start(options.clone());
+                Desk { queue, open: Some(writing), options, folder, checkpointer, _lock: lock }.serve().await;
+            });
+            if ended.send(()).is_err() {
+                tracing::debug!("nobody waited for the writer's end");
+            }
+        })?;
+        Ok((Self { jobs }, end))
     }
 
     /// Runs a job in a transaction and returns after its commit. `weight`: how much it writes, in submissions.

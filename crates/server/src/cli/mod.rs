@@ -59,7 +59,9 @@ fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
     let globals = cli.globals;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => {
-            let runtime = tokio::runtime::Runtime::new().context("the runtime cannot start")?;
+            // The store answers from threads of its own: its answers must not wait behind every busy connection.
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            let runtime = runtime.enable_all().global_queue_interval(8).build().context("the runtime cannot start")?;
             runtime.block_on(serve::serve(&globals))?;
         }
         Command::Check => return serve::check(&globals),
