@@ -1,7 +1,8 @@
 -- Leads and everything under them.
 --
 -- Ids of what people see are integers drawn by the gateway and never used twice. UUIDs are 16 bytes, times are
--- microseconds UTC, JSON is text (made by the gateway; not parsed again by checks in the tables every lead writes). Normal forms are made by the gateway: nothing is folded or compared loosely here.
+-- microseconds UTC, JSON is text. Checks that parse JSON
+-- again are left to columns where a lead does not pay for several of them. Normal forms are made by the gateway: nothing is folded or compared loosely here.
 --
 -- How the tables are laid out decides how fast leads are written. What is looked up by its own number is a plain table:
 -- new rows go to its end. What belongs to something else is clustered under it (`WITHOUT ROWID`). Only two indexes take
@@ -135,7 +136,7 @@ CREATE TABLE activity (
     revised      INTEGER NOT NULL CHECK (revised IN (0, 1)),     -- under a known key with other content
     revisions    INTEGER NOT NULL,
     touch        TEXT,
-    content      TEXT    NOT NULL
+    content      TEXT    NOT NULL CHECK (json_valid(content))
 ) STRICT;
 CREATE INDEX activity_lead ON activity (lead) WHERE lead IS NOT NULL;
 CREATE INDEX activity_contact ON activity (contact) WHERE lead IS NULL;
