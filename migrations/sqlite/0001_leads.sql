@@ -1,8 +1,8 @@
 -- Leads and everything under them.
 --
 -- Ids of what people see are integers drawn by the gateway and never used twice. UUIDs are 16 bytes, times are
--- microseconds UTC, JSON is text. Checks that parse JSON
--- again are left to columns where a lead does not pay for several of them. Normal forms are made by the gateway: nothing is folded or compared loosely here.
+-- microseconds UTC, JSON is text; a check parses it again only where a lead does not pay for several of them. Normal
+-- forms are made by the gateway: nothing is folded or compared loosely here.
 --
 -- How the tables are laid out decides how fast leads are written. What is looked up by its own number is a plain table:
 -- new rows go to its end. What belongs to something else is clustered under it (`WITHOUT ROWID`). Only two indexes take
