@@ -110,7 +110,7 @@ pub(crate) fn usual_language(country: Country) -> Language {
 
 #[expect(clippy::expect_used, reason = "the numbering plans are built in, and a test asks for this one")]
 fn fallback_country() -> Country {
-    Country::parse(FALLBACK_COUNTRY).expect("the fallback country has a numbering plan") // a constant, and tested
+    Country::parse(FALLBACK_COUNTRY).expect("the fallback country has a numbering plan") // a constant
 }
 
 fn country_of_zone(zone: &str) -> Option<Country> {
