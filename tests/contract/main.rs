@@ -5,6 +5,7 @@ mod admin;
 mod engine;
 mod intake;
 mod moves;
+mod nodes;
 mod people;
 mod support;
 
@@ -67,6 +68,12 @@ mod on {
             detached_and_put_back_byte_for_byte,
             detaching_takes_the_values_along,
             what_cannot_be_moved,
+        }
+        nodes {
+            a_lease_is_held_by_one,
+            many_want_a_lease_and_one_gets_it,
+            who_lost_the_lease_writes_nothing,
+            gateways_are_known_while_they_live,
         }
         admin {
             a_lead_is_worked_on,

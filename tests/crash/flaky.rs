@@ -11,14 +11,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
-use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
-use leadgate_core::ports::{Act, Intake, IntakeError, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use leadgate_core::ports::{Act, Beat, Intake, IntakeError, NewToken, Refusals, Store, StoreError, Sweep};
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Batch, ContentHash, Cursor, Key, Submission};
 use leadgate_core::views::{
-    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView,
-    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
+    ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use leadgate_server::intake::{GroupIntake, Limits, RulesCell, StoreCell, intake};
 use leadgate_store_sqlite::{Options, SqliteStore};
@@ -95,6 +95,11 @@ macro_rules! a_store_that_only_fails_to_record {
 
 a_store_that_only_fails_to_record! {
     cursor(source: &SourceId) -> Option<Cursor>;
+    lease(name: &str, node: NodeId, lasts: Duration) -> Option<i64>;
+    release(name: &str, node: NodeId) -> ();
+    beat(beat: Beat, forget: Duration) -> ();
+    leave(node: NodeId) -> ();
+    nodes() -> Vec<NodeView>;
     leads(filter: LeadFilter, at: PageAt) -> Page<LeadSummary>;
     lead(id: LeadId) -> Option<LeadDetail>;
     contacts(filter: ContactFilter, at: PageAt) -> Page<ContactSummary>;

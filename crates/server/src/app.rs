@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use gateway::{Gateway, RefusalCounts, Reloaded};
-pub use live::{AddressLimit, Live, LiveSource, Pace, compare_with_nothing};
+pub use live::{AddressLimit, Live, LivePull, LiveSource, Pace, compare_with_nothing};
 
 use crate::attachments::{self, Attachments};
 use crate::clock::Clock;
@@ -32,8 +32,9 @@ use crate::http::api::TokenCache;
 use crate::http::{self, Limits};
 use crate::intake::{self, Committer, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
+use crate::nodes::Node;
 use crate::shutdown::Shutdown;
-use crate::{housekeeping, secrets};
+use crate::{housekeeping, pulls, secrets};
 
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
@@ -55,6 +56,7 @@ pub struct App {
     database: PathBuf,
     limits: Limits,
     drain: Duration,
+    lease: Duration,
 }
 
 impl std::fmt::Debug for App {
@@ -74,7 +76,8 @@ impl App {
         let api_token = secrets::api_token(&config.data_dir)?;
         let attachments = Attachments::open(&attachments::folder(&config.data_dir))?;
         let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
-        let (drain, data_dir, database) = (config.server.drain, config.data_dir.clone(), config.database.path.clone());
+        let (drain, lease) = (config.server.drain, config.server.lease);
+        let (data_dir, database) = (config.data_dir.clone(), config.database.path.clone());
         let live = Live::new(config)?;
         let rules = RulesCell::new(Arc::clone(&live.rules));
         let store: StoreCell = Arc::new(SetOnce::new());
@@ -96,6 +99,8 @@ impl App {
             reload,
             reloading: tokio::sync::Mutex::new(()),
             proxy_warned: AtomicBool::new(false),
+            reloads: tokio::sync::Notify::new(),
+            keeps_house: AtomicBool::new(false),
         };
         Ok(Self {
             gateway: Arc::new(gateway),
@@ -107,6 +112,7 @@ impl App {
             database,
             limits,
             drain,
+            lease,
         })
     }
 
@@ -127,7 +133,7 @@ impl App {
 
     /// Serves until told to stop; then finishes what is under way within `server.drain`, or stops at once when told twice.
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let Self { gateway, committer, listeners, addresses, note, api_token, database, limits, drain } = self;
+        let Self { gateway, committer, listeners, addresses, note, api_token, database, limits, drain, lease } = self;
         if let Some(note) = note {
             tracing::warn!("{note}");
         }
@@ -147,7 +153,8 @@ impl App {
         };
         let outcome = match opened {
             Ok(store) => {
-                serve(&gateway, committer, store, &connections, &shutdown, drain).await;
+                let node = Node::new(&gateway.clock, gateway.live().base_url.clone(), Arc::clone(&store), lease);
+                serve(&gateway, committer, node, store, &connections, &shutdown, drain).await;
                 Ok(())
             }
             Err(error) => {
@@ -166,15 +173,20 @@ impl App {
 async fn serve(
     gateway: &Arc<Gateway>,
     committer: Committer,
+    node: Node,
     store: Arc<dyn Store>,
     connections: &TaskTracker,
     shutdown: &Shutdown,
     drain: Duration,
 ) {
-    let (last_commit, keep_house) = (CancellationToken::new(), CancellationToken::new());
+    let (last_commit, keep_house, leave) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let workers = TaskTracker::new();
     workers.spawn(committer.run(Arc::clone(&store), last_commit.clone()));
     let housekeeper = workers.spawn(housekeeping::run(Arc::clone(gateway), Arc::clone(&store), keep_house.clone()));
+    let readers = TaskTracker::new();
+    readers.spawn(pulls::run(Arc::clone(gateway), node.clone(), shutdown.soft().clone()));
+    readers.spawn(housekeeping::hold(Arc::clone(gateway), node.clone(), keep_house.clone()));
+    let alive = workers.spawn(node.live(leave.clone()));
     // Only now: whoever waits for the store finds its committer at work.
     if gateway.store.set(Arc::clone(&store)).is_err() {
         tracing::error!("the store was opened twice");
@@ -200,6 +212,11 @@ async fn serve(
         () = shutdown.hard().cancelled() => {}
     }
     keep_house.cancel();
+    readers.close();
+    if tokio::time::timeout(LAST_COMMITS, readers.wait()).await.is_err() {
+        tracing::warn!("reading sources did not stop in time");
+    }
+    leave.cancel();
     last_commit.cancel();
     workers.close();
     if tokio::time::timeout(LAST_COMMITS, async {
@@ -212,6 +229,7 @@ async fn serve(
         tracing::warn!("some work was given up; nothing of it was acknowledged");
     }
     housekeeper.abort();
+    alive.abort();
     store.close().await;
 }
 

@@ -119,6 +119,8 @@ pub enum Command {
     Send(Send),
     /// Everything on one screen.
     Status,
+    /// List the gateways that serve this database, and what each of them holds.
+    Nodes,
     /// Print every key of the configuration with what it means.
     Reference,
     /// Print completions for your shell.

@@ -6,6 +6,7 @@ mod deliveries;
 mod gate;
 mod init;
 mod leads;
+mod nodes;
 mod send;
 mod serve;
 mod sources;
@@ -98,6 +99,7 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Token(command) => tokens::command(&gate, command).await,
         Command::Send(command) => send::command(gate, command).await,
         Command::Status => status::command(&gate).await,
+        Command::Nodes => nodes::command(&gate).await,
         Command::Serve
         | Command::Check
         | Command::Init(_)
