@@ -3,10 +3,12 @@
 
 mod admin;
 mod engine;
+mod gateways;
 mod intake;
 mod moves;
 mod people;
 mod postgres;
+mod schema;
 mod support;
 
 /// A module per case and a test per backend: both, always.

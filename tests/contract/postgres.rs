@@ -22,7 +22,9 @@ pub(crate) struct Database {
 
 fn given(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
-        panic!("{variable} is not set: tests/run starts the servers that this needs and sets it. Run tests/run, or set {variable}")
+        panic!(
+            "{variable} is not set: tests/run starts the servers that this needs and sets it. Run tests/run, or set {variable}"
+        )
     })
 }
 
