@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use leadgate_core::ids::{NodeId, SourceId};
-use leadgate_core::ports::{Beat, Store as _, StoreError, source_lease};
+use leadgate_core::ports::{Beat, StoreError, source_lease};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::submission::{Batch, Cursor, CursorMove};
 use uuid::Uuid;

@@ -6,7 +6,6 @@ mod gateway;
 mod live;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -15,7 +14,6 @@ use anyhow::Context as _;
 use leadgate_core::ports::{NewToken, Store};
 use leadgate_core::secret::Secret;
 use leadgate_core::views::Scope;
-use leadgate_store_sqlite::{Options, SqliteStore};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SetOnce};
@@ -27,14 +25,14 @@ pub use live::{AddressLimit, Live, LivePull, LiveSource, Pace, compare_with_noth
 
 use crate::attachments::{self, Attachments};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::http::api::TokenCache;
 use crate::http::{self, Limits};
 use crate::intake::{self, Committer, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
 use crate::nodes::Node;
 use crate::shutdown::Shutdown;
-use crate::{housekeeping, pulls, secrets};
+use crate::{housekeeping, pulls, secrets, stores};
 
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
@@ -53,7 +51,7 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     note: Option<String>,
     api_token: Secret,
-    database: PathBuf,
+    database: Database,
     limits: Limits,
     drain: Duration,
     lease: Duration,
@@ -77,7 +75,7 @@ impl App {
         let attachments = Attachments::open(&attachments::folder(&config.data_dir))?;
         let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
         let (drain, lease) = (config.server.drain, config.server.lease);
-        let (data_dir, database) = (config.data_dir.clone(), config.database.path.clone());
+        let (data_dir, database) = (config.data_dir.clone(), config.database.clone());
         let live = Live::new(config)?;
         let rules = RulesCell::new(Arc::clone(&live.rules));
         let store: StoreCell = Arc::new(SetOnce::new());
@@ -234,12 +232,12 @@ async fn serve(
 }
 
 /// Opens the database and makes sure this machine's own commands are let in.
-async fn open(database: &std::path::Path, gateway: &Gateway, api_token: &Secret) -> anyhow::Result<Arc<dyn Store>> {
-    let database = database.to_path_buf();
+async fn open(database: &Database, gateway: &Gateway, api_token: &Secret) -> anyhow::Result<Arc<dyn Store>> {
+    let database = database.clone();
     // On a thread of its own: migrations of a large database would hold up the requests that wait for them.
     let runtime = tokio::runtime::Handle::current();
-    let opening = tokio::task::spawn_blocking(move || runtime.block_on(SqliteStore::open(&database, Options::default())));
-    let store: Arc<dyn Store> = Arc::new(opening.await.context("opening the database panicked")??);
+    let opening = tokio::task::spawn_blocking(move || runtime.block_on(stores::open(&database)));
+    let store = opening.await.context("opening the database panicked")??;
     let hash: [u8; 32] = Sha256::digest(api_token.expose().as_bytes()).into();
     if store.token(hash).await?.is_none() {
         let now = gateway.clock.now();

@@ -17,3 +17,4 @@ pub mod pulls;
 pub mod secrets;
 pub mod shutdown;
 pub mod sources;
+pub mod stores;

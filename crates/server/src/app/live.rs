@@ -19,7 +19,7 @@ use leadgate_core::secret::Secret;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::config::{Config, Language, Server};
+use crate::config::{Config, Database, Language, Server};
 use crate::metrics::SourceMeters;
 use crate::secrets::SourceTokens;
 
@@ -161,7 +161,12 @@ impl Live {
 }
 
 fn fixed(config: &Config) -> String {
-    let (database, data_dir) = (config.database.path.display(), config.data_dir.display());
+    let data_dir = config.data_dir.display();
+    // Compared, never shown: the URL may hold a password.
+    let database = match &config.database {
+        Database::Sqlite(path) => path.display().to_string(),
+        Database::Postgres(url) => url.expose().to_owned(),
+    };
     let Server { listen, header_timeout, max_connections, drain, lease, .. } = &config.server;
     format!("{listen:?} {header_timeout:?} {max_connections} {drain:?} {lease:?} {database} {data_dir}")
 }
