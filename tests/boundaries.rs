@@ -14,7 +14,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("leadgate-store-sqlite", &["leadgate-core"]),
     ("leadgate-web-forms", &["leadgate-core", "leadgate-wire"]),
     ("leadgate", &["leadgate-core", "leadgate-wire", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-web-forms"]),
-    ("leadgate-tests", &["leadgate-core", "leadgate-wire", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-web-forms", "leadgate"]),
+    (
+        "leadgate-tests",
+        &["leadgate-core", "leadgate-wire", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-web-forms", "leadgate"],
+    ),
 ];
 
 /// Foreign crates only some may use; tests may use more.
@@ -96,7 +99,15 @@ fn the_domain_is_pure() {
 #[test]
 fn versions_stand_in_one_table() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    for member in ["crates/core", "crates/wire", "crates/store-postgres", "crates/store-sqlite", "crates/server", "connectors/web-forms", "tests"] {
+    for member in [
+        "crates/core",
+        "crates/wire",
+        "crates/store-postgres",
+        "crates/store-sqlite",
+        "crates/server",
+        "connectors/web-forms",
+        "tests",
+    ] {
         let text = std::fs::read_to_string(format!("{root}/{member}/Cargo.toml")).expect("a member's manifest");
         let manifest: toml::Table = toml::from_str(&text).expect("a manifest is TOML");
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {

@@ -32,7 +32,7 @@ pub(crate) enum Backend {
 #[derive(Clone)]
 pub(crate) enum Place {
     /// In a file.
-    Sqlite(PathBuf, Arc<tempfile::TempDir>),
+    Sqlite(PathBuf, #[expect(dead_code, reason = "it lives as long as the file")] Arc<tempfile::TempDir>),
     /// In a database of a server.
     Postgres(Arc<crate::postgres::Database>),
 }
