@@ -7,7 +7,6 @@ mod gateways;
 mod intake;
 mod moves;
 mod people;
-mod postgres;
 mod schema;
 mod support;
 
