@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Foreign crates only some may use; tests may use more.
 const ONLY: &[(&str, &[&str])] = &[
-    ("sqlx", &["leadgate-store-postgres", "leadgate-store-sqlite"]),
+    ("sqlx", &["leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-tests"]),
     ("axum", &["leadgate", "leadgate-tests"]),
     ("hyper", &["leadgate", "leadgate-tests"]),
     ("reqwest", &["leadgate-wire", "leadgate-tests"]),

@@ -9,8 +9,8 @@ use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::Batch;
 use leadgate_store_postgres::{OpenError, Options, PostgresStore};
+use leadgate_tests::postgres::{Database, admin, execute};
 
-use crate::postgres::{Database, admin, execute};
 use crate::support::{Backend, Db, Post, act, days, minutes, post, start};
 
 const PEOPLE: usize = 100;
@@ -45,10 +45,11 @@ fn somebody(n: usize, way: usize) -> Post {
 }
 
 /// Sixteen tasks on two gateways, everybody writing of everybody.
+#[expect(clippy::print_stdout, reason = "how much they were in each other's way")]
 async fn a_crowd(backend: Backend) {
     let db = Db::fresh(backend).await;
     let crate::support::Place::Postgres(database) = &db.place else { panic!("a server") };
-    let second: Arc<dyn Store> = Arc::new(database.open().await);
+    let second: Arc<dyn Store> = Arc::new(database.open().await.unwrap());
     let conflicts = Arc::new(AtomicU64::new(0));
     let from = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
@@ -72,7 +73,7 @@ async fn a_crowd(backend: Backend) {
     println!(
         "{backend:?}: {all} deliveries of {PEOPLE} people from {TASKS} tasks on two gateways: {} conflicts, {:.0} a second",
         conflicts.load(Ordering::Relaxed),
-        all as f64 / took.as_secs_f64()
+        f64::from(u32::try_from(all).unwrap()) / took.as_secs_f64()
     );
     assert_eq!(created, PEOPLE, "one lead a person");
     for (table, rows) in [("contact", PEOPLE), ("lead", PEOPLE), ("activity", all), ("submission", all), ("receipt", all)] {
@@ -135,7 +136,7 @@ async fn people_work_while_deliveries_come() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateways_may_start_at_once() {
-    let database = Database::empty().await;
+    let database = Database::empty().await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..6 {
         let url = database.url.clone();
@@ -157,8 +158,8 @@ async fn goes_on_after_the_server_dropped_every_connection() {
     for n in 0..3 {
         db.expect(Outcome::Created, somebody(usize::try_from(n).unwrap(), 0)).await;
         futures(&db).await;
-        let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", database.name());
-        execute(&mut admin().await, sql).await;
+        let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", database.name);
+        execute(&mut admin().await.unwrap(), sql).await.unwrap();
         assert_eq!(db.store.totals().await.unwrap().leads, n + 1);
     }
 }
@@ -189,10 +190,10 @@ fn replaced(url: &str, what: &str, with: &str) -> String {
 
 #[tokio::test]
 async fn says_why_a_database_cannot_be_opened() {
-    let database = Database::empty().await;
+    let database = Database::empty().await.unwrap();
     let nowhere = "postgres://u:geheim@127.0.0.1:1,localhost:1/x?connect_timeout=2";
     assert!(refused(nowhere).await.contains("no PostgreSQL answers at"), "{}", refused(nowhere).await);
-    let missing = replaced(&database.url, database.name(), "leadgate_none");
+    let missing = replaced(&database.url, &database.name, "leadgate_none");
     assert!(refused(&missing).await.contains("no database leadgate_none: make it with `createdb"));
     let scheme = refused("mysql://u:geheim@h/x").await;
     assert!(scheme.contains("cannot be used"), "{scheme}");
@@ -206,27 +207,29 @@ async fn says_why_a_database_cannot_be_opened() {
 
 #[tokio::test]
 async fn a_schema_of_another_program_is_refused() {
-    let database = Database::fresh(false).await;
-    let mut conn = database.connect().await;
-    execute(&mut conn, "UPDATE compatibility SET min_binary = '99.0.0'").await;
+    let database = Database::fresh(false).await.unwrap();
+    let mut conn = database.connect().await.unwrap();
+    execute(&mut conn, "UPDATE compatibility SET min_binary = '99.0.0'").await.unwrap();
     assert!(refused(&database.url).await.contains("needs leadgate 99.0.0 or newer"));
     assert!(matches!(PostgresStore::open_read_only(&database.url).await, Err(OpenError::TooNew { .. })));
-    execute(&mut conn, "UPDATE compatibility SET min_binary = '0.1.0'").await;
-    execute(&mut conn, "UPDATE _sqlx_migrations SET checksum = '\\x00'").await;
+    execute(&mut conn, "UPDATE compatibility SET min_binary = '0.1.0'").await.unwrap();
+    execute(&mut conn, "UPDATE _sqlx_migrations SET checksum = '\\x00'").await.unwrap();
     assert!(refused(&database.url).await.contains("another migration 1"));
 }
 
 #[tokio::test]
 async fn a_user_without_rights_is_told_which() {
-    let database = Database::empty().await;
-    let user = format!("{}_user", database.name());
-    let mut conn = database.connect().await;
-    execute(&mut conn, format!("CREATE ROLE {user} LOGIN PASSWORD 'geheim'; REVOKE CREATE ON SCHEMA public FROM PUBLIC")).await;
+    let database = Database::empty().await.unwrap();
+    let user = format!("{}_user", database.name);
+    let mut conn = database.connect().await.unwrap();
+    execute(&mut conn, format!("CREATE ROLE {user} LOGIN PASSWORD 'geheim'; REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+        .await
+        .unwrap();
     let at = database.url.find("://").unwrap() + 3;
     let host = database.url[at..].rsplit_once('@').map_or(&database.url[at..], |(_, host)| host);
     let words = refused(&format!("postgres://{user}:geheim@{host}")).await;
     assert!(words.contains("GRANT CREATE, USAGE ON SCHEMA public"), "{words}");
-    execute(&mut conn, format!("DROP ROLE {user}")).await;
+    execute(&mut conn, format!("DROP ROLE {user}")).await.unwrap();
 }
 
 // ---------------------------------------------------------------------------------------------------------------- texts
@@ -240,9 +243,9 @@ async fn nul_is_left_out_everywhere() {
             .name("An\0na")
             .message("a\0b")
             .field("f\0", "v\0")
-            .known_as("message-id", "m\01")
-            .refers("message-id", "m\00")
-            .external("e\01")
+            .known_as("message-id", "m\u{0}1")
+            .refers("message-id", "m\u{0}0")
+            .external("e\u{0}1")
             .utm("y\0a")
             .edit(|s| {
                 s.raw.query = "q=\0".to_owned();

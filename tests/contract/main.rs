@@ -8,7 +8,6 @@ mod intake;
 mod moves;
 mod nodes;
 mod people;
-mod postgres;
 mod schema;
 mod support;
 

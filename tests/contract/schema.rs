@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use leadgate_tests::postgres::Database;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Row as _};
 
@@ -28,8 +29,8 @@ async fn of_sqlite() -> BTreeMap<String, Columns> {
 }
 
 async fn of_postgres() -> BTreeMap<String, Columns> {
-    let database = crate::postgres::Database::fresh(false).await;
-    let store = database.open().await;
+    let database = Database::fresh(false).await.unwrap();
+    let store = database.open().await.unwrap();
     let kind = |kind: &str| match kind {
         "bigint" | "smallint" => "INTEGER",
         "bytea" => "BLOB",

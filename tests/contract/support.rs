@@ -17,6 +17,7 @@ use leadgate_core::submission::{
 use leadgate_core::views::{ContactDetail, LeadDetail, PageAt};
 use leadgate_store_postgres::PostgresStore;
 use leadgate_store_sqlite::{Options, SqliteStore};
+use leadgate_tests::postgres::Database;
 use uuid::Uuid;
 
 /// Which database.
@@ -32,9 +33,9 @@ pub(crate) enum Backend {
 #[derive(Clone)]
 pub(crate) enum Place {
     /// In a file.
-    Sqlite(PathBuf, Arc<tempfile::TempDir>),
+    Sqlite(PathBuf, #[expect(dead_code, reason = "it lives as long as the file")] Arc<tempfile::TempDir>),
     /// In a database of a server.
-    Postgres(Arc<crate::postgres::Database>),
+    Postgres(Arc<Database>),
 }
 
 /// A store of either kind.
@@ -63,7 +64,7 @@ impl Db {
                 Place::Sqlite(folder.path().join("data/leads.db"), folder)
             }
             Backend::Postgres | Backend::PgBouncer => {
-                Place::Postgres(crate::postgres::Database::fresh(backend == Backend::PgBouncer).await)
+                Place::Postgres(Database::fresh(backend == Backend::PgBouncer).await.unwrap())
             }
         };
         Self::open(backend, place, Arc::new(Rules::default())).await
@@ -79,7 +80,7 @@ impl Db {
                     Err(error) => panic!("{error:?}"),
                 }
             },
-            Place::Postgres(database) => Dumping::Postgres(Arc::new(database.open().await)),
+            Place::Postgres(database) => Dumping::Postgres(Arc::new(database.open().await.unwrap())),
         };
         let store: Arc<dyn Store> = match &dumping {
             Dumping::Sqlite(store) => Arc::clone(store) as _,

@@ -10,4 +10,5 @@ mod forms;
 mod people;
 mod proxy;
 mod samples;
+mod several;
 mod tilda;

@@ -40,6 +40,20 @@ pub type Reload = Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
 /// The name of the token of this machine's own commands.
 pub const LOCAL_TOKEN: &str = "local";
 
+/// Whether a token is one of a machine's own commands. Gateways that share a database have one each, see [`local_name`].
+pub fn is_local(name: &str) -> bool {
+    let machine = name.strip_prefix(LOCAL_TOKEN).and_then(|rest| rest.strip_prefix('-'));
+    name == LOCAL_TOKEN || machine.is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// What this machine's token is called: in a database for several gateways none may take another's away.
+fn local_name(database: &Database, hash: &[u8; 32]) -> String {
+    match database {
+        Database::Sqlite(_) => LOCAL_TOKEN.to_owned(),
+        Database::Postgres(_) => format!("{LOCAL_TOKEN}-{}", leadgate_core::submission::hex(&hash[..4])),
+    }
+}
+
 /// After a hard stop, or after the drain, what waits for its commit gets this long.
 const LAST_COMMITS: Duration = Duration::from_secs(5);
 
@@ -233,17 +247,17 @@ async fn serve(
 
 /// Opens the database and makes sure this machine's own commands are let in.
 async fn open(database: &Database, gateway: &Gateway, api_token: &Secret) -> anyhow::Result<Arc<dyn Store>> {
-    let database = database.clone();
+    let hash: [u8; 32] = Sha256::digest(api_token.expose().as_bytes()).into();
+    let (name, database) = (local_name(database, &hash), database.clone());
     // On a thread of its own: migrations of a large database would hold up the requests that wait for them.
     let runtime = tokio::runtime::Handle::current();
     let opening = tokio::task::spawn_blocking(move || runtime.block_on(stores::open(&database)));
     let store = opening.await.context("opening the database panicked")??;
-    let hash: [u8; 32] = Sha256::digest(api_token.expose().as_bytes()).into();
     if store.token(hash).await?.is_none() {
         let now = gateway.clock.now();
         // The file was deleted or restored: the token of before is no longer good.
-        store.revoke_token(LOCAL_TOKEN, now).await?;
-        let token = NewToken { name: LOCAL_TOKEN.to_owned(), hash, scopes: vec![Scope::Admin], sources: None };
+        store.revoke_token(&name, now).await?;
+        let token = NewToken { name, hash, scopes: vec![Scope::Admin], sources: None };
         if !store.add_token(token, now).await? {
             tracing::warn!("the key in the data folder could not be registered: this machine's own commands will not be let in");
         }

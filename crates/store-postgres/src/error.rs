@@ -134,7 +134,7 @@ pub enum OpenError {
 
 /// The SQLSTATE of an error, if the database itself raised it.
 pub(crate) fn code(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error().and_then(|error| error.code()).map(Into::into)
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(Into::into)
 }
 
 /// What an error of a statement means.

@@ -107,7 +107,9 @@ async fn held(conn: &mut Conn, id: ActivityId) -> Result<Option<(Moving, Vec<Kep
 /// Takes the locks of identities.
 async fn lock(conn: &mut Conn, identities: &[KeptIdentity]) -> Result<(), StoreError> {
     let mut locks = Locks::default();
-    identities.iter().for_each(|identity| locks.identity(&identity.kind, &identity.value));
+    for identity in identities {
+        locks.identity(&identity.kind, &identity.value);
+    }
     conn.simple(locks.statement()).await
 }
 

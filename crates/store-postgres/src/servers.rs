@@ -44,7 +44,7 @@ impl Servers {
             .max_connections(target.connections)
             .min_connections(0)
             .acquire_timeout(ACQUIRE)
-            .idle_timeout(Some(Duration::from_secs(300)))
+            .idle_timeout(Some(Duration::from_mins(5)))
             // A dead connection shows when the transaction begins, see `begin`; asking each time would be a trip in vain.
             .test_before_acquire(false)
             .connect_lazy_with(found.options.clone());

@@ -218,7 +218,7 @@ impl Settings {
             .application_name(self.name.as_deref().unwrap_or("leadgate"))
             // Not asked for by anything here, and refused by poolers.
             .extra_float_digits(None)
-            .statement_cache_capacity(256)
+            .statement_cache_capacity(100)
             .disable_statement_logging();
         Ok(Server { name, options })
     }

@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::api::{Api, Query, step};
 use super::args::Globals;
-use crate::app::LOCAL_TOKEN;
+use crate::app::is_local;
 use crate::clock::Clock;
 use crate::config::{Config, Listen, LoadOptions};
 use crate::{secrets, stores};
@@ -393,7 +393,7 @@ impl Writer {
     /// Revokes an API token. `false`: there is none.
     pub async fn revoke_token(&self, name: &str) -> anyhow::Result<bool> {
         match self {
-            Self::Store(..) if name == LOCAL_TOKEN => {
+            Self::Store(..) if is_local(name) => {
                 bail!(
                     "{name:?} is the key of this machine's own commands: to change it, delete api-token in the data folder and start the gateway again"
                 )
