@@ -1,6 +1,10 @@
-//! What a crash, a failing disk and a farewell may cost: nothing that was acknowledged, and nothing twice.
+//! What a crash, a failing disk, a lost database and a farewell may cost: nothing that was acknowledged, and nothing twice.
+//!
+//! `LEADGATE_LONG=1` kills 500 times instead of 30; `LEADGATE_SEED` repeats a run.
 
 mod drain;
 mod flaky;
 mod kill;
+mod outage;
 mod senders;
+mod several;

@@ -1,6 +1,7 @@
 //! What Leadgate's tests and benchmarks share: a gateway to talk to, and where things lie.
 
 pub mod client;
+pub mod cluster;
 pub mod gateway;
 pub mod load;
 pub mod people;
