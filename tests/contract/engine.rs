@@ -275,3 +275,22 @@ pub(crate) async fn cursors_move_with_their_items(db: Db) {
     assert!(matches!(lost, Err(StoreError::LeaseLost(sources)) if sources == [mail.clone()]));
     assert_eq!(db.store.cursor(&mail).await.unwrap(), Some(to(9, None).to));
 }
+
+pub(crate) async fn a_preview_tells_and_writes_nothing(db: Db) {
+    let phone = "+7 916 123-45-67";
+    let first = db.expect(Outcome::Created, post(minutes(0)).phone(phone)).await;
+    let before = db.dump().await;
+    let items = [
+        post(minutes(1)).phone("8 916 123 45 67"),
+        post(minutes(2)).phone("+7 916 123-45-68"),
+        post(minutes(3)).phone("+7 916 123-45-68"),
+    ];
+    let items: Vec<_> = items.into_iter().map(|post| db.prepare(post)).collect();
+    let told = db.store.preview(items.clone(), Arc::clone(&db.rules)).await.unwrap();
+    let outcomes: Vec<_> = told.iter().map(|receipt| (receipt.outcome, receipt.lead)).collect();
+    assert_eq!(outcomes, [(Outcome::Attached, first.lead), (Outcome::Created, None), (Outcome::Attached, None)], "as one batch");
+    assert!(told.iter().all(|receipt| receipt.activity.is_none()), "numbers are drawn when it is done");
+    assert_eq!(db.dump().await, before);
+    let done = db.store.record(Batch { items, cursors: Vec::new() }, Arc::clone(&db.rules)).await.unwrap();
+    assert!(done.iter().map(|receipt| receipt.outcome).eq(outcomes.iter().map(|(outcome, _)| *outcome)), "so it comes");
+}

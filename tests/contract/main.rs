@@ -75,6 +75,7 @@ mod on {
             readers_do_not_wait,
             read_only_reads,
             cursors_move_with_their_items,
+            a_preview_tells_and_writes_nothing,
         }
         moves {
             detached_and_put_back_byte_for_byte,

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::ports::{Act, Beat, Intake, IntakeError, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Batch, ContentHash, Cursor, Key, Submission};
@@ -95,6 +96,7 @@ macro_rules! a_store_that_only_fails_to_record {
 
 a_store_that_only_fails_to_record! {
     cursor(source: &SourceId) -> Option<Cursor>;
+    preview(items: Vec<Arc<Prepared>>, rules: Arc<Rules>) -> Vec<Receipt>;
     lease(name: &str, node: NodeId, lasts: Duration) -> Option<i64>;
     release(name: &str, node: NodeId) -> ();
     beat(beat: Beat, forget: Duration) -> ();

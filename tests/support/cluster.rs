@@ -140,6 +140,22 @@ impl Cluster {
         Ok(String::from_utf8(out.stdout)?)
     }
 
+    /// One of the server's programs, such as `pgbench`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The id of its first process.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        let text = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
+        text.lines().next().context("postmaster.pid is empty")?.trim().parse().context("postmaster.pid")
+    }
+
     /// `host:port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)

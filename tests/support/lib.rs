@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod cluster;
+pub mod cpu;
 pub mod gateway;
 pub mod load;
 pub mod people;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::change::{ChangeError, LeadChange};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use crate::prepare::Prepared;
 use crate::receipt::Receipt;
 use crate::rules::{Rules, SourceRules};
 use crate::secret::Secret;
@@ -366,6 +367,13 @@ pub trait Store: Send + Sync {
     /// A submission whose id is known is answered with a `repeat` of its newest receipt. After `Unavailable` the batch may
     /// be submitted again as it is.
     async fn record(&self, batch: Batch, rules: std::sync::Arc<Rules>) -> Result<Vec<Receipt>, StoreError>;
+    /// What would become of deliveries now. Nothing is written, and new rows have no number yet: a receipt names only what
+    /// is there.
+    async fn preview(
+        &self,
+        items: Vec<std::sync::Arc<Prepared>>,
+        rules: std::sync::Arc<Rules>,
+    ) -> Result<Vec<Receipt>, StoreError>;
     /// A pull source's place.
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError>;
 

@@ -47,6 +47,7 @@ use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::plan::Lookup;
 use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Batch, Cursor};
@@ -70,6 +71,9 @@ const MOST_TRIES: u32 = 5;
 /// replica refuses at once.)
 const WRITE: &str = "BEGIN READ WRITE; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
     SET LOCAL idle_in_transaction_session_timeout = '30s'";
+
+/// A transaction that looks at what a batch would be looking at.
+const LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'";
 
 /// A batch looks everything up by its key, so the way is known: through the indexes, whatever the planner remembers of tables
 /// that were small a moment ago, and planned once a connection.
@@ -202,6 +206,12 @@ impl Store for PostgresStore {
         let mut conn = self.write_with(&head).await?;
         let recorded = record::record(&mut conn, &batch, &lookup, &rules, &self.next).await;
         conn.end(recorded).await
+    }
+
+    async fn preview(&self, items: Vec<Arc<Prepared>>, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        let mut conn = self.servers.begin(&[LOOK, RECORD].concat()).await?;
+        let told = record::preview(&mut conn, &items, &rules).await;
+        conn.end(told).await
     }
 
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {

@@ -1,8 +1,11 @@
 //! Records a batch: lock, move cursors, look up, plan, draw numbers, write.
 
+use std::sync::Arc;
+
 use leadgate_core::plan::rows::Gathered;
 use leadgate_core::plan::{self, Facts, Ids, Lookup, Plan};
 use leadgate_core::ports::StoreError;
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::Batch;
@@ -94,4 +97,10 @@ fn after(first: Numbers, [contacts, leads, activities, submissions]: Counts) -> 
     next.ids.activity += activities;
     next.submission += submissions;
     next
+}
+
+/// What would become of deliveries now.
+pub(crate) async fn preview(conn: &mut Conn, items: &[Arc<Prepared>], rules: &Rules) -> Result<Vec<Receipt>, StoreError> {
+    let facts = facts::load(conn, &Lookup::of(items), Ids::UNDRAWN).await?;
+    Ok(plan::preview(items, facts, rules))
 }

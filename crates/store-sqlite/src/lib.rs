@@ -37,6 +37,7 @@ use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Batch, Cursor};
@@ -136,6 +137,10 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
         self.write(batch.items.len(), |writing| Box::pin(record::record(writing, batch, rules))).await
+    }
+
+    async fn preview(&self, items: Vec<Arc<Prepared>>, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        record::preview(&mut *self.read().await?, &items, &rules).await
     }
 
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {

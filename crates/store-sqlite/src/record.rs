@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use leadgate_core::plan::rows::Gathered;
-use leadgate_core::plan::{self, Lookup, Plan};
+use leadgate_core::plan::{self, Ids, Lookup, Plan};
 use leadgate_core::ports::StoreError;
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::Batch;
+use sqlx::SqliteConnection;
 
 use crate::writer::Writing;
 use crate::{apply, facts, sources};
@@ -28,4 +30,14 @@ pub(crate) async fn record(writing: &mut Writing, batch: Batch, rules: Arc<Rules
         apply::write(writing, &gathered).await?;
     }
     Ok(plans.into_iter().map(|plan| plan.receipt).collect())
+}
+
+/// What would become of deliveries now.
+pub(crate) async fn preview(
+    conn: &mut SqliteConnection,
+    items: &[Arc<Prepared>],
+    rules: &Rules,
+) -> Result<Vec<Receipt>, StoreError> {
+    let facts = facts::load(conn, &Lookup::of(items), Ids::UNDRAWN).await?;
+    Ok(plan::preview(items, facts, rules))
 }

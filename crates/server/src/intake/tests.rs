@@ -173,6 +173,9 @@ impl Store for Fake {
     async fn revoke_token(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
         never()
     }
+    async fn preview(&self, _: Vec<Arc<Prepared>>, _: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        never()
+    }
     async fn lease(&self, _: &str, _: NodeId, _: Duration) -> Result<Option<i64>, StoreError> {
         never()
     }
