@@ -87,6 +87,7 @@ mod on {
             many_want_a_lease_and_one_gets_it,
             who_lost_the_lease_writes_nothing,
             gateways_are_known_while_they_live,
+            two_versions_work_on_one_schema,
         }
         admin {
             a_lead_is_worked_on,

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use leadgate_core::ids::{NodeId, SourceId};
 use leadgate_core::ports::{Beat, StoreError, source_lease};
 use leadgate_core::prepare::Prepared;
+use leadgate_core::receipt::Outcome;
 use leadgate_core::submission::{Batch, Cursor, CursorMove};
 use uuid::Uuid;
 
-use crate::support::{Db, minutes, post};
+use crate::support::{Backend, Db, minutes, post};
 
 const LONG: Duration = Duration::from_secs(60);
 /// Over as soon as it is taken: time passes without waiting for it.
@@ -101,4 +102,34 @@ pub(crate) async fn gateways_are_known_while_they_live(db: Db) {
     db.store.beat(beat(3), OVER).await.unwrap();
     let names: Vec<_> = db.store.nodes().await.unwrap().into_iter().map(|node| node.name).collect();
     assert_eq!(names, ["machine-3"]);
+}
+
+/// What a newer program's expanding migration could do, under a number this one does not know.
+const EXPAND: &str = "CREATE TABLE task (id bigint PRIMARY KEY, lead bigint NOT NULL);
+    ALTER TABLE lead ADD COLUMN score bigint NOT NULL DEFAULT 0;
+    ALTER TABLE submission ADD COLUMN channel text;
+    CREATE INDEX lead_score ON lead (score);
+    INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9001, 'tasks', true, 'x', 0)";
+
+/// As above, for SQLite's strict tables.
+const EXPAND_SQLITE: &str = "CREATE TABLE task (id INTEGER PRIMARY KEY, lead INTEGER NOT NULL) STRICT;
+    ALTER TABLE lead ADD COLUMN score INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE submission ADD COLUMN channel TEXT;
+    CREATE INDEX lead_score ON lead (score);
+    INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9001, 'tasks', true, 'x', 0)";
+
+pub(crate) async fn two_versions_work_on_one_schema(db: Db) {
+    let phone = "+7 916 123-45-67";
+    let first = db.expect(Outcome::Created, post(minutes(0)).phone(phone)).await;
+    // A newer gateway was started beside this one: it expanded the schema while this one goes on.
+    db.execute(if db.backend == Backend::Sqlite { EXPAND_SQLITE } else { EXPAND }).await;
+    let second = db.expect(Outcome::Attached, post(minutes(1)).phone(phone)).await;
+    assert_eq!(first.lead, second.lead);
+    db.store.lease("housekeeping", node(1), LONG).await.unwrap();
+    assert_eq!(db.lead_of(&second).await.timeline.len(), 2);
+    // Started again it still serves it, and what it lists is what it knows.
+    db.store.close().await;
+    let db = db.again().await;
+    db.expect(Outcome::Attached, post(minutes(2)).phone(phone)).await;
+    assert_eq!(db.store.totals().await.unwrap().submissions, 3);
 }
