@@ -311,7 +311,7 @@ fn a_database_is_a_file_or_a_server() {
         ("\"geheim\"", "postgres://<user>@<host>/<database>"),
         ("7", "no secret"),
     ] {
-        let told = with(url).about("database.url");
+        let told = with(url).words("database.url");
         assert!(told.contains(words) && !told.contains("geheim"), "{told}");
     }
 }
