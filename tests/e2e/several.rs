@@ -72,7 +72,10 @@ async fn a_gateway_goes_on_after_the_database_was_away() -> anyhow::Result<()> {
 async fn a_gateway_that_cannot_open_its_database_says_why_and_shows_no_password() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("leadgate.toml");
-    std::fs::write(&config, "[server]\ndata_dir = \"data\"\n[database]\nurl = \"postgres://u:geheim@127.0.0.1:1/x?connect_timeout=1\"\n")?;
+    std::fs::write(
+        &config,
+        "[server]\ndata_dir = \"data\"\n[database]\nurl = \"postgres://u:geheim@127.0.0.1:1/x?connect_timeout=1\"\n",
+    )?;
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], leadgate_tests::gateway::free_port()?));
     let output = leadgate_tests::gateway::run(&config, Some(listen), &["serve"]).await?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
