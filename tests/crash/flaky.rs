@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
-use leadgate_core::ports::{Act, Intake, IntakeError, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::ports::{Act, Intake, IntakeError, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Batch, ContentHash, Cursor, Key, Submission};
@@ -106,6 +106,7 @@ a_store_that_only_fails_to_record! {
     health() -> Vec<SourceHealth>;
     totals() -> Totals;
     installation() -> uuid::Uuid;
+    restored() -> Option<Restored>;
     change_lead(id: LeadId, changes: Vec<LeadChange>, version: Option<i64>, act: Act) -> Result<LeadDetail, ChangeError>;
     take_contact(id: ContactId, manager: String, act: Act) -> Result<ContactDetail, ChangeError>;
     detach(activity: ActivityId, act: Act) -> Result<MoveView, ChangeError>;

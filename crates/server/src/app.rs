@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 pub use gateway::{Gateway, RefusalCounts, Reloaded};
 pub use live::{AddressLimit, Live, LiveSource, Pace, compare_with_nothing};
 
-use crate::attachments::{self, Attachments};
+use crate::attachments::Attachments;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::api::TokenCache;
@@ -72,7 +72,7 @@ impl App {
         let prometheus = metrics::install();
         secrets::create_data_dir(&config.data_dir)?;
         let api_token = secrets::api_token(&config.data_dir)?;
-        let attachments = Attachments::open(&attachments::folder(&config.data_dir))?;
+        let attachments = Attachments::open(&config.attachments, &config.data_dir)?;
         let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
         let (drain, data_dir, database) = (config.server.drain, config.data_dir.clone(), config.database.path.clone());
         let live = Live::new(config)?;
@@ -222,6 +222,16 @@ async fn open(database: &std::path::Path, gateway: &Gateway, api_token: &Secret)
     let runtime = tokio::runtime::Handle::current();
     let opening = tokio::task::spawn_blocking(move || runtime.block_on(SqliteStore::open(&database, Options::default())));
     let store: Arc<dyn Store> = Arc::new(opening.await.context("opening the database panicked")??);
+    if let Err(error) = ready_to_serve(&*store, gateway, api_token).await {
+        store.close().await;
+        return Err(error);
+    }
+    Ok(store)
+}
+
+/// What must hold before the first lead is taken: the attachments are ours, and this machine's own commands are let in.
+async fn ready_to_serve(store: &dyn Store, gateway: &Gateway, api_token: &Secret) -> anyhow::Result<()> {
+    gateway.attachments.claim(store, &gateway.clock).await?;
     let hash: [u8; 32] = Sha256::digest(api_token.expose().as_bytes()).into();
     if store.token(hash).await?.is_none() {
         let now = gateway.clock.now();
@@ -232,5 +242,5 @@ async fn open(database: &std::path::Path, gateway: &Gateway, api_token: &Secret)
             tracing::warn!("the key in the data folder could not be registered: this machine's own commands will not be let in");
         }
     }
-    Ok(store)
+    Ok(())
 }

@@ -137,7 +137,8 @@ impl Live {
 fn fixed(config: &Config) -> String {
     let server = &config.server;
     let (database, data_dir) = (config.database.path.display(), config.data_dir.display());
-    format!("{:?} {:?} {} {:?} {database} {data_dir}", server.listen, server.header_timeout, server.max_connections, server.drain)
+    let attachments = &config.attachments;
+    format!("{:?} {:?} {} {:?} {database} {data_dir} {attachments:?}", server.listen, server.header_timeout, server.max_connections, server.drain)
 }
 
 impl LiveSource {
