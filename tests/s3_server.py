@@ -11,8 +11,25 @@ import threading
 # So many calls are answered before keys are asked for: those that make the bucket and the user below.
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "4"
 
+from urllib.parse import quote, unquote  # noqa: E402
+
 import boto3  # noqa: E402
+from moto.iam import access_control  # noqa: E402
 from moto.server import ThreadedMotoServer  # noqa: E402
+
+# moto compares signatures over a decoded query; what was signed is the encoded one.
+create_request = access_control.IAMRequestBase._create_aws_request
+
+
+def over_the_encoded_query(self):
+    path, mark, query = self._path.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+    encoded = "&".join(f"{quote(unquote(name), safe='-_.~')}={quote(unquote(value), safe='-_.~')}" for name, _, value in pairs)
+    self._path = f"{path}{mark}{encoded}"
+    return create_request(self)
+
+
+access_control.IAMRequestBase._create_aws_request = over_the_encoded_query
 
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()

@@ -2,6 +2,8 @@
 
 mod answers;
 mod api;
+mod attachments;
+mod backup;
 mod browser;
 mod cli;
 mod disk;

@@ -4,3 +4,4 @@ pub mod client;
 pub mod gateway;
 pub mod load;
 pub mod people;
+pub mod s3;

@@ -138,7 +138,10 @@ fn fixed(config: &Config) -> String {
     let server = &config.server;
     let (database, data_dir) = (config.database.path.display(), config.data_dir.display());
     let attachments = &config.attachments;
-    format!("{:?} {:?} {} {:?} {database} {data_dir} {attachments:?}", server.listen, server.header_timeout, server.max_connections, server.drain)
+    format!(
+        "{:?} {:?} {} {:?} {database} {data_dir} {attachments:?}",
+        server.listen, server.header_timeout, server.max_connections, server.drain
+    )
 }
 
 impl LiveSource {

@@ -42,8 +42,11 @@ pub(super) fn name(s3: &S3) -> String {
 
 /// Makes the store; asks nobody.
 pub(super) fn open(s3: &S3) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    let backoff =
-        BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(2), ..BackoffConfig::default() };
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(2),
+        ..BackoffConfig::default()
+    };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&s3.bucket)
         .with_region(&s3.region)
@@ -70,7 +73,8 @@ impl HttpConnector for Hyper {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
         let failed = |source: std::io::Error| object_store::Error::Generic {
             store: "S3",
-            source: format!("this machine has no certificates to trust (Debian: apt-get install ca-certificates): {source}").into(),
+            source: format!("this machine has no certificates to trust (Debian: apt-get install ca-certificates): {source}")
+                .into(),
         };
         let mut tcp = Tcp::new();
         tcp.enforce_http(false);

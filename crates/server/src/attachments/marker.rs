@@ -21,15 +21,16 @@ impl Attachments {
     /// The errors say what to do.
     pub async fn claim(&self, store: &dyn Store, clock: &Clock) -> anyhow::Result<()> {
         let ours = store.installation().await?;
-        match self.marker().await? {
-            Some(theirs) => self.fits(ours, theirs)?,
-            None => {
-                self.may_be_taken(store, ours).await?;
-                self.mark(ours).await?;
-            }
+        let theirs = self.marker().await?;
+        if let Some(theirs) = theirs {
+            self.fits(ours, theirs)?;
         }
         // A gateway that may read and not write would find out with its first customer.
-        self.ask_time(clock).await.map_err(|error| self.explained(error.into()))?;
+        self.ask_time(clock).await.map_err(|error| self.explained(error))?;
+        if theirs.is_none() {
+            self.may_be_taken(store, ours).await?;
+            self.mark(ours).await?;
+        }
         Ok(())
     }
 
@@ -69,7 +70,8 @@ impl Attachments {
     /// A place without a marker is taken if nothing lies there, or if it is the folder of an older version of this gateway.
     async fn may_be_taken(&self, store: &dyn Store, ours: Uuid) -> anyhow::Result<()> {
         let (mut names, mut files) = (Vec::new(), self.list());
-        while let Some(file) = files.try_next().await.map_err(|error| self.explained(error.into()))? {
+        let listing = || format!("{} can be written and not listed: listing it must be allowed as well", self.name());
+        while let Some(file) = files.try_next().await.with_context(listing)? {
             names.extend(file.sha256);
             if names.len() == LOOK_AT {
                 break;
@@ -115,7 +117,10 @@ impl Attachments {
             (Kind::Bucket { .. }, super::AttachmentError::Store(Error::NotFound { .. })) => {
                 format!("there is no such bucket: make {name}, or correct [attachments] url and endpoint")
             }
-            (Kind::Bucket { .. }, super::AttachmentError::Store(Error::PermissionDenied { .. } | Error::Unauthenticated { .. })) => {
+            (
+                Kind::Bucket { .. },
+                super::AttachmentError::Store(Error::PermissionDenied { .. } | Error::Unauthenticated { .. }),
+            ) => {
                 format!(
                     "{name} does not let us in: check access_key, secret_key and region in [attachments]; the key's owner must be \
                      allowed to get, put, delete and list its objects"

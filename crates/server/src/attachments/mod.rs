@@ -12,6 +12,7 @@ mod sweep;
 mod tests;
 mod upload;
 
+use std::collections::BTreeMap;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -156,6 +157,15 @@ impl Attachments {
     /// A file's size; `None` if there is none of that name.
     pub async fn size(&self, sha256: &str) -> Result<Option<u64>, AttachmentError> {
         Ok(self.find(sha256).await?.map(|object| object.size))
+    }
+
+    /// Every file there is by its name, with its size.
+    pub async fn sizes(&self) -> Result<BTreeMap<String, u64>, AttachmentError> {
+        let (mut sizes, mut files) = (BTreeMap::new(), self.list());
+        while let Some(file) = files.try_next().await? {
+            sizes.extend(file.sha256.map(|sha256| (sha256, file.meta.size)));
+        }
+        Ok(sizes)
     }
 
     /// Where a file lies on a disk of this machine; `None`: it is not there, or lies elsewhere.

@@ -121,7 +121,10 @@ async fn a_folder_belongs_to_one_installation() {
     one.claimed().await;
     let refused = store.claim(&two.store, &two.clock).await.unwrap_err().to_string();
     let theirs = one.store.installation().await.unwrap().to_string();
-    assert!(refused.contains("another installation") && refused.contains(&theirs) && refused.contains("[attachments]"), "{refused}");
+    assert!(
+        refused.contains("another installation") && refused.contains(&theirs) && refused.contains("[attachments]"),
+        "{refused}"
+    );
     let refused = store.sweep(&two.store, &two.clock).await.unwrap_err().to_string();
     assert!(refused.contains("another installation"), "{refused}");
 

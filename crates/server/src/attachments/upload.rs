@@ -56,7 +56,8 @@ impl Attachments {
             }
             Kind::Bucket { spool, .. } => {
                 let spool = spool.clone();
-                let file = tokio::task::spawn_blocking(move || tempfile::tempfile_in(spool)).await.map_err(std::io::Error::other)??;
+                let file =
+                    tokio::task::spawn_blocking(move || tempfile::tempfile_in(spool)).await.map_err(std::io::Error::other)??;
                 Way::Spool(File::from_std(file))
             }
         };

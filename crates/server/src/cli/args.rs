@@ -119,6 +119,10 @@ pub enum Command {
     Send(Send),
     /// Everything on one screen.
     Status,
+    /// Copy everything the gateway keeps into a folder, also while it runs.
+    Backup(Backup),
+    /// Put a backup back, while the gateway is stopped.
+    Restore(Restore),
     /// Print every key of the configuration with what it means.
     Reference,
     /// Print completions for your shell.
@@ -451,6 +455,35 @@ pub struct Send {
     /// Not a test: a lead like any other.
     #[arg(long)]
     pub real: bool,
+}
+
+/// `backup`
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "The backup is one folder: the database as of one moment, the attachments it names, the tokens, and a manifest.\n\
+    It appears whole or not at all. The configuration is not in it.\n\n\
+    Example, for every night:\n  leadgate backup --to /var/backups/leadgate"
+)]
+pub struct Backup {
+    /// A new folder; or one that is there, then a folder named by the time is made in it.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+}
+
+/// `restore`
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "The backup is checked before anything is touched. What it does not hold (leads that came after it was made) is\n\
+    gone from the gateway; what follows from deliveries of before is not told to others a second time.\n\n\
+    Example:\n  leadgate restore --from /var/backups/leadgate/leadgate-20261121T030000Z"
+)]
+pub struct Restore {
+    /// The folder that `leadgate backup` made.
+    #[arg(long, value_name = "FOLDER")]
+    pub from: PathBuf,
+    /// Move what is there into a folder beside it, instead of refusing.
+    #[arg(long)]
+    pub set_existing_aside: bool,
 }
 
 fn stage(text: &str) -> Result<Stage, String> {

@@ -2,6 +2,7 @@
 
 mod api;
 pub mod args;
+mod backup;
 mod deliveries;
 mod gate;
 mod init;
@@ -98,6 +99,8 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Token(command) => tokens::command(&gate, command).await,
         Command::Send(command) => send::command(gate, command).await,
         Command::Status => status::command(&gate).await,
+        Command::Backup(command) => backup::backup(&gate, &command).await,
+        Command::Restore(command) => backup::restore(&gate, &command).await,
         Command::Serve
         | Command::Check
         | Command::Init(_)

@@ -73,7 +73,10 @@ pub(super) fn attachments(mut section: Section<'_>, resolver: &Resolver, base: &
         Some(Place::Bucket { bucket, prefix }) => {
             for (key, value) in [("access_key", &keys.0), ("secret_key", &keys.1)] {
                 if value.is_none() {
-                    section.problem(key, "a bucket needs both keys of somebody who may read, write and list it: access_key and secret_key");
+                    section.problem(
+                        key,
+                        "a bucket needs both keys of somebody who may read, write and list it: access_key and secret_key",
+                    );
                 }
             }
             match (keys.0.flatten(), keys.1.flatten()) {
@@ -115,7 +118,9 @@ fn place(url: &str, base: &Path, data_dir: &Path) -> Result<Place, String> {
         }
         let prefix = prefix.trim_matches('/');
         if prefix.split('/').any(|part| part == "." || part == "..") || prefix.contains("//") || prefix.contains(['?', '#']) {
-            return Err(format!("{prefix:?} is no prefix: write plain names with a slash between them, as in \"s3://bucket/leads\""));
+            return Err(format!(
+                "{prefix:?} is no prefix: write plain names with a slash between them, as in \"s3://bucket/leads\""
+            ));
         }
         return Ok(Place::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() });
     }

@@ -47,7 +47,20 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     root.finish();
     let problems = report.into_problems();
     if problems.is_empty() {
-        Ok(Config { files, folder: base, company, server, database, data_dir, attachments, leads, log, managers, sources, assumed })
+        Ok(Config {
+            files,
+            folder: base,
+            company,
+            server,
+            database,
+            data_dir,
+            attachments,
+            leads,
+            log,
+            managers,
+            sources,
+            assumed,
+        })
     } else {
         Err(Problems(problems))
     }
