@@ -10,19 +10,23 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const ARROWS: &[(&str, &[&str])] = &[
     ("leadgate-core", &[]),
     ("leadgate-wire", &["leadgate-core"]),
+    ("leadgate-store-postgres", &["leadgate-core"]),
     ("leadgate-store-sqlite", &["leadgate-core"]),
     ("leadgate-web-forms", &["leadgate-core", "leadgate-wire"]),
-    ("leadgate", &["leadgate-core", "leadgate-wire", "leadgate-store-sqlite", "leadgate-web-forms"]),
-    ("leadgate-tests", &["leadgate-core", "leadgate-wire", "leadgate-store-sqlite", "leadgate-web-forms", "leadgate"]),
+    ("leadgate", &["leadgate-core", "leadgate-wire", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-web-forms"]),
+    (
+        "leadgate-tests",
+        &["leadgate-core", "leadgate-wire", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-web-forms", "leadgate"],
+    ),
 ];
 
 /// Foreign crates only some may use; tests may use more.
 const ONLY: &[(&str, &[&str])] = &[
-    ("sqlx", &["leadgate-store-sqlite"]),
+    ("sqlx", &["leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-tests"]),
     ("axum", &["leadgate", "leadgate-tests"]),
     ("hyper", &["leadgate", "leadgate-tests"]),
     ("reqwest", &["leadgate-wire", "leadgate-tests"]),
-    ("tokio", &["leadgate", "leadgate-store-sqlite", "leadgate-tests"]),
+    ("tokio", &["leadgate", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-tests"]),
     ("rlibphonenumber", &["leadgate-core"]),
     ("phonenumber", &["leadgate-core"]),
 ];
@@ -95,7 +99,15 @@ fn the_domain_is_pure() {
 #[test]
 fn versions_stand_in_one_table() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    for member in ["crates/core", "crates/wire", "crates/store-sqlite", "crates/server", "connectors/web-forms", "tests"] {
+    for member in [
+        "crates/core",
+        "crates/wire",
+        "crates/store-postgres",
+        "crates/store-sqlite",
+        "crates/server",
+        "connectors/web-forms",
+        "tests",
+    ] {
         let text = std::fs::read_to_string(format!("{root}/{member}/Cargo.toml")).expect("a member's manifest");
         let manifest: toml::Table = toml::from_str(&text).expect("a manifest is TOML");
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {

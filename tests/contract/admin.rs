@@ -2,7 +2,7 @@
 
 use leadgate_core::change::{ChangeError, Close, LeadChange, Stage};
 use leadgate_core::ids::{LeadId, ManagerId, SourceId};
-use leadgate_core::ports::{NewToken, Refusals, Store as _, Sweep};
+use leadgate_core::ports::{NewToken, Refusals, Sweep};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::submission::FileRef;
 use leadgate_core::views::Scope;

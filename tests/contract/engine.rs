@@ -6,14 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use leadgate_core::change::{Close, LeadChange, Stage};
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::{Store as _, StoreError};
+use leadgate_core::ports::StoreError;
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Outcome;
 use leadgate_core::submission::{Batch, Cursor, CursorMove, Purpose};
 use leadgate_core::views::{ContactFilter, LeadFilter, PageAt, SubmissionFilter};
 use leadgate_store_sqlite::{OpenError, Options, SqliteStore};
 
-use crate::support::{Db, Post, act, days, minutes, page, post, start};
+use crate::support::{Db, Place, Post, act, days, minutes, page, post, start};
 
 /// A batch in which one thing leads to another.
 fn tangled() -> Vec<Post> {
@@ -205,8 +205,10 @@ pub(crate) async fn reopened_as_it_was(db: Db) {
     let first = db.expect(Outcome::Created, post(minutes(0)).phone("+7 916 123-45-67")).await;
     let before = db.dump().await;
     let installation = db.store.installation().await.unwrap();
-    let locked = SqliteStore::open(&db.path, Options::default()).await;
-    assert!(matches!(locked, Err(OpenError::Locked(_))), "one gateway a database");
+    if let Place::Sqlite(path, _) = &db.place {
+        let locked = SqliteStore::open(path, Options::default()).await;
+        assert!(matches!(locked, Err(OpenError::Locked(_))), "one gateway a file");
+    }
     // Dropped, not closed.
     let db = db.again().await;
     assert_eq!(db.dump().await, before);
@@ -240,10 +242,12 @@ pub(crate) async fn readers_do_not_wait(db: Db) {
 }
 
 pub(crate) async fn read_only_reads(db: Db) {
-    let missing = SqliteStore::open_read_only(&db.path.with_extension("none")).await;
-    assert!(matches!(missing, Err(OpenError::Missing(_))));
+    if let Place::Sqlite(path, _) = &db.place {
+        let missing = SqliteStore::open_read_only(&path.with_extension("none")).await;
+        assert!(matches!(missing, Err(OpenError::Missing(_))));
+    }
     let receipt = db.expect(Outcome::Created, post(minutes(0)).phone("+7 916 123-45-67")).await;
-    let reader = SqliteStore::open_read_only(&db.path).await.unwrap();
+    let reader = db.reader().await;
     assert!(reader.lead(receipt.lead.unwrap()).await.unwrap().is_some());
     db.expect(Outcome::Created, post(minutes(1)).phone("+7 916 123-45-68")).await;
     assert_eq!(reader.totals().await.unwrap().leads, 2, "it sees what is written meanwhile");
@@ -252,7 +256,7 @@ pub(crate) async fn read_only_reads(db: Db) {
     assert!(matches!(refused, Err(StoreError::Unavailable(why)) if why.to_string().contains("opened for reading")));
     reader.close().await;
     db.store.close().await;
-    let reader = SqliteStore::open_read_only(&db.path).await.unwrap();
+    let reader = db.reader().await;
     assert_eq!(reader.totals().await.unwrap().leads, 2, "also when nobody serves");
 }
 

@@ -1,7 +1,6 @@
 //! What becomes of deliveries.
 
 use leadgate_core::change::{Close, LeadChange, Stage};
-use leadgate_core::ports::Store as _;
 use leadgate_core::receipt::{IdentityState, Outcome, Reason};
 use leadgate_core::submission::{ActivityKind, Purpose};
 use leadgate_core::views::{LeadFilter, SubmissionFilter};

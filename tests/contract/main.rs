@@ -3,12 +3,14 @@
 
 mod admin;
 mod engine;
+mod gateways;
 mod intake;
 mod moves;
 mod people;
+mod schema;
 mod support;
 
-/// A module per case and a test per backend.
+/// A module per case and a test per backend: both, always.
 macro_rules! contract {
     ($($suite:ident { $($case:ident),+ $(,)? })+) => {$(
         mod $suite {
@@ -16,6 +18,16 @@ macro_rules! contract {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn sqlite() {
                     crate::$suite::$case(crate::support::Db::fresh(crate::support::Backend::Sqlite).await).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn postgres() {
+                    crate::$suite::$case(crate::support::Db::fresh(crate::support::Backend::Postgres).await).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn pgbouncer() {
+                    crate::$suite::$case(crate::support::Db::fresh(crate::support::Backend::PgBouncer).await).await;
                 }
             })+
         }

@@ -2,7 +2,6 @@
 
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, MoveId};
-use leadgate_core::ports::Store as _;
 use leadgate_core::receipt::{IdentityState, Outcome};
 
 use crate::support::{Db, Dump, act, days, minutes, post, start};

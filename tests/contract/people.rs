@@ -1,7 +1,6 @@
 //! Who it is, where the database has to know.
 
 use leadgate_core::change::{ChangeError, Close, LeadChange, Stage};
-use leadgate_core::ports::Store as _;
 use leadgate_core::receipt::{IdentityState, Outcome, Reason, Receipt};
 use leadgate_core::rules::KnownContact;
 use leadgate_core::views::{ContactFilter, IdentityView};

@@ -15,50 +15,97 @@ use leadgate_core::submission::{
     Batch, Codec, ContentHash, Draft, Field, Hold, Key, Purpose, Raw, Reference, Signal, Submission, Typed,
 };
 use leadgate_core::views::{ContactDetail, LeadDetail, PageAt};
-use leadgate_store_sqlite::{OpenError, Options, SqliteStore};
+use leadgate_store_postgres::PostgresStore;
+use leadgate_store_sqlite::{Options, SqliteStore};
+use leadgate_tests::postgres::Database;
 use uuid::Uuid;
 
 /// Which database.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     Sqlite,
+    Postgres,
+    /// PostgreSQL behind a pooler that deals out its connections by transaction.
+    PgBouncer,
+}
+
+/// Where the rows are.
+#[derive(Clone)]
+pub(crate) enum Place {
+    /// In a file.
+    Sqlite(PathBuf, #[expect(dead_code, reason = "it lives as long as the file")] Arc<tempfile::TempDir>),
+    /// In a database of a server.
+    Postgres(Arc<Database>),
+}
+
+/// A store of either kind.
+#[derive(Clone)]
+enum Dumping {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
 }
 
 /// A store with a database of its own.
 pub(crate) struct Db {
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) rules: Arc<Rules>,
-    pub(crate) path: PathBuf,
-    folder: Arc<tempfile::TempDir>,
+    pub(crate) backend: Backend,
+    pub(crate) place: Place,
+    dumping: Dumping,
 }
 
 pub(crate) type Dump = BTreeMap<String, Vec<String>>;
 
 impl Db {
     pub(crate) async fn fresh(backend: Backend) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let path = folder.path().join("data/leads.db");
-        let Backend::Sqlite = backend;
-        let store = Arc::new(SqliteStore::open(&path, Options::default()).await.unwrap());
-        Self { store, rules: Arc::new(Rules::default()), path, folder }
+        let place = match backend {
+            Backend::Sqlite => {
+                let folder = Arc::new(tempfile::tempdir().unwrap());
+                Place::Sqlite(folder.path().join("data/leads.db"), folder)
+            }
+            Backend::Postgres | Backend::PgBouncer => {
+                Place::Postgres(Database::fresh(backend == Backend::PgBouncer).await.unwrap())
+            }
+        };
+        Self::open(backend, place, Arc::new(Rules::default())).await
+    }
+
+    async fn open(backend: Backend, place: Place, rules: Arc<Rules>) -> Self {
+        let dumping = match &place {
+            Place::Sqlite(path, _) => loop {
+                match SqliteStore::open(path, Options::default()).await {
+                    Ok(store) => break Dumping::Sqlite(Arc::new(store)),
+                    // The old writer's task is on its last rows.
+                    Err(leadgate_store_sqlite::OpenError::Locked(_)) => tokio::task::yield_now().await,
+                    Err(error) => panic!("{error:?}"),
+                }
+            },
+            Place::Postgres(database) => Dumping::Postgres(Arc::new(database.open().await.unwrap())),
+        };
+        let store: Arc<dyn Store> = match &dumping {
+            Dumping::Sqlite(store) => Arc::clone(store) as _,
+            Dumping::Postgres(store) => Arc::clone(store) as _,
+        };
+        Self { store, rules, backend, place, dumping }
     }
 
     /// Another database of the same kind, with the same rules.
     pub(crate) async fn another(&self) -> Self {
-        Self { rules: Arc::clone(&self.rules), ..Self::fresh(Backend::Sqlite).await }
+        Self { rules: Arc::clone(&self.rules), ..Self::fresh(self.backend).await }
     }
 
     /// The same database, after whatever happened to the gateway that served it.
     pub(crate) async fn again(self) -> Self {
-        let Self { store, rules, path, folder } = self;
-        drop(store);
-        loop {
-            match SqliteStore::open(&path, Options::default()).await {
-                Ok(store) => return Self { store: Arc::new(store), rules, path, folder },
-                // The old writer's task is on its last rows.
-                Err(OpenError::Locked(_)) => tokio::task::yield_now().await,
-                Err(error) => panic!("{error:?}"),
-            }
+        let Self { store, rules, backend, place, dumping } = self;
+        drop((store, dumping));
+        Self::open(backend, place, rules).await
+    }
+
+    /// The same database, opened for reading only.
+    pub(crate) async fn reader(&self) -> Arc<dyn Store> {
+        match &self.place {
+            Place::Sqlite(path, _) => Arc::new(SqliteStore::open_read_only(path).await.unwrap()),
+            Place::Postgres(database) => Arc::new(PostgresStore::open_read_only(&database.url).await.unwrap()),
         }
     }
 
@@ -105,7 +152,10 @@ impl Db {
     }
 
     pub(crate) async fn dump(&self) -> Dump {
-        let mut dump = self.store.dump().await.unwrap();
+        let mut dump = match &self.dumping {
+            Dumping::Sqlite(store) => store.dump().await.unwrap(),
+            Dumping::Postgres(store) => store.dump().await.unwrap(),
+        };
         dump.remove("installation");
         dump
     }

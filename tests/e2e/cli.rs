@@ -156,7 +156,7 @@ async fn everything_wrong_with_a_configuration_is_told_at_once() -> anyhow::Resu
     std::fs::write(
         &config,
         "[company]\ncountry = \"XX\"\ntime_zone = \"Moscow\"\nlanguage = \"fr\"\nphones = [\"12\"]\n[server]\nlisten = \"nowhere\"\nlisen = 1\n\
-         public_url = \"ftp://x\"\n[database]\nurl = \"postgres://x\"\n[leads]\nopen_for = \"long\"\n\
+         public_url = \"ftp://x\"\n[database]\nurl = \"mysql://x\"\n[leads]\nopen_for = \"long\"\n\
          [sources.site]\nkind = \"html_form\"\ntoken = \"short\"\nmin_fill_ms = \"x\"\nallow_next = [\"*\"]\ncolour = 1\n[sources.shop]\nkind = \"tilde\"\n",
     )?;
     let keys = [

@@ -12,4 +12,5 @@ mod forms;
 mod people;
 mod proxy;
 mod samples;
+mod several;
 mod tilda;

@@ -42,6 +42,8 @@ pub struct Setup {
     pub company: String,
     /// Keys of `[server]` beside the data folder.
     pub server: String,
+    /// The URL of the database.
+    pub database: String,
 }
 
 impl Default for Setup {
@@ -50,6 +52,7 @@ impl Default for Setup {
             more: String::new(),
             company: String::new(),
             server: String::new(),
+            database: "sqlite:data/leadgate.db".to_owned(),
             site: "allow_origins = [\"*\"]\nrequire_origin = false\nmin_fill_ms = 0\nper_minute = 1000000".to_owned(),
         }
     }
@@ -61,9 +64,9 @@ impl Setup {
         format!(
             "[company]\nname = \"Test\"\ncountry = \"RU\"\ntime_zone = \"Europe/Moscow\"\nlanguage = \"en\"\n{}\n\
              [server]\ndata_dir = \"data\"\n{}\n\
-             [database]\nurl = \"sqlite:data/leadgate.db\"\n[log]\nlevel = \"warn\"\n{}\n\
+             [database]\nurl = \"{}\"\n[log]\nlevel = \"warn\"\n{}\n\
              [sources.site]\nkind = \"html_form\"\ntoken = \"{TOKEN}\"\n{}\n",
-            self.company, self.server, self.more, self.site
+            self.company, self.server, self.database, self.more, self.site
         )
     }
 }

@@ -4,4 +4,5 @@ pub mod client;
 pub mod gateway;
 pub mod load;
 pub mod people;
+pub mod postgres;
 pub mod s3;

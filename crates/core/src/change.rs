@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ManagerId;
+use crate::plan::event;
 
 /// Where a lead stands. `Converted` and `Junk` are final: only reopening leads out of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -163,6 +164,77 @@ impl LeadState {
     fn must_be_open(&self) -> Result<(), ChangeError> {
         if self.stage.is_open() { Ok(()) } else { Err(ChangeError::Closed(self.stage)) }
     }
+}
+
+/// What a list of changes comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The lead after them.
+    pub state: LeadState,
+    /// Whether it takes its contact's activities.
+    pub takes: bool,
+    /// Whether it was opened again.
+    pub reopened: bool,
+    /// The manager who took it.
+    pub taken_by: Option<String>,
+    /// What changed: the field, from what, to what.
+    pub history: Vec<(&'static str, Option<String>, Option<String>)>,
+    /// Notes to write.
+    pub notes: Vec<String>,
+    /// The name of the event that tells of it.
+    pub event: &'static str,
+}
+
+/// Decides a list of changes: all of them, or why one of them cannot be made. `takes`: whether the lead takes its contact's
+/// activities now.
+pub fn decide(
+    state: &LeadState,
+    takes: bool,
+    has_contact: bool,
+    changes: &[LeadChange],
+    at: Timestamp,
+) -> Result<Decided, ChangeError> {
+    let mut decided = Decided {
+        state: state.clone(),
+        takes,
+        reopened: false,
+        taken_by: None,
+        history: Vec::new(),
+        notes: Vec::new(),
+        event: event::LEAD_UPDATED,
+    };
+    for change in changes {
+        let next = decided.state.after(change, at)?;
+        let field = match change {
+            LeadChange::Close(_) => {
+                (decided.takes, decided.reopened, decided.event) = (false, false, event::LEAD_CLOSED);
+                "closed"
+            }
+            LeadChange::Reopen => {
+                (decided.takes, decided.reopened, decided.event) = (has_contact, true, event::LEAD_REOPENED);
+                "reopened"
+            }
+            LeadChange::Take(manager) => {
+                decided.taken_by = Some(manager.0.clone());
+                "stage"
+            }
+            LeadChange::Note(text) => {
+                decided.notes.push(text.clone());
+                "stage"
+            }
+            LeadChange::Stage(_) | LeadChange::Responsible(_) => "stage",
+        };
+        let before = &decided.state;
+        if before.stage != next.stage {
+            decided.history.push((field, Some(before.stage.to_string()), Some(next.stage.to_string())));
+        }
+        if before.responsible != next.responsible {
+            let name = |manager: &Option<ManagerId>| manager.as_ref().map(ToString::to_string);
+            decided.history.push(("responsible", name(&before.responsible), name(&next.responsible)));
+        }
+        decided.state = next;
+    }
+    Ok(decided)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod change;
 pub mod email;
 pub mod ids;
 pub mod name;
+pub mod page;
 pub mod phone;
 pub mod plan;
 pub mod ports;

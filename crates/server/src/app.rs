@@ -6,7 +6,6 @@ mod gateway;
 mod live;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -15,7 +14,6 @@ use anyhow::Context as _;
 use leadgate_core::ports::{NewToken, Store};
 use leadgate_core::secret::Secret;
 use leadgate_core::views::Scope;
-use leadgate_store_sqlite::{Options, SqliteStore};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SetOnce};
@@ -27,19 +25,33 @@ pub use live::{AddressLimit, Live, LiveSource, Pace, compare_with_nothing};
 
 use crate::attachments::Attachments;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::http::api::TokenCache;
 use crate::http::{self, Limits};
 use crate::intake::{self, Committer, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
 use crate::shutdown::Shutdown;
-use crate::{housekeeping, secrets};
+use crate::{housekeeping, secrets, stores};
 
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
 
 /// The name of the token of this machine's own commands.
 pub const LOCAL_TOKEN: &str = "local";
+
+/// Whether a token is one of a machine's own commands. Gateways that share a database have one each, see [`local_name`].
+pub fn is_local(name: &str) -> bool {
+    let machine = name.strip_prefix(LOCAL_TOKEN).and_then(|rest| rest.strip_prefix('-'));
+    name == LOCAL_TOKEN || machine.is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// What this machine's token is called: in a database for several gateways none may take another's away.
+fn local_name(database: &Database, hash: &[u8; 32]) -> String {
+    match database {
+        Database::Sqlite(_) => LOCAL_TOKEN.to_owned(),
+        Database::Postgres(_) => format!("{LOCAL_TOKEN}-{}", leadgate_core::submission::hex(&hash[..4])),
+    }
+}
 
 /// After a hard stop, or after the drain, what waits for its commit gets this long.
 const LAST_COMMITS: Duration = Duration::from_secs(5);
@@ -52,7 +64,7 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     note: Option<String>,
     api_token: Secret,
-    database: PathBuf,
+    database: Database,
     limits: Limits,
     drain: Duration,
 }
@@ -74,7 +86,7 @@ impl App {
         let api_token = secrets::api_token(&config.data_dir)?;
         let attachments = Attachments::open(&config.attachments, &config.data_dir)?;
         let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
-        let (drain, data_dir, database) = (config.server.drain, config.data_dir.clone(), config.database.path.clone());
+        let (drain, data_dir, database) = (config.server.drain, config.data_dir.clone(), config.database.clone());
         let live = Live::new(config)?;
         let rules = RulesCell::new(Arc::clone(&live.rules));
         let store: StoreCell = Arc::new(SetOnce::new());
@@ -216,13 +228,20 @@ async fn serve(
 }
 
 /// Opens the database and makes sure this machine's own commands are let in.
-async fn open(database: &std::path::Path, gateway: &Gateway, api_token: &Secret) -> anyhow::Result<Arc<dyn Store>> {
-    let database = database.to_path_buf();
+async fn open(database: &Database, gateway: &Gateway, api_token: &Secret) -> anyhow::Result<Arc<dyn Store>> {
+    let hash: [u8; 32] = Sha256::digest(api_token.expose().as_bytes()).into();
+    let (name, database) = (local_name(database, &hash), database.clone());
+    if matches!(database, Database::Postgres(_)) && !gateway.attachments.is_elsewhere() {
+        tracing::warn!(
+            "attachments are kept on this machine alone: should further gateways use this database, give them all one place, \
+             [attachments] url"
+        );
+    }
     // On a thread of its own: migrations of a large database would hold up the requests that wait for them.
     let runtime = tokio::runtime::Handle::current();
-    let opening = tokio::task::spawn_blocking(move || runtime.block_on(SqliteStore::open(&database, Options::default())));
-    let store: Arc<dyn Store> = Arc::new(opening.await.context("opening the database panicked")??);
-    if let Err(error) = ready_to_serve(&*store, gateway, api_token).await {
+    let opening = tokio::task::spawn_blocking(move || runtime.block_on(stores::open(&database)));
+    let store = opening.await.context("opening the database panicked")??;
+    if let Err(error) = ready_to_serve(&*store, gateway, &name, hash).await {
         store.close().await;
         return Err(error);
     }
@@ -230,14 +249,13 @@ async fn open(database: &std::path::Path, gateway: &Gateway, api_token: &Secret)
 }
 
 /// What must hold before the first lead is taken: the attachments are ours, and this machine's own commands are let in.
-async fn ready_to_serve(store: &dyn Store, gateway: &Gateway, api_token: &Secret) -> anyhow::Result<()> {
+async fn ready_to_serve(store: &dyn Store, gateway: &Gateway, name: &str, hash: [u8; 32]) -> anyhow::Result<()> {
     gateway.attachments.claim(store, &gateway.clock).await?;
-    let hash: [u8; 32] = Sha256::digest(api_token.expose().as_bytes()).into();
     if store.token(hash).await?.is_none() {
         let now = gateway.clock.now();
         // The file was deleted or restored: the token of before is no longer good.
-        store.revoke_token(LOCAL_TOKEN, now).await?;
-        let token = NewToken { name: LOCAL_TOKEN.to_owned(), hash, scopes: vec![Scope::Admin], sources: None };
+        store.revoke_token(name, now).await?;
+        let token = NewToken { name: name.to_owned(), hash, scopes: vec![Scope::Admin], sources: None };
         if !store.add_token(token, now).await? {
             tracing::warn!("the key in the data folder could not be registered: this machine's own commands will not be let in");
         }

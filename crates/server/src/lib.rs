@@ -16,3 +16,4 @@ pub mod print;
 pub mod secrets;
 pub mod shutdown;
 pub mod sources;
+pub mod stores;

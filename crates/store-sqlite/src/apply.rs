@@ -4,6 +4,7 @@
 //! longer takes before another does.
 
 use leadgate_core::ids::SubmissionId;
+use leadgate_core::plan::rows::{ContactRow, Gathered, IdentityRow, ReviewRow, SubmissionRow, Waiting};
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::IdentityState;
 use leadgate_core::submission::ContentHash;
@@ -13,7 +14,6 @@ use sqlx::SqliteConnection;
 use crate::apply_leads;
 use crate::bulk::{Insert, Values};
 use crate::error::{store, to_json};
-use crate::gather::{ContactRow, Gathered, IdentityRow, ReviewRow, SubmissionRow, Waiting};
 use crate::sequence::draw;
 use crate::sources;
 use crate::sweep;

@@ -1,6 +1,7 @@
 //! The part of a batch's writing that concerns leads and activities.
 
 use jiff::Timestamp;
+use leadgate_core::plan::rows::{ActivityRow, Gathered, LeadRow};
 use leadgate_core::ports::StoreError;
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -8,7 +9,6 @@ use sqlx::SqliteConnection;
 use crate::apply::over;
 use crate::bulk::{Insert, Values};
 use crate::error::to_json;
-use crate::gather::{ActivityRow, Gathered, LeadRow};
 
 pub(crate) async fn write(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
     release(conn, rows).await?;

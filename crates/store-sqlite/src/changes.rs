@@ -1,8 +1,8 @@
 //! What people do to leads and contacts. Everything is decided before anything is written.
 
-use leadgate_core::change::{ChangeError, LeadChange, LeadState, Stage};
+use leadgate_core::change::{self, ChangeError, Decided, LeadChange, LeadState, Stage};
 use leadgate_core::ids::{ContactId, LeadId, ManagerId};
-use leadgate_core::plan::event;
+use leadgate_core::plan::{Told, event};
 use leadgate_core::ports::{Act, StoreError};
 use leadgate_core::prepare::Content;
 use leadgate_core::submission::ActivityKind;
@@ -23,17 +23,6 @@ struct Standing {
     takes: bool,
 }
 
-/// What a list of changes comes to.
-struct Outcome {
-    state: LeadState,
-    takes: bool,
-    reopened: bool,
-    taken_by: Option<String>,
-    history: Vec<(&'static str, Option<String>, Option<String>)>,
-    notes: Vec<String>,
-    event: &'static str,
-}
-
 /// A person's changes of a lead, in one transaction.
 pub(crate) async fn lead(
     writing: &mut Writing,
@@ -47,7 +36,7 @@ pub(crate) async fn lead(
         let words = format!("the lead changed meanwhile (version {} now)", standing.version);
         return Ok(Err(ChangeError::NotPossible(words)));
     }
-    let outcome = match decide(&standing, changes, act) {
+    let outcome = match change::decide(&standing.state, standing.takes, standing.contact.is_some(), changes, act.at) {
         Ok(outcome) => outcome,
         Err(error) => return Ok(Err(error)),
     };
@@ -82,57 +71,13 @@ async fn standing(conn: &mut SqliteConnection, id: LeadId) -> Result<Option<Stan
     }))
 }
 
-fn decide(standing: &Standing, changes: &[LeadChange], act: &Act) -> Result<Outcome, ChangeError> {
-    let mut outcome = Outcome {
-        state: standing.state.clone(),
-        takes: standing.takes,
-        reopened: false,
-        taken_by: None,
-        history: Vec::new(),
-        notes: Vec::new(),
-        event: event::LEAD_UPDATED,
-    };
-    for change in changes {
-        let next = outcome.state.after(change, act.at)?;
-        let field = match change {
-            LeadChange::Close(_) => {
-                (outcome.takes, outcome.reopened, outcome.event) = (false, false, event::LEAD_CLOSED);
-                "closed"
-            }
-            LeadChange::Reopen => {
-                (outcome.takes, outcome.reopened, outcome.event) = (standing.contact.is_some(), true, event::LEAD_REOPENED);
-                "reopened"
-            }
-            LeadChange::Take(manager) => {
-                outcome.taken_by = Some(manager.0.clone());
-                "stage"
-            }
-            LeadChange::Note(text) => {
-                outcome.notes.push(text.clone());
-                "stage"
-            }
-            LeadChange::Stage(_) | LeadChange::Responsible(_) => "stage",
-        };
-        let before = &outcome.state;
-        if before.stage != next.stage {
-            outcome.history.push((field, Some(before.stage.to_string()), Some(next.stage.to_string())));
-        }
-        if before.responsible != next.responsible {
-            let name = |manager: &Option<ManagerId>| manager.as_ref().map(ToString::to_string);
-            outcome.history.push(("responsible", name(&before.responsible), name(&next.responsible)));
-        }
-        outcome.state = next;
-    }
-    Ok(outcome)
-}
-
 async fn other_open(conn: &mut SqliteConnection, standing: &Standing, id: LeadId) -> Result<Option<LeadId>, StoreError> {
     let sql = "SELECT id FROM lead WHERE contact = ?1 AND takes = 1 AND id <> ?2";
     let other = sqlx::query_scalar(sql).bind(standing.contact).bind(id.0).fetch_optional(conn).await.map_err(store)?;
     Ok(other.map(LeadId))
 }
 
-async fn write(writing: &mut Writing, id: LeadId, standing: &Standing, outcome: &Outcome, act: &Act) -> Result<(), StoreError> {
+async fn write(writing: &mut Writing, id: LeadId, standing: &Standing, outcome: &Decided, act: &Act) -> Result<(), StoreError> {
     let at = act.at.as_microsecond();
     // Opened again, it takes what comes, however long nothing came: so it was touched now.
     sqlx::query(
@@ -165,7 +110,7 @@ async fn write(writing: &mut Writing, id: LeadId, standing: &Standing, outcome: 
     tell(&mut writing.conn, outcome.event, act, &Told { lead: Some(id.0), contact: standing.contact, activity: last_note }).await
 }
 
-async fn history(conn: &mut SqliteConnection, id: LeadId, outcome: &Outcome, act: &Act) -> Result<(), StoreError> {
+async fn history(conn: &mut SqliteConnection, id: LeadId, outcome: &Decided, act: &Act) -> Result<(), StoreError> {
     let sql = "INSERT INTO lead_history (lead, n, at, actor, field, old, new)
                SELECT ?1, (SELECT coalesce(max(n), 0) FROM lead_history WHERE lead = ?1) + 1 + v.key, ?2, ?3,
                       v.value ->> 0, v.value ->> 1, v.value ->> 2
@@ -199,17 +144,6 @@ async fn note(writing: &mut Writing, lead: LeadId, contact: Option<i64>, text: &
         .await
         .map_err(store)?;
     Ok(id)
-}
-
-/// What an event of a person's act is about.
-#[derive(serde::Serialize)]
-pub(crate) struct Told {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) lead: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) contact: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) activity: Option<i64>,
 }
 
 /// Tells an event.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, ReviewId};
+use leadgate_core::page;
+use leadgate_core::plan::KeptName;
 use leadgate_core::ports::StoreError;
 use leadgate_core::prepare::IdentityKind;
 use leadgate_core::receipt::{IdentityState, Reason};
@@ -11,10 +13,9 @@ use leadgate_core::views::{ContactDetail, ContactFilter, ContactSummary, Identit
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use crate::activities;
 use crate::error::{store, to_json};
-use crate::facts::KeptName;
 use crate::rows::Columns;
-use crate::{activities, page};
 
 /// The contacts that hold a value, in any state: two indexes, each holding one part. A value follows each.
 pub(crate) const HOLDERS_OF: &str = "SELECT contact FROM identity WHERE state = 'active' AND value = ";

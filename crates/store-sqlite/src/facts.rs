@@ -2,23 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jiff::civil::Date;
 use leadgate_core::change::Stage;
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SubmissionId};
 use leadgate_core::name::NameKey;
-use leadgate_core::plan::{ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, Lookup, Place};
+use leadgate_core::plan::{
+    ContactFact, Facts, Holder, Ids, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, Place, date_of, keep_newest,
+};
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::IdentityState;
 use leadgate_core::submission::ContentHash;
-use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::error::{corrupt, store, to_json};
 use crate::rows::Columns;
-
-/// Holders of a value that a plan sees, besides the active one.
-const MOST_HOLDERS: usize = 16;
 
 /// Where a submission stands today: its activity may have been detached, its lead may have got a contact.
 macro_rules! place_of_submission {
@@ -30,15 +27,6 @@ macro_rules! place_of_submission {
          LEFT JOIN activity a ON a.id = r.activity
          LEFT JOIN lead l ON l.id = iif(a.id IS NULL, r.lead, a.lead)"
     };
-}
-
-/// A name a contact goes by, as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KeptName {
-    /// As typed.
-    pub(crate) typed: String,
-    /// What is compared.
-    pub(crate) key: String,
 }
 
 /// Loads the facts of a batch.
@@ -231,23 +219,6 @@ async fn other_holders(
     Ok(())
 }
 
-/// The active holder, then the newest that were matched together, the newest claimants and the newest former ones.
-fn keep_newest(holders: &mut Vec<Holder>) {
-    holders.sort_by_key(|holder| std::cmp::Reverse((holder.first_seen, holder.contact)));
-    let mut left = [MOST_HOLDERS; 3];
-    holders.retain(|holder| {
-        let kind = match holder.state {
-            IdentityState::Active => return true,
-            IdentityState::Shared | IdentityState::Generic => 0,
-            IdentityState::Claimed => 1,
-            IdentityState::Historic => 2,
-        };
-        let keep = left[kind] > 0;
-        left[kind] = left[kind].saturating_sub(1);
-        keep
-    });
-}
-
 // ------------------------------------------------------------------------------------------------- contacts and leads
 
 /// The contacts that holders and places lead to, through every merge, with their open and their last other lead.
@@ -278,7 +249,7 @@ async fn contacts(conn: &mut SqliteConnection, facts: &mut Facts) -> Result<(), 
             names: names.iter().map(|name| NameKey::parse(&name.key)).filter(|key| !key.is_empty()).collect(),
             last_active: row.time("last_active")?,
             merged_into: row.get::<Option<i64>>("merged_into")?.map(ContactId),
-            claims_day: row.get::<Option<i64>>("claims_day")?.map(date_of).transpose()?,
+            claims_day: row.get::<Option<i64>>("claims_day")?.map(day).transpose()?,
             claims: row.count("claims")?,
             responsible: row.get("responsible")?,
             open: lead_fact(&row, ["open_id", "open_stage", "open_touched", "open_closed"])?,
@@ -287,6 +258,10 @@ async fn contacts(conn: &mut SqliteConnection, facts: &mut Facts) -> Result<(), 
         facts.contacts.insert(ContactId(row.int("id")?), fact);
     }
     Ok(())
+}
+
+fn day(day: i64) -> Result<jiff::civil::Date, StoreError> {
+    date_of(day).map_err(|error| corrupt("contact", error))
 }
 
 fn places(facts: &Facts) -> impl Iterator<Item = Place> {
@@ -320,19 +295,4 @@ async fn orphans(conn: &mut SqliteConnection, facts: &mut Facts) -> Result<(), S
         }
     }
     Ok(())
-}
-
-// ---------------------------------------------------------------------------------------------------------------- days
-
-/// A day as it is kept: days since 1970.
-pub(crate) fn day_of(date: Date) -> i64 {
-    let since = date.since((jiff::Unit::Day, EPOCH));
-    since.map_or(0, |span| i64::from(span.get_days()))
-}
-
-const EPOCH: Date = jiff::civil::date(1970, 1, 1);
-
-fn date_of(day: i64) -> Result<Date, StoreError> {
-    let span = jiff::Span::new().try_days(day).map_err(|error| corrupt("contact", error.to_string()))?;
-    EPOCH.checked_add(span).map_err(|error| corrupt("contact", error.to_string()))
 }

@@ -2,6 +2,7 @@
 
 use leadgate_core::change::Stage;
 use leadgate_core::ids::{ContactId, LeadId, SourceId};
+use leadgate_core::page;
 use leadgate_core::ports::StoreError;
 use leadgate_core::views::{HistoryEntry, LeadDetail, LeadFilter, LeadSummary, Page, PageAt};
 use sqlx::sqlite::SqliteRow;
@@ -9,7 +10,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::error::{store, to_json};
 use crate::rows::Columns;
-use crate::{activities, contacts, page};
+use crate::{activities, contacts};
 
 /// Sources that are looked through one by one, each in order; more are filtered.
 const MOST_ARMS: usize = 16;

@@ -1,8 +1,8 @@
 //! Leadgate's store on SQLite: the embedded default.
 //!
 //! One writer, a thread that owns one connection and a queue of jobs; a few readers that never wait for it. `record` is
-//! the one that must be fast: it loads what a batch touches (`facts`), lets the core decide, gathers the plans into
-//! rows (`gather`) and writes them set-based (`apply`). Everything else is small. No row type leaves this crate.
+//! the one that must be fast: it loads what a batch touches (`facts`), lets the core decide and gather the plans
+//! into rows, and writes those set-based (`apply`). Everything else is small. No row type leaves this crate.
 
 mod activities;
 mod apply;
@@ -15,11 +15,9 @@ mod contacts;
 mod dump;
 mod error;
 mod facts;
-mod gather;
 mod leads;
 mod moves;
 mod open;
-mod page;
 mod record;
 mod rows;
 mod sequence;

@@ -6,16 +6,14 @@ use std::borrow::Cow;
 use leadgate_core::change::ChangeError;
 use leadgate_core::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, SubmissionId};
 use leadgate_core::name;
-use leadgate_core::plan::event;
+use leadgate_core::plan::{KeptIdentity, KeptMove, KeptName, Told, event};
 use leadgate_core::ports::{Act, StoreError};
 use leadgate_core::prepare::Content;
 use leadgate_core::views::MoveView;
-use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
-use crate::changes::{Told, tell};
+use crate::changes::tell;
 use crate::error::{store, to_json};
-use crate::facts::KeptName;
 use crate::rows::Columns;
 use crate::sequence::draw;
 use crate::writer::Writing;
@@ -35,25 +33,6 @@ struct Moving {
     content: Content,
     /// Other activities where it stands.
     neighbours: i64,
-}
-
-/// The rows a detach takes away, as they were.
-#[derive(Serialize, Deserialize)]
-struct Before {
-    identities: Vec<KeptIdentity>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct KeptIdentity {
-    kind: String,
-    value: String,
-    state: String,
-    strength: String,
-    display: String,
-    first_seen: i64,
-    last_seen: i64,
-    sender: String,
-    activity: Option<i64>,
 }
 
 fn not_possible<T>(words: impl Into<String>) -> Result<T, ChangeError> {
@@ -84,7 +63,7 @@ pub(crate) async fn detach(
     new_lead(conn, lead, contact, &source, &moving, act).await?;
     move_identities(conn, moving.contact, contact, &moving).await?;
     place(conn, moving.id, Some(lead), Some(contact)).await?;
-    let before = Before { identities };
+    let before = KeptMove { identities };
     let sql = "INSERT INTO activity_move (id, activity, from_lead, from_contact, to_lead, to_contact, actor, at, before)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     sqlx::query(sql)
@@ -241,7 +220,7 @@ async fn place(conn: &mut SqliteConnection, activity: i64, lead: Option<i64>, co
 /// A recorded move.
 struct Moved {
     view: MoveView,
-    before: Before,
+    before: KeptMove,
     /// What came to the lead or the contact after the move.
     later: i64,
 }
@@ -319,7 +298,7 @@ async fn remove(conn: &mut SqliteConnection, lead: LeadId, contact: ContactId) -
 }
 
 /// Puts identities back as they were. If somebody else has become the active holder meanwhile, theirs stays.
-async fn restore(conn: &mut SqliteConnection, contact: i64, before: &Before) -> Result<(), StoreError> {
+async fn restore(conn: &mut SqliteConnection, contact: i64, before: &KeptMove) -> Result<(), StoreError> {
     let sql = "INSERT INTO identity (contact, kind, value, state, strength, display, first_seen, last_seen, sender, activity)
                SELECT ?1, v.value ->> 'kind', v.value ->> 'value',
                       iif(v.value ->> 'state' = 'active' AND EXISTS (

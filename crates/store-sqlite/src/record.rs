@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use leadgate_core::plan::rows::Gathered;
 use leadgate_core::plan::{self, Lookup, Plan};
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::Batch;
 
-use crate::gather::Gathered;
 use crate::writer::Writing;
 use crate::{apply, facts, sources};
 
@@ -20,7 +20,7 @@ pub(crate) async fn record(writing: &mut Writing, batch: Batch, rules: Arc<Rules
         let plans: Vec<Plan> = items.iter().map(|item| plan::plan(item, &mut facts, &rules)).collect();
         writing.sequence.drawn(facts.ids);
         {
-            let gathered = Gathered::of(items, &plans, &mut writing.sequence)?;
+            let gathered = Gathered::of(items, &plans, &mut writing.sequence.submission)?;
             apply::write(writing, &gathered).await?;
         }
         sources::move_cursors(&mut writing.conn, &batch.cursors).await?;

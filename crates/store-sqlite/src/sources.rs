@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use leadgate_core::ids::SourceId;
+use leadgate_core::plan::rows::HealthRow;
 use leadgate_core::ports::{Refusals, StoreError};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::submission::{Cursor, CursorMove};
@@ -12,7 +13,6 @@ use uuid::Uuid;
 
 use crate::bulk::{Insert, Values};
 use crate::error::{store, to_json};
-use crate::gather::HealthRow;
 use crate::rows::Columns;
 
 // ------------------------------------------------------------------------------------------------------------- cursors

@@ -1,6 +1,7 @@
 //! Submissions: lists, and one with its bytes.
 
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
+use leadgate_core::page;
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::{Outcome, Reason, Receipt};
 use leadgate_core::submission::Codec;
@@ -8,7 +9,6 @@ use leadgate_core::views::{Page, PageAt, SubmissionDetail, SubmissionFilter, Sub
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::error::{store, to_json};
-use crate::page;
 use crate::rows::Columns;
 
 /// Sources that are looked through one by one, each in order; more are filtered.

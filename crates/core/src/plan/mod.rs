@@ -3,12 +3,15 @@
 
 mod facts;
 mod identities;
+mod kept;
 mod resolve;
+pub mod rows;
 mod writes;
 
 use std::sync::Arc;
 
 pub use facts::{ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, MOST_CONTENTS, Place};
+pub use kept::{KeptIdentity, KeptMove, KeptName, MOST_HOLDERS, Told, date_of, day_of, keep_newest};
 pub use writes::{
     ContactSeen, IdentityWrite, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewIdentity, NewLead, Plan, event,
 };

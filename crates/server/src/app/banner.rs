@@ -1,14 +1,14 @@
 //! What a person reads at the start: where to send, where to look, what was assumed, what to do next.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use super::gateway::Gateway;
 use super::live::Live;
+use crate::config::Database;
 use crate::secrets;
 
 /// The words.
-pub fn banner(gateway: &Gateway, addresses: &[SocketAddr], note: Option<&str>, database: &Path) -> String {
+pub fn banner(gateway: &Gateway, addresses: &[SocketAddr], note: Option<&str>, database: &Database) -> String {
     let live = gateway.live();
     let local = local_url(addresses).unwrap_or_else(|| live.base_url.clone());
     let mut out = Lines(String::new());
@@ -31,7 +31,7 @@ pub fn banner(gateway: &Gateway, addresses: &[SocketAddr], note: Option<&str>, d
     for (at, file) in live.files.iter().enumerate() {
         out.pair(if at == 0 { "config" } else { "" }, &file.display().to_string());
     }
-    out.pair("database", &database.display().to_string());
+    out.pair("database", &database.to_string());
     if gateway.attachments.is_elsewhere() {
         out.pair("attachments", gateway.attachments.name());
     }

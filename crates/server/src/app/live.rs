@@ -20,7 +20,7 @@ use leadgate_core::secret::Secret;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::config::{Config, Language};
+use crate::config::{Config, Database, Language};
 use crate::metrics::SourceMeters;
 use crate::secrets::SourceTokens;
 
@@ -136,7 +136,12 @@ impl Live {
 
 fn fixed(config: &Config) -> String {
     let server = &config.server;
-    let (database, data_dir) = (config.database.path.display(), config.data_dir.display());
+    let data_dir = config.data_dir.display();
+    // Compared, never shown: the URL may hold a password.
+    let database = match &config.database {
+        Database::Sqlite(path) => path.display().to_string(),
+        Database::Postgres(url) => url.expose().to_owned(),
+    };
     let attachments = &config.attachments;
     format!(
         "{:?} {:?} {} {:?} {database} {data_dir} {attachments:?}",

@@ -40,11 +40,12 @@ pub struct Made {
 /// Copies a gateway into a new folder: `to` itself, or one named by the time if `to` is a folder already. It appears whole or
 /// not at all.
 pub async fn make(config: &Config, to: &Path, clock: &Clock, progress: Progress) -> anyhow::Result<Made> {
+    let database = super::file(config)?;
     let made_at = clock.now();
     let folder = target(to, made_at)?;
     let parent = folder.parent().context("the backup's folder has none around it")?.to_path_buf();
     let unfinished = super::unfinished(".unfinished-backup-", &parent)?;
-    let copying = Copying { config, to: unfinished.path(), progress, parts: Vec::new(), lost: Vec::new() };
+    let copying = Copying { config, database, to: unfinished.path(), progress, parts: Vec::new(), lost: Vec::new() };
     let manifest = copying.all(made_at).await.map_err(|error| told_of_space(error, &parent))?;
     // Kept from here on: what is renamed is no longer there to be removed.
     fs::rename(unfinished.keep(), &folder).with_context(|| format!("the backup cannot be named {}", folder.display()))?;
@@ -77,6 +78,7 @@ fn told_of_space(error: anyhow::Error, parent: &Path) -> anyhow::Error {
 
 struct Copying<'a> {
     config: &'a Config,
+    database: &'a Path,
     to: &'a Path,
     progress: Progress,
     parts: Vec<Part>,
@@ -114,8 +116,7 @@ impl Copying<'_> {
     }
 
     async fn database(&self) -> anyhow::Result<()> {
-        let path = &self.config.database.path;
-        let mut original = Original::open(path).await?;
+        let mut original = Original::open(self.database).await?;
         let size = original.size().await?;
         self.room_for(size, "the database")?;
         let target = self.to.join(DATABASE);
@@ -246,7 +247,7 @@ impl Copying<'_> {
 
     /// Whether the database itself, as it is by now, names an attachment: what nobody names any more may be gone.
     async fn named_still(&self, name: &str) -> anyhow::Result<bool> {
-        let store = SqliteStore::open_read_only(&self.config.database.path).await?;
+        let store = SqliteStore::open_read_only(self.database).await?;
         let known = store.attachments_known(vec![name.to_owned()]).await;
         store.close().await;
         Ok(!known?.is_empty())

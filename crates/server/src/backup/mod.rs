@@ -8,12 +8,14 @@ mod manifest;
 mod restore;
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use self::make::{Made, make};
 pub use self::manifest::{Counts, Lost, Manifest, Part};
 pub use self::restore::{Put, restore};
+use crate::config::{Attachments, Config, Database};
 
 /// How far a long command is, told on a terminal and nowhere else.
 #[derive(Clone, Copy, Debug)]
@@ -87,12 +89,28 @@ pub fn readable(bytes: u64) -> String {
 }
 
 /// Makes a folder's entries durable.
-fn sync_folder(folder: &std::path::Path) -> std::io::Result<()> {
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
     std::fs::File::open(folder)?.sync_all()
 }
 
+/// The file of the database. PostgreSQL has backups of its own.
+fn file(config: &Config) -> anyhow::Result<&Path> {
+    match &config.database {
+        Database::Sqlite(path) => Ok(path),
+        Database::Postgres(_) => anyhow::bail!(
+            "the database is PostgreSQL ({}): back it up and put it back with its own tools (pg_dump, pg_restore, or archiving of \
+             its log). Of the attachments {}",
+            config.database,
+            match &config.attachments {
+                Attachments::S3(_) => "keep versions in the bucket",
+                Attachments::Own(_) | Attachments::Shared(_) => "copy the folder after the database: what lies there never changes",
+            }
+        ),
+    }
+}
+
 /// Makes a folder for work under way, for its owner only; it goes away unless it is kept.
-fn unfinished(prefix: &str, within: &std::path::Path) -> anyhow::Result<tempfile::TempDir> {
+fn unfinished(prefix: &str, within: &Path) -> anyhow::Result<tempfile::TempDir> {
     use anyhow::Context as _;
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix);

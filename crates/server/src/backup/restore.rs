@@ -41,9 +41,9 @@ pub struct Put {
 /// Puts a backup back to where the configuration says that the gateway keeps its data. `set_aside`: what is there is moved
 /// into a folder beside it; otherwise anything there is a refusal.
 pub async fn restore(config: &Config, backup: &Path, set_aside: bool, clock: &Clock, progress: Progress) -> anyhow::Result<Put> {
+    let database = super::file(config)?;
     let manifest = Manifest::read(backup)?;
     manifest.verify(backup, &progress)?;
-    let database = &config.database.path;
     secrets::create_data_dir(&config.data_dir)?;
     let idle = Idle::hold(database).map_err(|error| match error {
         OpenError::Locked(_) => {
@@ -51,7 +51,8 @@ pub async fn restore(config: &Config, backup: &Path, set_aside: bool, clock: &Cl
         }
         other => other.into(),
     })?;
-    let there = Places::of(config).taken()?;
+    let places = Places::of(config, database);
+    let there = places.taken()?;
     if !set_aside && !there.is_empty() {
         let list: Vec<String> = there.iter().map(|path| format!("  {}", path.display())).collect();
         bail!(
@@ -61,10 +62,10 @@ pub async fn restore(config: &Config, backup: &Path, set_aside: bool, clock: &Cl
         );
     }
     let now = clock.now();
-    let staged = Staged::new(config, &manifest)?;
+    let staged = Staged::new(config, database, &manifest)?;
     let (restored, attachments) = staged.fill(config, backup, &manifest, clock, progress, now).await?;
     let aside = set_existing_aside(&there, now)?;
-    staged.take_place(config)?;
+    staged.take_place(config, &places)?;
     drop(idle);
     Ok(Put { manifest, restored, attachments, aside })
 }
@@ -78,13 +79,13 @@ struct Places {
 }
 
 impl Places {
-    fn of(config: &Config) -> Self {
+    fn of(config: &Config, database: &Path) -> Self {
         let attachments = match &config.attachments {
             config::Attachments::Own(folder) => Some(folder.clone()),
             config::Attachments::Shared(_) | config::Attachments::S3(_) => None,
         };
         let secrets = [secrets::tokens_file(&config.data_dir), secrets::api_token_file(&config.data_dir)];
-        Self { database: config.database.path.clone(), secrets, attachments }
+        Self { database: database.to_path_buf(), secrets, attachments }
     }
 
     /// What is there already. The log of a database belongs to it.
@@ -126,7 +127,7 @@ struct Staged {
 }
 
 impl Staged {
-    fn new(config: &Config, manifest: &Manifest) -> anyhow::Result<Self> {
+    fn new(config: &Config, database: &Path, manifest: &Manifest) -> anyhow::Result<Self> {
         let beside = |folder: &Path| {
             let free = fs4::available_space(folder)?;
             if free < manifest.size() {
@@ -139,7 +140,7 @@ impl Staged {
             }
             super::unfinished(".restoring-", folder)
         };
-        let around = config.database.path.parent().context("the database has no folder around it")?;
+        let around = database.parent().context("the database has no folder around it")?;
         Ok(Self { database: beside(around)?, data: beside(&config.data_dir)? })
     }
 
@@ -188,8 +189,7 @@ impl Staged {
     }
 
     /// The renames. The database is the last: with it the restore has happened.
-    fn take_place(self, config: &Config) -> anyhow::Result<()> {
-        let places = Places::of(config);
+    fn take_place(self, config: &Config, places: &Places) -> anyhow::Result<()> {
         let moved = |from: &Path, to: &Path| {
             if from.exists() {
                 fs::rename(from, to).with_context(|| format!("{} cannot take its place", to.display()))?;

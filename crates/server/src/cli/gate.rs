@@ -2,6 +2,7 @@
 //! directly when none does.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::tz::TimeZone;
@@ -13,17 +14,16 @@ use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView, Scope,
     SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
-use leadgate_store_sqlite::{OpenError, Options, SqliteStore};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::api::{Api, Query, step};
 use super::args::Globals;
-use crate::app::LOCAL_TOKEN;
+use crate::app::is_local;
 use crate::clock::Clock;
 use crate::config::{Config, Listen, LoadOptions};
-use crate::secrets;
+use crate::{secrets, stores};
 
 /// What every command has: the configuration and the way to the leads.
 pub(super) struct Gate {
@@ -57,12 +57,10 @@ impl Gate {
         if let Some(api) = self.distant()? {
             return Ok(Reader::Api(api));
         }
-        let path = &self.config.database.path;
-        if !path.is_file() {
+        if !self.config.database.may_exist() {
             bail!(self.nothing_yet());
         }
-        let store = SqliteStore::open_read_only(path).await.with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Reader::Store(store))
+        Ok(Reader::Store(stores::open_read_only(&self.config.database).await?))
     }
 
     /// The way to change.
@@ -73,17 +71,16 @@ impl Gate {
         if let Some(api) = self.running().await? {
             return Ok(Writer::Api(api));
         }
-        let path = &self.config.database.path;
-        if !path.is_file() {
+        if !self.config.database.may_exist() {
             bail!(self.nothing_yet());
         }
-        match SqliteStore::open(path, Options::default()).await {
+        match stores::open(&self.config.database).await {
             Ok(store) => Ok(Writer::Store(store, self.clock.clone())),
-            Err(OpenError::Locked(_)) => Err(anyhow!(
+            Err(error) if error.is::<stores::Served>() => Err(anyhow!(
                 "a gateway serves this database, but none answers at {}: it may listen elsewhere (name its address with --url), or just be starting",
                 own_address(&self.config.server.listen)
             )),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -122,7 +119,7 @@ impl Gate {
         format!(
             "there are no leads yet: {} does not exist.\nStart the gateway with `leadgate` (it makes the database), then send a test lead \
              with `leadgate send`.\nIf it serves another folder, run this command there or name its configuration with --config.",
-            self.config.database.path.display()
+            self.config.database
         )
     }
 
@@ -162,7 +159,7 @@ fn own_address(listen: &Listen) -> String {
 /// Where a command reads from.
 pub(super) enum Reader {
     /// The database itself, without changing it.
-    Store(SqliteStore),
+    Store(Arc<dyn Store>),
     /// A gateway.
     Api(Api),
 }
@@ -303,7 +300,7 @@ pub(super) enum Writer {
     /// Through a gateway.
     Api(Api),
     /// In the database, which nobody serves now.
-    Store(SqliteStore, Clock),
+    Store(Arc<dyn Store>, Clock),
 }
 
 /// A new token as the API shows it, once.
@@ -388,7 +385,7 @@ impl Writer {
     /// Revokes an API token. `false`: there is none.
     pub async fn revoke_token(&self, name: &str) -> anyhow::Result<bool> {
         match self {
-            Self::Store(..) if name == LOCAL_TOKEN => {
+            Self::Store(..) if is_local(name) => {
                 bail!(
                     "{name:?} is the key of this machine's own commands: to change it, delete api-token in the data folder and start the gateway again"
                 )

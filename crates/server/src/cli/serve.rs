@@ -66,7 +66,7 @@ fn good(config: &Config) -> serde_json::Value {
     serde_json::json!({
         "ok": true,
         "files": config.files,
-        "database": config.database.path,
+        "database": config.database.to_string(),
         "data_dir": config.data_dir,
         "sources": sources,
         "assumed": config.assumed,
@@ -92,7 +92,7 @@ fn told(config: &Config) -> String {
     for (index, file) in config.files.iter().enumerate() {
         pair(if index == 0 { "files" } else { "" }, &file.display().to_string());
     }
-    pair("database", &config.database.path.display().to_string());
+    pair("database", &config.database.to_string());
     pair("data", &config.data_dir.display().to_string());
     for (index, source) in config.sources.iter().enumerate() {
         let off = if source.enabled { "" } else { ", switched off" };

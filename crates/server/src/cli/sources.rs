@@ -28,7 +28,7 @@ pub(super) async fn all(gate: &Gate) -> anyhow::Result<Vec<SourceView>> {
         };
     }
     // Before the first delivery there may be no database: the URLs are the same.
-    let health = if gate.config.database.path.is_file() { gate.reader().await?.health().await? } else { Vec::new() };
+    let health = if gate.config.database.may_exist() { gate.reader().await?.health().await? } else { Vec::new() };
     let mut config = Config::load(LoadOptions::from_process(gate.globals.config.clone()))?;
     config.add_tokens(&SourceTokens::load(&config.data_dir)?);
     Ok(views(&config, health))

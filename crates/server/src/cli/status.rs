@@ -18,7 +18,7 @@ pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
         told["running"] = true.into();
         return Ok(print::json(&told)?);
     }
-    let known = gate.globals.url.is_some() || gate.config.database.path.is_file();
+    let known = gate.globals.url.is_some() || gate.config.database.may_exist();
     let totals = if known { Some(gate.reader().await?.totals().await?) } else { None };
     let all = sources::all(gate).await?;
     if gate.json() {
@@ -33,7 +33,7 @@ pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
         Some(api) => pair("Gateway", &format!("running at {}", api.base())),
         None => pair("Gateway", "not running: start it with `leadgate`"),
     }
-    pair("Database", &gate.config.database.path.display().to_string());
+    pair("Database", &gate.config.database.to_string());
     match &totals {
         Some(totals) => write_totals(&mut pair, totals),
         None => pair("Leads", "none yet"),

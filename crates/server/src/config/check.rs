@@ -35,11 +35,11 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     let mut assumed = Vec::new();
     let company = company(root.section("company"), machine, &mut assumed);
     let (server, data_dir) = server(root.section("server"), &base);
-    let database = database(root.section("database"), &base);
+    let resolver = Resolver::new(env, base.clone());
+    let database = database(root.section("database"), &base, &resolver);
     let leads = leads(root.section("leads"));
     let log = log(root.section("log"));
     let managers = managers(root.take("managers"), &report);
-    let resolver = Resolver::new(env, base.clone());
     let attachments = attachments(root.section("attachments"), &resolver, &base, &data_dir);
     let public_url = server.public_url.clone().unwrap_or_else(|| own_url(&server.listen));
     let around = Around { report: &report, resolver: &resolver, company: &company, public_url: &public_url };
@@ -292,25 +292,46 @@ fn proxies(text: &str) -> Result<Vec<IpNet>, String> {
     })
 }
 
-fn database(mut section: Section<'_>, base: &Path) -> Database {
-    let path = section.parsed("url", database_path).unwrap_or_else(|| "../data/leadgate.db".to_owned());
+/// `url = ".."`, `{ env = ".." }` or `{ file = ".." }`: it may hold a password.
+fn database(mut section: Section<'_>, base: &Path, resolver: &Resolver) -> Database {
+    let file = |path: &str| Database::Sqlite(absolute(base, Path::new(path)));
+    let mut database = file("../data/leadgate.db");
+    // Blank is as good as absent.
+    let url = section.take("url").filter(|url| !matches!(url, Value::String(text) if text.trim().is_empty()));
+    match url.map(|url| resolver.resolve(&url)) {
+        None => {}
+        Some(Err(words)) => section.problem("url", words),
+        Some(Ok(url)) if is_postgres(url.expose()) => match leadgate_store_postgres::Target::parse(url.expose()) {
+            Ok(_) => database = Database::Postgres(url),
+            Err(words) => section.problem("url", words),
+        },
+        Some(Ok(url)) => match database_path(url.expose()) {
+            Ok(path) => database = file(&path),
+            Err(words) => section.problem("url", words),
+        },
+    }
     section.finish();
-    Database { path: absolute(base, Path::new(&path)) }
+    database
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 fn database_path(url: &str) -> Result<String, String> {
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Err(
-            "PostgreSQL is not in this version: write \"sqlite:<file>\", such as \"sqlite:../data/leadgate.db\"".to_owned()
-        );
-    }
+    const FORMS: &str =
+        "write \"sqlite:<file>\", such as \"sqlite:../data/leadgate.db\", or \"postgres://<user>@<host>/<database>\"";
     let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).map(str::trim);
     match path {
         Some(":memory:") => {
             Err("leads must outlive the process: write a file, such as \"sqlite:../data/leadgate.db\"".to_owned())
         }
         Some(path) if !path.is_empty() && !path.contains('?') => Ok(path.to_owned()),
-        _ => Err(format!("{url:?} is no database: write \"sqlite:<file>\", such as \"sqlite:../data/leadgate.db\"")),
+        // The text is not shown: it may hold a password.
+        _ => Err(match url.split_once("://") {
+            Some((scheme, _)) => format!("{scheme:?} is no kind of database: {FORMS}"),
+            None => format!("this is no database: {FORMS}"),
+        }),
     }
 }
 

@@ -156,9 +156,34 @@ impl Listen {
 
 /// `[database]`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Database {
-    /// The file, absolute.
-    pub path: PathBuf,
+pub enum Database {
+    /// A file of SQLite, absolute.
+    Sqlite(PathBuf),
+    /// The URL of a PostgreSQL database; it may hold a password.
+    Postgres(Secret),
+}
+
+impl Database {
+    /// Whether there may be something in it: a file is made by the first start.
+    pub fn may_exist(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => path.is_file(),
+            Self::Postgres(_) => true,
+        }
+    }
+}
+
+/// Where it is, for people, without a password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(url) => match leadgate_store_postgres::Target::parse(url.expose()) {
+                Ok(target) => target.fmt(f),
+                Err(_) => f.write_str("postgres://"),
+            },
+        }
+    }
 }
 
 /// `[leads]`

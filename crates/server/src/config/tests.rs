@@ -64,7 +64,7 @@ fn the_binary_works_without_any_file() {
     assert!(config.files.is_empty());
     assert_eq!(config.server.listen, Listen::Dual { port: 8080 });
     assert_eq!(config.data_dir, folder.path().join("data"));
-    assert_eq!(config.database.path, folder.path().join("data/leadgate.db"));
+    assert_eq!(config.database, Database::Sqlite(folder.path().join("data/leadgate.db")));
     assert_eq!(config.base_url(), "http://127.0.0.1:8080");
     assert_eq!(config.sources.len(), 1);
     let site = &config.sources[0];
@@ -111,7 +111,11 @@ fn the_reference_names_the_defaults() {
     assert_eq!(reference.log, default.log);
     assert_eq!(reference.assumed, default.assumed);
     let below = |config: &Config, path: &Path| path.strip_prefix(config.folder.parent().unwrap()).unwrap().to_path_buf();
-    assert_eq!(below(&reference, &reference.database.path), below(&default, &default.database.path));
+    let file = |config: &Config| match &config.database {
+        Database::Sqlite(path) => below(config, path),
+        Database::Postgres(_) => panic!("a file is the default"),
+    };
+    assert_eq!(file(&reference), file(&default));
     assert_eq!(below(&reference, &reference.data_dir), below(&default, &default.data_dir));
     for config in [&reference, &default] {
         assert_eq!(config.attachments, Attachments::Own(config.data_dir.join("attachments")));
@@ -186,7 +190,7 @@ fn everything_wrong_is_told_at_once_with_key_and_place() {
         "sources.d/x.toml",
         "[company]\nname = \"x\"\n[sources.\"Bad Id\"]\nkind = \"html_form\"\n[sources.a]\n[sources.b]\nkind = \"tildo\"\n",
     )
-    .set("LEADGATE__DATABASE__URL", "postgres://localhost/leads")
+    .set("LEADGATE__DATABASE__URL", "mysql://u:geheim@localhost/leads")
     .set("LEADGATE__LEADS__GENERIC_AT", "1");
     let problems = folder.load().unwrap_err();
     let expected = [
@@ -200,7 +204,7 @@ fn everything_wrong_is_told_at_once_with_key_and_place() {
         ("server.public_url", "local.toml", "https://leads.company.ru"),
         ("server.body_timeout", "local.toml", "unit"),
         ("server.drain", "local.toml", "unit"),
-        ("database.url", "variable LEADGATE__DATABASE__URL", "not in this version"),
+        ("database.url", "variable LEADGATE__DATABASE__URL", "\"mysql\" is no kind of database"),
         ("leads.generic_at", "variable LEADGATE__LEADS__GENERIC_AT", "from 2 to 1000"),
         ("sources.Bad Id", "x.toml", "no source id"),
         ("sources.a.kind", "x.toml", "html_form"),
@@ -314,5 +318,27 @@ fn attachments_lie_in_a_folder_or_a_bucket() {
     assert!(of("endpoint = \"https://s3.company.ru\"").words("attachments.endpoint").contains("s3://"));
     for bad in ["s3://B", "../elsewhere", "/srv/files", "https://x", "file:/", "s3://leads/../x"] {
         assert!(!of(&format!("url = \"{bad}\"")).words("attachments.url").is_empty(), "{bad}");
+    }
+}
+
+#[test]
+fn a_database_is_a_file_or_a_server() {
+    let with = |url: &str| Folder::new(&format!("[database]\nurl = {url}\n")).set("DB", "postgres://u:geheim@localhost/leads");
+    let config = with("\"postgres://u:geheim@db.example.org,localhost:6000/leads\"").good();
+    assert_eq!(config.database.to_string(), "postgres://u@db.example.org:5432,localhost:6000/leads");
+    assert!(!format!("{config:?}").contains("geheim"));
+    assert!(config.database.may_exist());
+    assert_eq!(with("{ env = \"DB\" }").good().database.to_string(), "postgres://u@localhost:5432/leads");
+    let file = with("\"sqlite:leads.db\"").good();
+    assert!(matches!(&file.database, Database::Sqlite(path) if path.ends_with("leads.db")) && !file.database.may_exist());
+    for (url, words) in [
+        ("\"postgres://u:geheim@db/x?sslmode=prefer\"", "protects nothing"),
+        ("\"postgres://u:geheim@db/x?pool=3\"", "\"pool\""),
+        ("\"mysql://u:geheim@db/x\"", "\"mysql\" is no kind of database"),
+        ("\"geheim\"", "postgres://<user>@<host>/<database>"),
+        ("7", "no secret"),
+    ] {
+        let told = with(url).words("database.url");
+        assert!(told.contains(words) && !told.contains("geheim"), "{told}");
     }
 }

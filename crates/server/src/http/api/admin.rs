@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::auth::Admin;
 use super::extract::{Id, Json, Query, ok};
-use crate::app::LOCAL_TOKEN;
+use crate::app::is_local;
 use crate::http::problem::Problem;
 use crate::secrets::new_api_token;
 
@@ -78,7 +78,7 @@ fn name(typed: &str) -> Result<String, Problem> {
 
 pub async fn revoke_token(Admin(access): Admin, Id(name): Id<String>) -> Result<Response, Problem> {
     access.unlimited()?;
-    if name == LOCAL_TOKEN {
+    if is_local(&name) {
         let words = format!("{name:?} is the key of this machine's own commands: delete data/api-token and restart to change it");
         return Err(Problem::Conflict("own-token", words));
     }

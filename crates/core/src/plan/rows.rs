@@ -3,46 +3,51 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use leadgate_core::change::Stage;
-use leadgate_core::ids::{EventId, SubmissionId};
-use leadgate_core::plan::{ContactSeen, LeadTouched, NewActivity, NewContact, NewEvent, NewLead, Plan};
-use leadgate_core::ports::StoreError;
-use leadgate_core::prepare::Prepared;
-use leadgate_core::receipt::{IdentityState, Outcome, Reason};
 use uuid::Uuid;
 
-use crate::error::to_json;
-use crate::facts::{KeptName, day_of};
-use crate::sequence::{Sequence, draw};
+use super::kept::{KeptName, day_of};
+use super::writes::{ContactSeen, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewIdentity, NewLead, Plan};
+use crate::change::Stage;
+use crate::ids::{EventId, SubmissionId};
+use crate::ports::StoreError;
+use crate::prepare::Prepared;
+use crate::receipt::{IdentityState, Outcome, Reason};
 
 /// The `n` of ids that are derived from a submission but are no events.
 const CONTACT_UUID: u8 = 254;
 const LEAD_UUID: u8 = 255;
 
 /// A contact to make.
-pub(crate) struct ContactRow {
-    pub(crate) id: i64,
-    pub(crate) uuid: Uuid,
-    pub(crate) created_at: Timestamp,
-    pub(crate) change: ContactChange,
+#[derive(Debug)]
+pub struct ContactRow {
+    /// Its number.
+    pub id: i64,
+    /// Its UUID, derived from the delivery that made it.
+    pub uuid: Uuid,
+    /// When.
+    pub created_at: Timestamp,
+    /// Everything else, as the batch leaves it.
+    pub change: ContactChange,
 }
 
 /// What changes on a contact.
-#[derive(Default)]
-pub(crate) struct ContactChange {
-    pub(crate) last_active: Option<Timestamp>,
+#[derive(Debug, Default)]
+pub struct ContactChange {
+    /// When it last did anything.
+    pub last_active: Option<Timestamp>,
     /// Names it did not have.
-    pub(crate) names: Vec<KeptName>,
+    pub names: Vec<KeptName>,
     /// Their folded words, each with a space before it.
-    pub(crate) words: String,
+    pub words: String,
     /// Day and count.
-    pub(crate) claims: Option<(i64, u32)>,
-    pub(crate) waiting: Waiting,
+    pub claims: Option<(i64, u32)>,
+    /// Whether it waits to be taken.
+    pub waiting: Waiting,
 }
 
 /// Whether a contact waits to be taken.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Waiting {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waiting {
     /// As before.
     #[default]
     Keep,
@@ -77,106 +82,161 @@ impl ContactChange {
 }
 
 /// A lead to make.
-pub(crate) struct LeadRow<'a> {
-    pub(crate) new: &'a NewLead,
-    pub(crate) item: &'a Prepared,
-    pub(crate) uuid: Uuid,
-    pub(crate) contact: Option<i64>,
-    pub(crate) takes: bool,
-    pub(crate) suspect: bool,
-    pub(crate) version: i64,
-    pub(crate) touched_at: Timestamp,
-    pub(crate) touches: Vec<&'a str>,
+#[derive(Debug)]
+pub struct LeadRow<'a> {
+    /// What the plan said.
+    pub new: &'a NewLead,
+    /// The delivery that made it.
+    pub item: &'a Prepared,
+    /// Its UUID, derived from that delivery.
+    pub uuid: Uuid,
+    /// Whose, as the batch leaves it.
+    pub contact: Option<i64>,
+    /// Whether it takes activities.
+    pub takes: bool,
+    /// Whether a signal spoke against it.
+    pub suspect: bool,
+    /// Changes so far.
+    pub version: i64,
+    /// When an activity last came.
+    pub touched_at: Timestamp,
+    /// Attributions as JSON, in order.
+    pub touches: Vec<&'a str>,
 }
 
 /// What changes on a lead that exists.
-#[derive(Default)]
-pub(crate) struct LeadPatch<'a> {
-    pub(crate) touched_at: Option<Timestamp>,
+#[derive(Debug, Default)]
+pub struct LeadPatch<'a> {
+    /// When an activity last came.
+    pub touched_at: Option<Timestamp>,
     /// Whether it takes activities from now on.
-    pub(crate) takes: Option<bool>,
-    pub(crate) reopened: Option<(Stage, Timestamp)>,
-    pub(crate) adopted_by: Option<i64>,
-    pub(crate) suspect: bool,
-    pub(crate) touches: Vec<&'a str>,
+    pub takes: Option<bool>,
+    /// The stage in which it is open again, and since when.
+    pub reopened: Option<(Stage, Timestamp)>,
+    /// The contact it now belongs to.
+    pub adopted_by: Option<i64>,
+    /// Whether a signal spoke against it.
+    pub suspect: bool,
+    /// Attributions as JSON, in order.
+    pub touches: Vec<&'a str>,
     /// Changes a person may have to know of before changing it too.
-    pub(crate) changes: i64,
+    pub changes: i64,
 }
 
 /// An activity to make.
-pub(crate) struct ActivityRow<'a> {
-    pub(crate) new: NewActivity,
-    pub(crate) item: &'a Prepared,
-    pub(crate) submission: i64,
-    pub(crate) content: &'a str,
-    pub(crate) touch: &'a str,
-    pub(crate) revisions: i64,
+#[derive(Debug)]
+pub struct ActivityRow<'a> {
+    /// What the plan said.
+    pub new: NewActivity,
+    /// The delivery that made it.
+    pub item: &'a Prepared,
+    /// Its number.
+    pub submission: i64,
+    /// The content as JSON, as the batch leaves it.
+    pub content: &'a str,
+    /// The attribution as JSON; empty if there is none.
+    pub touch: &'a str,
+    /// Amendments within the batch.
+    pub revisions: i64,
 }
 
 /// What an activity told before it was amended. The first of an activity that exists is in the database.
-pub(crate) struct RevisionRow<'a> {
-    pub(crate) activity: i64,
+#[derive(Debug)]
+pub struct RevisionRow<'a> {
+    /// Which.
+    pub activity: i64,
     /// Counted from the revisions the activity has in the database.
-    pub(crate) n: i64,
-    pub(crate) submission: i64,
-    pub(crate) at: Timestamp,
-    pub(crate) before: Option<(&'a str, &'a str)>,
+    pub n: i64,
+    /// The delivery that amended it.
+    pub submission: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Content and touch before, where this batch knows them.
+    pub before: Option<(&'a str, &'a str)>,
 }
 
 /// The newest content of an activity that exists.
-pub(crate) struct Amended<'a> {
-    pub(crate) content: &'a str,
-    pub(crate) touch: &'a str,
-    pub(crate) revisions: i64,
+#[derive(Debug)]
+pub struct Amended<'a> {
+    /// As JSON.
+    pub content: &'a str,
+    /// As JSON; empty if there is none.
+    pub touch: &'a str,
+    /// Amendments within the batch.
+    pub revisions: i64,
 }
 
 /// An identity to make or change.
-pub(crate) struct IdentityRow<'a> {
-    pub(crate) new: Option<&'a leadgate_core::plan::NewIdentity>,
-    pub(crate) state: IdentityState,
-    pub(crate) first_seen: Timestamp,
-    pub(crate) last_seen: Timestamp,
+#[derive(Debug)]
+pub struct IdentityRow<'a> {
+    /// What a new row remembers; `None` for a row that exists.
+    pub new: Option<&'a NewIdentity>,
+    /// How it is held, as the batch leaves it.
+    pub state: IdentityState,
+    /// When it came, if it is new.
+    pub first_seen: Timestamp,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
 }
 
 /// A submission to keep, with its receipt.
-pub(crate) struct SubmissionRow<'a> {
-    pub(crate) seq: i64,
-    pub(crate) item: &'a Prepared,
-    pub(crate) plan: &'a Plan,
-    pub(crate) reasons: String,
-    pub(crate) repeats: i64,
+#[derive(Debug)]
+pub struct SubmissionRow<'a> {
+    /// Its number.
+    pub seq: i64,
+    /// The delivery.
+    pub item: &'a Prepared,
+    /// What became of it.
+    pub plan: &'a Plan,
+    /// Why, as JSON.
+    pub reasons: String,
+    /// How often the batch repeats it.
+    pub repeats: i64,
 }
 
 impl SubmissionRow<'_> {
-    pub(crate) fn authenticated(&self) -> bool {
+    /// Whether somebody vouches for it.
+    pub fn authenticated(&self) -> bool {
         self.item.submission.hold.as_ref().is_none_or(|hold| hold.authenticated)
     }
 }
 
 /// A key to own.
-pub(crate) struct KeyRow<'a> {
-    pub(crate) submission: i64,
-    pub(crate) write: &'a leadgate_core::plan::KeyWrite,
+#[derive(Debug)]
+pub struct KeyRow<'a> {
+    /// The number of the delivery that owns it.
+    pub submission: i64,
+    /// What the plan said.
+    pub write: &'a KeyWrite,
 }
 
 /// An event to tell.
-pub(crate) struct EventRow<'a> {
-    pub(crate) event: &'a NewEvent,
-    pub(crate) item: &'a Prepared,
-    pub(crate) data: String,
+#[derive(Debug)]
+pub struct EventRow<'a> {
+    /// Which.
+    pub event: &'a NewEvent,
+    /// The delivery it tells of.
+    pub item: &'a Prepared,
+    /// Ids, as JSON.
+    pub data: String,
 }
 
 /// How a source does.
-#[derive(Default)]
-pub(crate) struct HealthRow {
-    pub(crate) last_accepted: Option<Timestamp>,
-    pub(crate) last_rejected: Option<Timestamp>,
-    pub(crate) last_rejection: Option<String>,
-    pub(crate) refused: i64,
+#[derive(Debug, Default)]
+pub struct HealthRow {
+    /// When something was last taken.
+    pub last_accepted: Option<Timestamp>,
+    /// When something was last refused or set aside.
+    pub last_rejected: Option<Timestamp>,
+    /// Why.
+    pub last_rejection: Option<String>,
+    /// Calls refused without being kept.
+    pub refused: i64,
 }
 
 impl HealthRow {
-    pub(crate) fn rejected(&mut self, at: Timestamp, why: impl FnOnce() -> String) {
+    /// Something was refused or set aside.
+    pub fn rejected(&mut self, at: Timestamp, why: impl FnOnce() -> String) {
         if self.last_rejected.is_none_or(|last| last <= at) {
             self.last_rejected = Some(at);
             self.last_rejection = Some(why());
@@ -185,52 +245,70 @@ impl HealthRow {
 }
 
 /// A pair for the review: ids, reasons, when.
-pub(crate) struct ReviewRow {
-    pub(crate) pair: (i64, i64),
-    pub(crate) reasons: String,
-    pub(crate) at: Timestamp,
+#[derive(Debug)]
+pub struct ReviewRow {
+    /// The contacts, smaller number first.
+    pub pair: (i64, i64),
+    /// Why, as JSON.
+    pub reasons: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Everything a batch writes.
-#[derive(Default)]
-pub(crate) struct Gathered<'a> {
-    pub(crate) contacts: BTreeMap<i64, ContactRow>,
-    pub(crate) contact_changes: BTreeMap<i64, ContactChange>,
-    pub(crate) leads: BTreeMap<i64, LeadRow<'a>>,
-    pub(crate) lead_patches: BTreeMap<i64, LeadPatch<'a>>,
+#[derive(Debug, Default)]
+pub struct Gathered<'a> {
+    /// Contacts to make.
+    pub contacts: BTreeMap<i64, ContactRow>,
+    /// Changes of contacts that exist.
+    pub contact_changes: BTreeMap<i64, ContactChange>,
+    /// Leads to make.
+    pub leads: BTreeMap<i64, LeadRow<'a>>,
+    /// Changes of leads that exist.
+    pub lead_patches: BTreeMap<i64, LeadPatch<'a>>,
     /// `(contact, lead)`: the lead takes the contact's activities from now on, so no other does.
-    pub(crate) takers: BTreeSet<(i64, i64)>,
-    pub(crate) activities: BTreeMap<i64, ActivityRow<'a>>,
-    pub(crate) revisions: Vec<RevisionRow<'a>>,
-    pub(crate) amended: BTreeMap<i64, Amended<'a>>,
-    pub(crate) identities: BTreeMap<(i64, &'a str, &'a str), IdentityRow<'a>>,
-    pub(crate) submissions: Vec<SubmissionRow<'a>>,
-    pub(crate) repeats: BTreeMap<SubmissionId, i64>,
+    pub takers: BTreeSet<(i64, i64)>,
+    /// Activities to make.
+    pub activities: BTreeMap<i64, ActivityRow<'a>>,
+    /// What activities told before.
+    pub revisions: Vec<RevisionRow<'a>>,
+    /// What activities that exist tell from now on.
+    pub amended: BTreeMap<i64, Amended<'a>>,
+    /// By contact, kind and value.
+    pub identities: BTreeMap<(i64, &'a str, &'a str), IdentityRow<'a>>,
+    /// In order.
+    pub submissions: Vec<SubmissionRow<'a>>,
+    /// How often deliveries that were kept before are repeated.
+    pub repeats: BTreeMap<SubmissionId, i64>,
     /// Deliveries with an id of their own that repeated another: `(theirs, the other's)`.
-    pub(crate) repeated: Vec<(SubmissionId, SubmissionId)>,
-    pub(crate) keys: BTreeMap<(&'a str, &'a str, &'a str), KeyRow<'a>>,
-    pub(crate) references: BTreeMap<(&'a str, &'a str), i64>,
-    pub(crate) reviews: Vec<ReviewRow>,
-    pub(crate) events: Vec<EventRow<'a>>,
-    pub(crate) attachments: BTreeSet<(&'a str, i64)>,
-    pub(crate) counts: BTreeMap<(&'a str, &'static str), i64>,
-    pub(crate) health: BTreeMap<&'a str, HealthRow>,
+    pub repeated: Vec<(SubmissionId, SubmissionId)>,
+    /// By source, scope and value.
+    pub keys: BTreeMap<(&'a str, &'a str, &'a str), KeyRow<'a>>,
+    /// By scope and value: the activity.
+    pub references: BTreeMap<(&'a str, &'a str), i64>,
+    /// In order; a pair may stand here twice.
+    pub reviews: Vec<ReviewRow>,
+    /// In order.
+    pub events: Vec<EventRow<'a>>,
+    /// The hash of a file and the number of the submission that names it.
+    pub attachments: BTreeSet<(&'a str, i64)>,
+    /// By source and outcome.
+    pub counts: BTreeMap<(&'a str, &'static str), i64>,
+    /// By source.
+    pub health: BTreeMap<&'a str, HealthRow>,
     /// Where the submissions of this batch stand in `submissions`.
     places: std::collections::HashMap<SubmissionId, usize>,
 }
 
 impl<'a> Gathered<'a> {
-    /// Gathers the plans of a batch, in order.
-    pub(crate) fn of(
-        items: &'a [std::sync::Arc<Prepared>],
-        plans: &'a [Plan],
-        sequence: &mut Sequence,
-    ) -> Result<Self, StoreError> {
+    /// Gathers the plans of a batch, in order. `next_submission`: the number of the first submission that is kept.
+    pub fn of(items: &'a [std::sync::Arc<Prepared>], plans: &'a [Plan], next_submission: &mut i64) -> Result<Self, StoreError> {
         let mut gathered = Self::default();
         for (item, plan) in items.iter().zip(plans) {
             gathered.count(item, plan);
             if plan.keep {
-                let seq = draw(&mut sequence.submission);
+                let seq = *next_submission;
+                *next_submission += 1;
                 gathered.keep(item, plan, seq)?;
             } else if let Some(first) = plan.repeats {
                 gathered.repeat(first);
@@ -265,7 +343,7 @@ impl<'a> Gathered<'a> {
     fn keep(&mut self, item: &'a Prepared, plan: &'a Plan, seq: i64) -> Result<(), StoreError> {
         let submission = &item.submission;
         self.places.insert(submission.id, self.submissions.len());
-        let reasons = to_json(&plan.receipt.reasons)?;
+        let reasons = json(&plan.receipt.reasons)?;
         for (a, b) in &plan.reviews {
             self.reviews.push(ReviewRow { pair: (a.0, b.0), reasons: reasons.clone(), at: submission.received_at });
         }
@@ -461,10 +539,15 @@ struct EventData {
 
 fn event_data(plan: &Plan) -> Result<String, StoreError> {
     let receipt = &plan.receipt;
-    to_json(&EventData {
+    json(&EventData {
         submission: receipt.submission,
         lead: receipt.lead.map(|id| id.0),
         contact: receipt.contact.map(|id| id.0),
         activity: receipt.activity.map(|id| id.0),
     })
+}
+
+/// JSON of our own types.
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Rejected(Box::new(error)))
 }

@@ -1,18 +1,18 @@
 //! Pages by key: a page begins after the last row of the one before, so that rows which come meanwhile shift nothing.
 
-use leadgate_core::ports::StoreError;
-use leadgate_core::views::{Page, PageAt};
+use crate::ports::StoreError;
+use crate::views::{Page, PageAt};
 
 /// The longest page.
 const MOST: u32 = 500;
 
 /// How many rows a page asks for: one more than it shows, to know whether there is a next.
-pub(crate) fn fetch(at: &PageAt) -> i64 {
+pub fn fetch(at: &PageAt) -> i64 {
     i64::from(at.limit.clamp(1, MOST)) + 1
 }
 
 /// The keys after which a page begins: `N` numbers, as `next` gave them. Anything else begins nowhere.
-pub(crate) fn after<const N: usize>(at: &PageAt) -> Result<Option<[i64; N]>, StoreError> {
+pub fn after<const N: usize>(at: &PageAt) -> Result<Option<[i64; N]>, StoreError> {
     let Some(text) = &at.after else { return Ok(None) };
     let parts: Option<Vec<i64>> = text.split('_').map(|part| i64::from_str_radix(part, 36).ok()).collect();
     let keys = parts.and_then(|parts| <[i64; N]>::try_from(parts).ok());
@@ -20,7 +20,7 @@ pub(crate) fn after<const N: usize>(at: &PageAt) -> Result<Option<[i64; N]>, Sto
 }
 
 /// Cuts the extra row off and says where the next page begins.
-pub(crate) fn page<const N: usize, T>(mut rows: Vec<([i64; N], T)>, at: &PageAt) -> Page<T> {
+pub fn page<const N: usize, T>(mut rows: Vec<([i64; N], T)>, at: &PageAt) -> Page<T> {
     let most = usize::try_from(fetch(at) - 1).unwrap_or(usize::MAX);
     let more = rows.len() > most;
     rows.truncate(most);

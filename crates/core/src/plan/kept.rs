@@ -1,0 +1,86 @@
+//! How a few things are kept, alike in every store.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::facts::Holder;
+use crate::receipt::IdentityState;
+
+/// Holders of a value that a plan sees of each kind, besides the active one.
+pub const MOST_HOLDERS: usize = 16;
+
+/// A name a contact goes by, as it is kept (JSON).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptName {
+    /// As typed.
+    pub typed: String,
+    /// What is compared.
+    pub key: String,
+}
+
+/// The rows a detach takes away, as they were (JSON): undoing puts these back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptMove {
+    /// The values that went along.
+    pub identities: Vec<KeptIdentity>,
+}
+
+/// A row of an identity, with the names and units of its columns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the columns of the table")]
+pub struct KeptIdentity {
+    pub kind: String,
+    pub value: String,
+    pub state: String,
+    pub strength: String,
+    pub display: String,
+    pub first_seen: i64,
+    pub last_seen: i64,
+    pub sender: String,
+    pub activity: Option<i64>,
+}
+
+/// What the event of a person's act is about (JSON).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// The lead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<i64>,
+    /// The contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<i64>,
+    /// The activity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity: Option<i64>,
+}
+
+/// The active holder, then the newest that were matched together, the newest claimants and the newest former ones.
+pub fn keep_newest(holders: &mut Vec<Holder>) {
+    holders.sort_by_key(|holder| std::cmp::Reverse((holder.first_seen, holder.contact)));
+    let mut left = [MOST_HOLDERS; 3];
+    holders.retain(|holder| {
+        let kind = match holder.state {
+            IdentityState::Active => return true,
+            IdentityState::Shared | IdentityState::Generic => 0,
+            IdentityState::Claimed => 1,
+            IdentityState::Historic => 2,
+        };
+        let keep = left[kind] > 0;
+        left[kind] = left[kind].saturating_sub(1);
+        keep
+    });
+}
+
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);
+
+/// A day as it is kept: days since 1970.
+pub fn day_of(date: Date) -> i64 {
+    let since = date.since((jiff::Unit::Day, EPOCH));
+    since.map_or(0, |span| i64::from(span.get_days()))
+}
+
+/// Reads [`day_of`] back; the error is for people.
+pub fn date_of(day: i64) -> Result<Date, String> {
+    let span = jiff::Span::new().try_days(day).map_err(|error| error.to_string())?;
+    EPOCH.checked_add(span).map_err(|error| error.to_string())
+}

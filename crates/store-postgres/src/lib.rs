@@ -1,0 +1,320 @@
+//! Leadgate's store on PostgreSQL: many gateways, one database.
+//!
+//! `record` is the one that must be fast: it locks what a batch is about (`locks`), loads what it touches (`facts`), lets
+//! the core decide, draws numbers (`numbers`) and writes everything set-based (`apply`), in five to seven trips to the
+//! server, whatever the batch's size. Everything else is small. No row type leaves this crate.
+//!
+//! Several gateways write at once, under READ COMMITTED. A batch's locks are taken first and in one order, then the
+//! contacts it finds, so two batches about one person follow each other and no two wait for each other; the unique indexes
+//! stand behind that, and whoever meets one is told `Conflict` and tries again.
+//!
+//! Nothing here depends on the session, so that a pooler may stand between which deals out connections by transaction:
+//! settings are `SET LOCAL`, locks end with the transaction, and statements are prepared under names only where the server
+//! itself is at the other end (see `servers`) or the URL says so (`statement-cache-capacity`).
+
+mod activities;
+mod apply;
+mod apply_leads;
+mod bulk;
+mod changes;
+mod conn;
+mod contacts;
+mod dump;
+mod error;
+mod facts;
+mod leads;
+mod locks;
+mod moves;
+mod numbers;
+mod open;
+mod record;
+mod rows;
+mod servers;
+mod sources;
+mod submissions;
+mod sweep;
+mod tokens;
+mod url;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use leadgate_core::change::{ChangeError, LeadChange};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
+use leadgate_core::plan::Lookup;
+use leadgate_core::ports::{Act, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::receipt::Receipt;
+use leadgate_core::rules::Rules;
+use leadgate_core::submission::{Batch, Cursor};
+use leadgate_core::views::{
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView,
+    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+};
+
+use crate::conn::Conn;
+pub use crate::dump::Column;
+pub use crate::error::OpenError;
+use crate::locks::Locks;
+use crate::numbers::Next;
+use crate::servers::Servers;
+pub use crate::url::Target;
+
+/// How often a person's act that met another writer is tried again.
+const MOST_TRIES: u32 = 5;
+
+/// A transaction that writes. If its gateway dies, the server ends it soon, and others get its locks. (`READ WRITE` is what a
+/// replica refuses at once.)
+const WRITE: &str = "BEGIN READ WRITE; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '30s'";
+
+/// A batch looks everything up by its key, so the way is known: through the indexes, whatever the planner remembers of tables
+/// that were small a moment ago, and planned once a connection.
+const RECORD: &str = "; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; \
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+
+/// How a database is used.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long a question to the database may take.
+    pub read_limit: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { read_limit: Duration::from_secs(2) }
+    }
+}
+
+/// The store on one PostgreSQL database.
+pub struct PostgresStore {
+    servers: Servers,
+    next: Next,
+    /// How a transaction that reads begins.
+    read: String,
+    read_only: bool,
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStore").field("read_only", &self.read_only).finish_non_exhaustive()
+    }
+}
+
+impl PostgresStore {
+    /// Opens a database to serve it: brings its schema up to date. Other gateways may serve it, too.
+    pub async fn open(url: &str, options: Options) -> Result<Self, OpenError> {
+        let target = Target::parse(url).map_err(OpenError::Url)?;
+        let mut found = servers::find(&target, false).await?;
+        open::migrate(&mut found.conn, &target).await?;
+        Ok(Self::new(target, found, &options, false).await)
+    }
+
+    /// Opens a database for reading only; a replica will do.
+    pub async fn open_read_only(url: &str) -> Result<Self, OpenError> {
+        let mut target = Target::parse(url).map_err(OpenError::Url)?;
+        target.any = true;
+        let mut found = servers::find(&target, true).await?;
+        if !open::fits(&mut found.conn, &target).await? {
+            return Err(OpenError::Empty(target.to_string()));
+        }
+        Ok(Self::new(target, found, &Options::default(), true).await)
+    }
+
+    async fn new(target: Target, found: servers::Found, options: &Options, read_only: bool) -> Self {
+        let servers = Servers::new(target, &found);
+        servers::close(found.conn).await;
+        let limit = options.read_limit.as_millis();
+        let read = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {limit}; \
+             SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off"
+        );
+        Self { servers, next: Next::default(), read, read_only }
+    }
+
+    /// Every row of every table as text, by table: for comparing databases.
+    pub async fn dump(&self) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+        let mut conn = self.servers.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let dump = dump::dump(&mut conn).await;
+        conn.end(dump).await
+    }
+
+    /// The tables and their columns, in order: for comparing schemas.
+    pub async fn columns(&self) -> Result<BTreeMap<String, Vec<Column>>, StoreError> {
+        let mut conn = self.read().await?;
+        let columns = dump::columns(&mut conn).await;
+        conn.end(columns).await
+    }
+
+    /// A snapshot to read from. What takes longer than the limit is stopped by the server.
+    async fn read(&self) -> Result<Conn, StoreError> {
+        self.servers.begin(&self.read).await
+    }
+
+    async fn write(&self) -> Result<Conn, StoreError> {
+        self.write_with(WRITE).await
+    }
+
+    async fn write_with(&self, head: &str) -> Result<Conn, StoreError> {
+        if self.read_only {
+            return Err(error::unavailable("the database was opened for reading"));
+        }
+        self.servers.begin(head).await
+    }
+}
+
+/// Reads in a transaction of its own.
+macro_rules! read {
+    ($store:ident, $conn:ident => $reading:expr) => {{
+        let mut open = $store.read().await?;
+        let $conn = &mut open;
+        let outcome = $reading.await;
+        open.end(outcome).await
+    }};
+}
+
+/// Writes in a transaction of its own, and once more if another writer was faster.
+macro_rules! write {
+    ($store:ident, $conn:ident => $writing:expr) => {{
+        let mut tries = 0;
+        loop {
+            let mut open = $store.write().await?;
+            let $conn = &mut open;
+            let outcome = $writing.await;
+            tries += 1;
+            match open.end(outcome).await {
+                Err(StoreError::Conflict) if tries < MOST_TRIES => {}
+                ended => break ended,
+            }
+        }
+    }};
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        let lookup = Lookup::of(&batch.items);
+        let locks = Locks::of(&lookup).statement();
+        let head = [WRITE, RECORD, if locks.is_empty() { "" } else { "; " }, &locks].concat();
+        let mut conn = self.write_with(&head).await?;
+        let recorded = record::record(&mut conn, &batch, &lookup, &rules, &self.next).await;
+        conn.end(recorded).await
+    }
+
+    async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {
+        read!(self, conn => sources::cursor(conn, source.as_str()))
+    }
+
+    async fn leads(&self, filter: LeadFilter, at: PageAt) -> Result<Page<LeadSummary>, StoreError> {
+        read!(self, conn => leads::list(conn, &filter, &at))
+    }
+
+    async fn lead(&self, id: LeadId) -> Result<Option<LeadDetail>, StoreError> {
+        read!(self, conn => leads::one(conn, id))
+    }
+
+    async fn contacts(&self, filter: ContactFilter, at: PageAt) -> Result<Page<ContactSummary>, StoreError> {
+        read!(self, conn => contacts::list(conn, &filter, &at))
+    }
+
+    async fn contact(&self, id: ContactId) -> Result<Option<ContactDetail>, StoreError> {
+        read!(self, conn => contacts::one(conn, id))
+    }
+
+    async fn submissions(&self, filter: SubmissionFilter, at: PageAt) -> Result<Page<SubmissionSummary>, StoreError> {
+        read!(self, conn => submissions::list(conn, &filter, &at))
+    }
+
+    async fn submission(&self, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
+        read!(self, conn => submissions::one(conn, id))
+    }
+
+    async fn reviews(&self, at: PageAt) -> Result<Page<ReviewView>, StoreError> {
+        read!(self, conn => contacts::reviews(conn, &at))
+    }
+
+    async fn activity_source(&self, id: ActivityId) -> Result<Option<Option<SourceId>>, StoreError> {
+        read!(self, conn => activities::source(conn, id))
+    }
+
+    async fn health(&self) -> Result<Vec<SourceHealth>, StoreError> {
+        read!(self, conn => sources::health(conn))
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        read!(self, conn => sources::totals(conn))
+    }
+
+    async fn installation(&self) -> Result<uuid::Uuid, StoreError> {
+        read!(self, conn => sources::installation(conn))
+    }
+
+    async fn restored(&self) -> Result<Option<Restored>, StoreError> {
+        read!(self, conn => sources::restored(conn))
+    }
+
+    async fn change_lead(
+        &self,
+        id: LeadId,
+        changes: Vec<LeadChange>,
+        version: Option<i64>,
+        act: Act,
+    ) -> Result<Result<LeadDetail, ChangeError>, StoreError> {
+        write!(self, conn => changes::lead(conn, id, &changes, version, &act))
+    }
+
+    async fn take_contact(
+        &self,
+        id: ContactId,
+        manager: String,
+        act: Act,
+    ) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
+        write!(self, conn => changes::take_contact(conn, id, &manager, &act))
+    }
+
+    async fn detach(&self, activity: ActivityId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError> {
+        write!(self, conn => moves::detach(conn, activity, &act))
+    }
+
+    async fn undo_move(&self, id: MoveId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError> {
+        write!(self, conn => moves::undo(conn, id, &act))
+    }
+
+    async fn add_token(&self, token: NewToken, at: Timestamp) -> Result<bool, StoreError> {
+        write!(self, conn => tokens::add(conn, &token, at))
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenView>, StoreError> {
+        read!(self, conn => tokens::list(conn))
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenView>, StoreError> {
+        read!(self, conn => tokens::find(conn, &hash))
+    }
+
+    async fn revoke_token(&self, name: &str, at: Timestamp) -> Result<bool, StoreError> {
+        write!(self, conn => tokens::revoke(conn, name, at))
+    }
+
+    async fn refused(&self, refusals: Vec<Refusals>) -> Result<(), StoreError> {
+        write!(self, conn => sources::refused(conn, &refusals))
+    }
+
+    async fn attachments_known(&self, sha256: Vec<String>) -> Result<Vec<String>, StoreError> {
+        read!(self, conn => sweep::attachments_known(conn, &sha256))
+    }
+
+    async fn sweep(&self, sweep: Sweep) -> Result<u64, StoreError> {
+        write!(self, conn => sweep::sweep(conn, sweep))
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.installation().await.map(|_| ())
+    }
+
+    async fn close(&self) {
+        self.servers.close().await;
+    }
+}

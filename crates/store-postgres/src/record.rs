@@ -1,0 +1,96 @@
+//! Records a batch: lock, look up, plan, draw numbers, write, move cursors.
+
+use leadgate_core::plan::rows::Gathered;
+use leadgate_core::plan::{self, Facts, Ids, Lookup, Plan};
+use leadgate_core::ports::StoreError;
+use leadgate_core::receipt::Receipt;
+use leadgate_core::rules::Rules;
+use leadgate_core::submission::Batch;
+
+use crate::conn::Conn;
+use crate::error::corrupt;
+use crate::numbers::{self, Counts, Next, Numbers};
+use crate::{apply, facts, sources};
+
+/// Records a batch whose locks are taken.
+pub(crate) async fn record(
+    conn: &mut Conn,
+    batch: &Batch,
+    lookup: &Lookup,
+    rules: &Rules,
+    next: &Next,
+) -> Result<Vec<Receipt>, StoreError> {
+    let mut plans = Vec::new();
+    if !batch.items.is_empty() {
+        let mut guess = next.guess();
+        let mut facts = facts::load(conn, lookup, guess.ids).await?;
+        guess.ids = above(guess.ids, &facts);
+        facts.ids = guess.ids;
+        let (first, planned) = planned(conn, batch, facts, rules, guess, next).await?;
+        plans = planned;
+        let mut submission = first.submission;
+        let gathered = Gathered::of(&batch.items, &plans, &mut submission)?;
+        apply::write(conn, &gathered).await?;
+    }
+    sources::move_cursors(conn, &batch.cursors).await?;
+    Ok(plans.into_iter().map(|plan| plan.receipt).collect())
+}
+
+/// Numbers that nothing in the facts has: other gateways draw, too.
+fn above(ids: Ids, facts: &Facts) -> Ids {
+    let leads = facts.contacts.values().flat_map(|fact| [fact.open, fact.last]).flatten().map(|lead| lead.id);
+    let highest_contact = facts.contacts.keys().map(|id| id.0).chain(facts::contacts_of(facts)).max();
+    let highest_lead = leads.chain(facts::places(facts).filter_map(|place| place.lead)).map(|id| id.0).max();
+    let highest_activity = facts::places(facts).filter_map(|place| place.activity).map(|id| id.0).max();
+    let beyond = |next: i64, highest: Option<i64>| next.max(highest.map_or(next, |highest| highest + 1));
+    Ids {
+        contact: beyond(ids.contact, highest_contact),
+        lead: beyond(ids.lead, highest_lead),
+        activity: beyond(ids.activity, highest_activity),
+    }
+}
+
+/// Plans a batch and draws its numbers.
+async fn planned(
+    conn: &mut Conn,
+    batch: &Batch,
+    facts: Facts,
+    rules: &Rules,
+    guess: Numbers,
+    next: &Next,
+) -> Result<(Numbers, Vec<Plan>), StoreError> {
+    let (plans, counts) = fold(batch, facts.clone(), rules);
+    let first = numbers::draw(conn, counts, guess).await?;
+    next.drawn(after(first, counts));
+    if first.ids == guess.ids {
+        return Ok((first, plans));
+    }
+    let (plans, again) = fold(batch, Facts { ids: first.ids, ..facts }, rules);
+    if again != counts {
+        return Err(corrupt("a plan", "the same facts led to another number of rows"));
+    }
+    Ok((first, plans))
+}
+
+/// Plans a batch. Says how many numbers that took.
+fn fold(batch: &Batch, mut facts: Facts, rules: &Rules) -> (Vec<Plan>, Counts) {
+    let before = facts.ids;
+    let plans: Vec<Plan> = batch.items.iter().map(|item| plan::plan(item, &mut facts, rules)).collect();
+    let kept = plans.iter().filter(|plan| plan.keep).count();
+    let counts = [
+        facts.ids.contact - before.contact,
+        facts.ids.lead - before.lead,
+        facts.ids.activity - before.activity,
+        i64::try_from(kept).unwrap_or(i64::MAX),
+    ];
+    (plans, counts)
+}
+
+fn after(first: Numbers, [contacts, leads, activities, submissions]: Counts) -> Numbers {
+    let mut next = first;
+    next.ids.contact += contacts;
+    next.ids.lead += leads;
+    next.ids.activity += activities;
+    next.submission += submissions;
+    next
+}

@@ -1,0 +1,190 @@
+//! Sources: their places, their counts and how they are doing; and everything on one screen.
+
+use std::collections::BTreeMap;
+
+use leadgate_core::ids::SourceId;
+use leadgate_core::plan::rows::HealthRow;
+use leadgate_core::ports::{Refusals, Restored, StoreError};
+use leadgate_core::receipt::Outcome;
+use leadgate_core::submission::{Cursor, CursorMove};
+use leadgate_core::views::{SourceHealth, Totals};
+use uuid::Uuid;
+
+use crate::apply::micros;
+use crate::bulk::{Kind, Part, Rows, Together};
+use crate::conn::Conn;
+use crate::error::to_json;
+use crate::rows::Columns;
+
+// ------------------------------------------------------------------------------------------------------------- cursors
+
+/// Moves cursors. A lease that was lost is a conflict: somebody else reads this source now.
+pub(crate) async fn move_cursors(conn: &mut Conn, moves: &[CursorMove]) -> Result<(), StoreError> {
+    let free =
+        "INSERT INTO cursor (source, value) SELECT v.source, v.value FROM unnest($1::text[], $2::text[]) AS v (source, value)
+                ORDER BY v.source ON CONFLICT (source) DO UPDATE SET value = excluded.value";
+    let fenced =
+        "UPDATE cursor AS c SET value = v.value FROM unnest($1::text[], $2::text[], $3::bigint[]) AS v (source, value, fence)
+                  WHERE c.source = v.source AND c.fence = v.fence";
+    for (sql, with_fence) in [(free, false), (fenced, true)] {
+        let mut last: BTreeMap<&str, &CursorMove> = BTreeMap::new();
+        for to in moves.iter().filter(|to| to.fence.is_some() == with_fence) {
+            last.insert(to.source.as_str(), to);
+        }
+        if last.is_empty() {
+            continue;
+        }
+        let values = last.values().map(|to| to_json(&to.to)).collect::<Result<Vec<_>, _>>()?;
+        let mut statement = sqlx::query(sql).bind(last.keys().copied().collect::<Vec<_>>()).bind(values);
+        if with_fence {
+            statement = statement.bind(last.values().filter_map(|to| to.fence).collect::<Vec<_>>());
+        }
+        if conn.run(statement).await? != last.len() as u64 {
+            return Err(StoreError::Conflict);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn cursor(conn: &mut Conn, source: &str) -> Result<Option<Cursor>, StoreError> {
+    let statement = sqlx::query("SELECT value FROM cursor WHERE source = $1 AND value IS NOT NULL").bind(source);
+    let Some(row) = conn.optional(statement).await? else { return Ok(None) };
+    Columns::of(&row, "cursor").json("value").map(Some)
+}
+
+// -------------------------------------------------------------------------------------------------------------- counts
+
+static HEALTH: Part = Part {
+    head: "INSERT INTO source_health AS h (source, last_accepted, last_rejected, last_rejection, refused) SELECT v.* FROM",
+    columns: &[
+        ("source", Kind::Text),
+        ("last_accepted", Kind::Int),
+        ("last_rejected", Kind::Int),
+        ("last_rejection", Kind::Text),
+        ("refused", Kind::Int),
+    ],
+    tail: "ON CONFLICT (source) DO UPDATE SET
+               last_accepted = greatest(h.last_accepted, excluded.last_accepted),
+               last_rejection = CASE WHEN excluded.last_rejected >= coalesce(h.last_rejected, excluded.last_rejected)
+                                     THEN excluded.last_rejection ELSE h.last_rejection END,
+               last_rejected = greatest(h.last_rejected, excluded.last_rejected),
+               refused = h.refused + excluded.refused",
+};
+
+static COUNT: Part = Part {
+    head: "INSERT INTO source_count AS c (source, outcome, n) SELECT v.* FROM",
+    columns: &[("source", Kind::Text), ("outcome", Kind::Text), ("n", Kind::Int)],
+    tail: "ON CONFLICT (source, outcome) DO UPDATE SET n = c.n + excluded.n",
+};
+
+/// Adds a batch's counts. Every gateway writes these rows: in one order, and last.
+pub(crate) fn count<'r>(
+    together: &mut Together<'r>,
+    counts: &BTreeMap<(&'r str, &'static str), i64>,
+    health: &'r BTreeMap<&'r str, HealthRow>,
+) {
+    let mut sources = Rows::of(&HEALTH);
+    for (source, row) in health {
+        sources
+            .text(*source)
+            .int(row.last_accepted.map(micros))
+            .int(row.last_rejected.map(micros))
+            .maybe_text(row.last_rejection.as_deref())
+            .int(row.refused);
+    }
+    together.add(sources);
+    let mut outcomes = Rows::of(&COUNT);
+    for ((source, outcome), n) in counts {
+        outcomes.text(*source).text(*outcome).int(*n);
+    }
+    together.add(outcomes);
+}
+
+/// Adds counts of calls that were refused without being kept.
+pub(crate) async fn refused(conn: &mut Conn, refusals: &[Refusals]) -> Result<(), StoreError> {
+    let mut health: BTreeMap<&str, HealthRow> = BTreeMap::new();
+    for refusal in refusals {
+        let row = health.entry(refusal.source.as_str()).or_default();
+        row.refused = row.refused.saturating_add(i64::try_from(refusal.count).unwrap_or(i64::MAX));
+        row.rejected(refusal.last_at, || refusal.last_why.clone());
+    }
+    let mut together = Together::default();
+    count(&mut together, &BTreeMap::new(), &health);
+    together.run(conn).await
+}
+
+pub(crate) async fn health(conn: &mut Conn) -> Result<Vec<SourceHealth>, StoreError> {
+    let sql = "SELECT source, last_accepted, last_rejected, last_rejection, refused FROM source_health ORDER BY source";
+    let rows = conn.all(sqlx::query(sql)).await?;
+    let mut health = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let row = Columns::of(row, "source_health");
+        health.push(SourceHealth {
+            source: row.source("source")?,
+            last_accepted: row.maybe_time("last_accepted")?,
+            last_rejected: row.maybe_time("last_rejected")?,
+            last_rejection: row.get("last_rejection")?,
+            counts: Vec::new(),
+            refused: row.count("refused")?,
+        });
+    }
+    let rows = conn.all(sqlx::query("SELECT source, outcome, n FROM source_count")).await?;
+    for row in &rows {
+        let row = Columns::of(row, "source_count");
+        let source: SourceId = row.source("source")?;
+        let count = (row.parse("outcome", Outcome::parse)?, row.count("n")?);
+        if let Some(known) = health.iter_mut().find(|known| known.source == source) {
+            known.counts.push(count);
+        }
+    }
+    for source in &mut health {
+        source.counts.sort_by_key(|(outcome, _)| Outcome::ALL.iter().position(|known| known == outcome));
+    }
+    Ok(health)
+}
+
+// -------------------------------------------------------------------------------------------------------------- totals
+
+pub(crate) async fn totals(conn: &mut Conn) -> Result<Totals, StoreError> {
+    // Counts over small indexes; what may be large is counted over the narrowest index there is.
+    let sql = "SELECT (SELECT count(*) FROM lead WHERE closed_at IS NULL AND test = 0) AS open_leads,
+                      (SELECT count(*) FROM lead WHERE closed_at IS NULL AND test = 0 AND stage = 'NEW') AS new_leads,
+                      (SELECT count(*) FROM lead) AS leads,
+                      (SELECT count(*) FROM contact) AS contacts,
+                      (SELECT count(*) FROM contact WHERE waiting_since IS NOT NULL) AS waiting_contacts,
+                      (SELECT count(*) FROM submission) AS submissions,
+                      (SELECT count(*) FROM submission WHERE outcome = 'quarantined' AND outcome NOT IN ('created', 'attached'))
+                          AS quarantined,
+                      (SELECT count(*) FROM review WHERE closed_at IS NULL) AS reviews,
+                      pg_database_size(current_database()) AS database_bytes";
+    let row = conn.one(sqlx::query(sql)).await?;
+    let row = Columns::of(&row, "totals");
+    Ok(Totals {
+        open_leads: row.count("open_leads")?,
+        new_leads: row.count("new_leads")?,
+        leads: row.count("leads")?,
+        contacts: row.count("contacts")?,
+        waiting_contacts: row.count("waiting_contacts")?,
+        submissions: row.count("submissions")?,
+        quarantined: row.count("quarantined")?,
+        reviews: row.count("reviews")?,
+        database_bytes: row.count("database_bytes")?,
+    })
+}
+
+pub(crate) async fn installation(conn: &mut Conn) -> Result<Uuid, StoreError> {
+    let row = conn.one(sqlx::query("SELECT uuid FROM installation")).await?;
+    Columns::of(&row, "installation").uuid("uuid")
+}
+
+pub(crate) async fn restored(conn: &mut Conn) -> Result<Option<Restored>, StoreError> {
+    let sql = "SELECT at, backup_at, backup_version, last_event FROM restore ORDER BY id DESC LIMIT 1";
+    let Some(row) = conn.optional(sqlx::query(sql)).await? else { return Ok(None) };
+    let row = Columns::of(&row, "restore");
+    Ok(Some(Restored {
+        at: row.time("at")?,
+        backup_at: row.time("backup_at")?,
+        backup_version: row.text("backup_version")?,
+        last_event: row.int("last_event")?,
+    }))
+}
