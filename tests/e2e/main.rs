@@ -6,6 +6,7 @@ mod attachments;
 mod backup;
 mod browser;
 mod cli;
+mod copy;
 mod disk;
 mod first_minute;
 mod forms;

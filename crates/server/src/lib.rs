@@ -8,6 +8,7 @@ pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod copying;
 pub mod housekeeping;
 pub mod http;
 pub mod intake;

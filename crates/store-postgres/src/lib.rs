@@ -16,6 +16,7 @@ mod activities;
 mod apply;
 mod apply_leads;
 mod bulk;
+mod carry;
 mod changes;
 mod conn;
 mod contacts;
@@ -54,6 +55,7 @@ use leadgate_core::views::{
     SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 
+pub use crate::carry::FillError;
 use crate::conn::Conn;
 pub use crate::dump::Column;
 pub use crate::error::OpenError;
@@ -109,7 +111,16 @@ impl PostgresStore {
         let target = Target::parse(url).map_err(OpenError::Url)?;
         let mut found = servers::find(&target, false).await?;
         open::migrate(&mut found.conn, &target).await?;
+        open::whole(&mut found.conn, &target).await?;
         Ok(Self::new(target, found, &options, false).await)
+    }
+
+    /// Opens a database that may be half full.
+    async fn open_unfinished(url: &str) -> Result<Self, OpenError> {
+        let target = Target::parse(url).map_err(OpenError::Url)?;
+        let mut found = servers::find(&target, false).await?;
+        open::migrate(&mut found.conn, &target).await?;
+        Ok(Self::new(target, found, &Options::default(), false).await)
     }
 
     /// Opens a database for reading only; a replica will do.

@@ -9,6 +9,7 @@ mod apply;
 mod apply_leads;
 mod backup;
 mod bulk;
+mod carry;
 mod changes;
 mod checkpoint;
 mod contacts;

@@ -103,7 +103,8 @@ fn file(config: &Config) -> anyhow::Result<&Path> {
             config.database,
             match &config.attachments {
                 Attachments::S3(_) => "keep versions in the bucket",
-                Attachments::Own(_) | Attachments::Shared(_) => "copy the folder after the database: what lies there never changes",
+                Attachments::Own(_) | Attachments::Shared(_) =>
+                    "copy the folder after the database: what lies there never changes",
             }
         ),
     }

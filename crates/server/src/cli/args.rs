@@ -123,6 +123,8 @@ pub enum Command {
     Backup(Backup),
     /// Put a backup back, while the gateway is stopped.
     Restore(Restore),
+    /// Move a stopped gateway from its file to PostgreSQL.
+    Copy(Copy),
     /// Print every key of the configuration with what it means.
     Reference,
     /// Print completions for your shell.
@@ -484,6 +486,27 @@ pub struct Restore {
     /// Move what is there into a folder beside it, instead of refusing.
     #[arg(long)]
     pub set_existing_aside: bool,
+}
+
+/// `copy`
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Every row is copied, then read again on both sides and compared; a difference is told, and the exit code says so.\n\
+    Interrupted, the same command goes on where it stopped. The source is not changed.\n\n\
+    Example:\n  createdb leadgate\n  leadgate copy --from sqlite:data/leadgate.db --to postgres://leadgate@db.company.ru/leadgate"
+)]
+pub struct Copy {
+    /// The database of a stopped gateway: sqlite:<file>.
+    #[arg(long, value_name = "sqlite:FILE", value_parser = crate::copying::source)]
+    pub from: PathBuf,
+    /// An empty PostgreSQL database [default: [database] url]. With a password in it better in LEADGATE_COPY_TO: others on
+    /// this machine see what is typed here.
+    #[arg(long, value_name = "URL", env = "LEADGATE_COPY_TO", hide_env_values = true)]
+    pub to: Option<String>,
+    /// Where the source's attachments lie [default: the folder attachments beside its database]. They are put where
+    /// [attachments] of the configuration says.
+    #[arg(long, value_name = "FOLDER")]
+    pub attachments_from: Option<PathBuf>,
 }
 
 fn stage(text: &str) -> Result<Stage, String> {
