@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
-use leadgate_core::ports::{Act, Beat, Intake, IntakeError, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::ports::{Act, Beat, Intake, IntakeError, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::rules::Rules;
@@ -113,6 +113,7 @@ a_store_that_only_fails_to_record! {
     health() -> Vec<SourceHealth>;
     totals() -> Totals;
     installation() -> uuid::Uuid;
+    restored() -> Option<Restored>;
     change_lead(id: LeadId, changes: Vec<LeadChange>, version: Option<i64>, act: Act) -> Result<LeadDetail, ChangeError>;
     take_contact(id: ContactId, manager: String, act: Act) -> Result<ContactDetail, ChangeError>;
     detach(activity: ActivityId, act: Act) -> Result<MoveView, ChangeError>;

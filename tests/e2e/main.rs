@@ -2,8 +2,11 @@
 
 mod answers;
 mod api;
+mod attachments;
+mod backup;
 mod browser;
 mod cli;
+mod copy;
 mod disk;
 mod first_minute;
 mod forms;

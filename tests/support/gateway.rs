@@ -68,7 +68,7 @@ impl Default for Setup {
 
 impl Setup {
     /// The configuration file.
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         format!(
             "[company]\nname = \"Test\"\ncountry = \"RU\"\ntime_zone = \"Europe/Moscow\"\nlanguage = \"en\"\n{}\n\
              [server]\ndata_dir = \"data\"\n{}\n\

@@ -7,3 +7,4 @@ pub mod gateway;
 pub mod load;
 pub mod people;
 pub mod postgres;
+pub mod s3;

@@ -359,6 +359,20 @@ pub struct Sweep {
     pub ring_before: Timestamp,
 }
 
+/// That the database was put back from a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// When it was put back.
+    pub at: Timestamp,
+    /// When the backup was made.
+    pub backup_at: Timestamp,
+    /// The version of the gateway that made it.
+    pub backup_version: String,
+    /// The greatest number of an event in it, 0 if it held none. What follows from events up to this one may have been told
+    /// outside after the backup was made: it is held until a person decides.
+    pub last_event: i64,
+}
+
 /// The store. One method is one transaction is one business fact.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -447,6 +461,10 @@ pub trait Store: Send + Sync {
     async fn attachments_known(&self, sha256: Vec<String>) -> Result<Vec<String>, StoreError>;
     /// Deletes what is no longer needed; says how many rows. At most 256 rows a call.
     async fn sweep(&self, sweep: Sweep) -> Result<u64, StoreError>;
+    /// The last time the database was put back from a backup, if it ever was.
+    async fn restored(&self) -> Result<Option<Restored>, StoreError> {
+        Ok(None)
+    }
     /// Whether the database can be read now.
     async fn ready(&self) -> Result<(), StoreError>;
     /// Finishes what is queued and closes.

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 pub use gateway::{Gateway, RefusalCounts, Reloaded};
 pub use live::{AddressLimit, Live, LivePull, LiveSource, Pace, compare_with_nothing};
 
-use crate::attachments::{self, Attachments};
+use crate::attachments::Attachments;
 use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::http::api::TokenCache;
@@ -86,7 +86,7 @@ impl App {
         let prometheus = metrics::install();
         secrets::create_data_dir(&config.data_dir)?;
         let api_token = secrets::api_token(&config.data_dir)?;
-        let attachments = Attachments::open(&attachments::folder(&config.data_dir))?;
+        let attachments = Attachments::open(&config.attachments, &config.data_dir)?;
         let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
         let (drain, lease) = (config.server.drain, config.server.lease);
         let (data_dir, database) = (config.data_dir.clone(), config.database.clone());
@@ -249,18 +249,34 @@ async fn serve(
 async fn open(database: &Database, gateway: &Gateway, api_token: &Secret) -> anyhow::Result<Arc<dyn Store>> {
     let hash: [u8; 32] = Sha256::digest(api_token.expose().as_bytes()).into();
     let (name, database) = (local_name(database, &hash), database.clone());
+    if matches!(database, Database::Postgres(_)) && !gateway.attachments.is_elsewhere() {
+        tracing::warn!(
+            "attachments are kept on this machine alone: should further gateways use this database, give them all one place, \
+             [attachments] url"
+        );
+    }
     // On a thread of its own: migrations of a large database would hold up the requests that wait for them.
     let runtime = tokio::runtime::Handle::current();
     let opening = tokio::task::spawn_blocking(move || runtime.block_on(stores::open(&database)));
     let store = opening.await.context("opening the database panicked")??;
+    if let Err(error) = ready_to_serve(&*store, gateway, &name, hash).await {
+        store.close().await;
+        return Err(error);
+    }
+    Ok(store)
+}
+
+/// What must hold before the first lead is taken: the attachments are ours, and this machine's own commands are let in.
+async fn ready_to_serve(store: &dyn Store, gateway: &Gateway, name: &str, hash: [u8; 32]) -> anyhow::Result<()> {
+    gateway.attachments.claim(store, &gateway.clock).await?;
     if store.token(hash).await?.is_none() {
         let now = gateway.clock.now();
         // The file was deleted or restored: the token of before is no longer good.
-        store.revoke_token(&name, now).await?;
-        let token = NewToken { name, hash, scopes: vec![Scope::Admin], sources: None };
+        store.revoke_token(name, now).await?;
+        let token = NewToken { name: name.to_owned(), hash, scopes: vec![Scope::Admin], sources: None };
         if !store.add_token(token, now).await? {
             tracing::warn!("the key in the data folder could not be registered: this machine's own commands will not be let in");
         }
     }
-    Ok(store)
+    Ok(())
 }

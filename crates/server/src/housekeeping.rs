@@ -134,7 +134,7 @@ async fn one(task: Task, gateway: &Gateway, store: &dyn Store) -> anyhow::Result
             Ok(())
         }
         Task::Attachments => {
-            let swept = gateway.attachments.sweep(store, gateway.clock.now()).await?;
+            let swept = gateway.attachments.sweep(store, &gateway.clock).await?;
             metrics::attachments_swept(swept);
             Ok(())
         }

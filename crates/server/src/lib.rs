@@ -4,9 +4,11 @@
 
 pub mod app;
 pub mod attachments;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod copying;
 pub mod housekeeping;
 pub mod http;
 pub mod intake;

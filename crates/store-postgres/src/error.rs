@@ -61,6 +61,9 @@ pub enum OpenError {
     /// There is a database without the gateway's tables.
     #[error("the database {0} holds no leads: start the gateway once to make its tables")]
     Empty(String),
+    /// Rows were being carried into it, and that did not end.
+    #[error("the database {0} holds an unfinished copy: run the same `leadgate copy` again, it goes on where it stopped")]
+    Unfinished(String),
     /// The user may not do what is needed.
     #[error(
         "user {user} may not make or use the tables of {database}: as its owner, run `GRANT CREATE, USAGE ON SCHEMA public TO {user}`, \

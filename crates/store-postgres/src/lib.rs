@@ -16,6 +16,7 @@ mod activities;
 mod apply;
 mod apply_leads;
 mod bulk;
+mod carry;
 mod changes;
 mod conn;
 mod contacts;
@@ -46,7 +47,7 @@ use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::plan::Lookup;
-use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
@@ -56,6 +57,7 @@ use leadgate_core::views::{
     ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 
+pub use crate::carry::FillError;
 use crate::conn::Conn;
 pub use crate::dump::Column;
 pub use crate::error::OpenError;
@@ -113,7 +115,16 @@ impl PostgresStore {
         let target = Target::parse(url).map_err(OpenError::Url)?;
         let mut found = servers::find(&target, false).await?;
         open::migrate(&mut found.conn, &target).await?;
+        open::whole(&mut found.conn, &target).await?;
         Ok(Self::new(target, found, &options, false).await)
+    }
+
+    /// Opens a database that may be half full.
+    async fn open_unfinished(url: &str) -> Result<Self, OpenError> {
+        let target = Target::parse(url).map_err(OpenError::Url)?;
+        let mut found = servers::find(&target, false).await?;
+        open::migrate(&mut found.conn, &target).await?;
+        Ok(Self::new(target, found, &Options::default(), false).await)
     }
 
     /// Opens a database for reading only; a replica will do.
@@ -259,6 +270,10 @@ impl Store for PostgresStore {
 
     async fn installation(&self) -> Result<uuid::Uuid, StoreError> {
         read!(self, conn => sources::installation(conn))
+    }
+
+    async fn restored(&self) -> Result<Option<Restored>, StoreError> {
+        read!(self, conn => sources::restored(conn))
     }
 
     async fn change_lead(

@@ -5,6 +5,7 @@ use sqlx::postgres::{PgArguments, PgConnection, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _};
 
+use crate::carry::UNFINISHED;
 use crate::error::{OpenError, code};
 use crate::locks::SCHEMA;
 use crate::url::Target;
@@ -14,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "leads", include_str!("../../../migrations/postgres/0001_leads.sql")),
     (2, "nodes", include_str!("../../../migrations/postgres/0002_nodes.sql")),
     (3, "cursor_leases", include_str!("../../../migrations/postgres/0003_cursor_leases.sql")),
+    (4, "restore", include_str!("../../../migrations/postgres/0004_restore.sql")),
 ];
 
 /// Where the migrations that were applied are noted; the driver's own table.
@@ -91,6 +93,14 @@ pub(crate) async fn fits(conn: &mut PgConnection, target: &Target) -> Result<boo
         return Err(OpenError::TooNew { database: target.to_string(), needs, this });
     }
     Ok(true)
+}
+
+/// Refuses a database that rows are still being carried into.
+pub(crate) async fn whole(conn: &mut PgConnection, target: &Target) -> Result<(), OpenError> {
+    match is_table(conn, UNFINISHED).await.map_err(|source| refusal(target, source))? {
+        false => Ok(()),
+        true => Err(OpenError::Unfinished(target.to_string())),
+    }
 }
 
 async fn is_table(conn: &mut PgConnection, name: &'static str) -> sqlx::Result<bool> {

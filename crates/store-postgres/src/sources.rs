@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use leadgate_core::ids::SourceId;
 use leadgate_core::plan::rows::HealthRow;
-use leadgate_core::ports::{Refusals, StoreError, source_lease};
+use leadgate_core::ports::{Refusals, Restored, StoreError, source_lease};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::submission::{Batch, Cursor, CursorMove};
 use leadgate_core::views::{SourceHealth, Totals};
@@ -181,4 +181,16 @@ pub(crate) async fn totals(conn: &mut Conn) -> Result<Totals, StoreError> {
 pub(crate) async fn installation(conn: &mut Conn) -> Result<Uuid, StoreError> {
     let row = conn.one(sqlx::query("SELECT uuid FROM installation")).await?;
     Columns::of(&row, "installation").uuid("uuid")
+}
+
+pub(crate) async fn restored(conn: &mut Conn) -> Result<Option<Restored>, StoreError> {
+    let sql = "SELECT at, backup_at, backup_version, last_event FROM restore ORDER BY id DESC LIMIT 1";
+    let Some(row) = conn.optional(sqlx::query(sql)).await? else { return Ok(None) };
+    let row = Columns::of(&row, "restore");
+    Ok(Some(Restored {
+        at: row.time("at")?,
+        backup_at: row.time("backup_at")?,
+        backup_version: row.text("backup_version")?,
+        last_event: row.int("last_event")?,
+    }))
 }

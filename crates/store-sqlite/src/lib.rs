@@ -7,7 +7,9 @@
 mod activities;
 mod apply;
 mod apply_leads;
+mod backup;
 mod bulk;
+mod carry;
 mod changes;
 mod checkpoint;
 mod contacts;
@@ -36,7 +38,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
-use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Store, StoreError, Sweep};
+use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
@@ -49,6 +51,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
 use tokio::sync::Mutex;
 
+pub use crate::backup::{Idle, Original, files_beside};
 pub use crate::error::OpenError;
 pub use crate::open::Options;
 use crate::sequence::Sequence;
@@ -109,6 +112,24 @@ impl SqliteStore {
     /// Every row of every table as text, by table: for comparing databases.
     pub async fn dump(&self) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
         dump::dump(&mut *self.read().await?).await
+    }
+
+    /// Names of attachments that kept submissions name, in order, after the one given; fewer than `limit`: there are no more.
+    pub async fn attachment_names(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        backup::attachment_names(&mut *self.read().await?, after, limit).await
+    }
+
+    /// Notes that this database was put back from a backup.
+    pub async fn note_restore(
+        &self,
+        at: Timestamp,
+        backup_at: Timestamp,
+        backup_version: String,
+    ) -> Result<Restored, StoreError> {
+        self.write(1, move |writing| {
+            Box::pin(async move { backup::note_restore(&mut writing.conn, at, backup_at, &backup_version).await })
+        })
+        .await
     }
 
     async fn write<T, F>(&self, weight: usize, work: F) -> Result<T, StoreError>
@@ -267,6 +288,10 @@ impl Store for SqliteStore {
 
     async fn sweep(&self, sweep: Sweep) -> Result<u64, StoreError> {
         self.write(256, move |writing| Box::pin(sweep::sweep(&mut writing.conn, sweep))).await
+    }
+
+    async fn restored(&self) -> Result<Option<Restored>, StoreError> {
+        backup::restored(&mut *self.read().await?).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

@@ -37,6 +37,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "leads", include_str!("../../../migrations/sqlite/0001_leads.sql")),
     (2, "nodes", include_str!("../../../migrations/sqlite/0002_nodes.sql")),
     (3, "cursor_leases", include_str!("../../../migrations/sqlite/0003_cursor_leases.sql")),
+    (4, "restore", include_str!("../../../migrations/sqlite/0004_restore.sql")),
 ];
 
 fn migrator() -> Migrator {
@@ -52,6 +53,13 @@ fn migrator() -> Migrator {
 
 /// Makes the folder and the file, readable by this user only.
 pub(crate) fn prepare_file(path: &Path) -> Result<PathBuf, OpenError> {
+    let folder = prepare_folder(path)?;
+    private(path, false).map_err(|source| OpenError::File { path: path.display().to_string(), source })?;
+    Ok(folder)
+}
+
+/// Makes the folder of a database, for this user only.
+pub(crate) fn prepare_folder(path: &Path) -> Result<PathBuf, OpenError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
         _ => PathBuf::from("."),
@@ -63,7 +71,6 @@ pub(crate) fn prepare_file(path: &Path) -> Result<PathBuf, OpenError> {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&folder).map_err(|source| OpenError::File { path: folder.display().to_string(), source })?;
     }
-    private(path, false).map_err(|source| OpenError::File { path: path.display().to_string(), source })?;
     Ok(folder)
 }
 
@@ -88,7 +95,7 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -116,15 +123,20 @@ pub(crate) fn writer_options(path: &Path, options: &Options) -> SqliteConnectOpt
 
 /// The readers' pool. A reader never waits for the writer nor keeps it waiting.
 pub(crate) fn readers(path: &Path) -> SqlitePool {
-    let options = SqliteConnectOptions::new()
+    let options = reader_options(path);
+    SqlitePoolOptions::new().max_connections(READERS).min_connections(0).acquire_timeout(BUSY).connect_lazy_with(options)
+}
+
+/// How a reader connects.
+pub(crate) fn reader_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
         .busy_timeout(BUSY)
         .pragma("cache_size", "-8192")
         .pragma("temp_store", "MEMORY")
         .pragma("mmap_size", "0")
-        .disable_statement_logging();
-    SqlitePoolOptions::new().max_connections(READERS).min_connections(0).acquire_timeout(BUSY).connect_lazy_with(options)
+        .disable_statement_logging()
 }
 
 /// Connects as the writer and brings the schema up to date, keeping a copy of a database that has something in it.
@@ -194,16 +206,26 @@ async fn copy(conn: &mut SqliteConnection, path: &Path, version: i64) -> Result<
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(file_error(error)),
     }
+    vacuum_into(conn, &target).await?;
+    tracing::info!(copy = %target.display(), "the database was copied before its schema changes");
+    Ok(())
+}
+
+/// Writes a copy of one moment to a new file, for this user only, and makes it durable.
+pub(crate) async fn vacuum_into(conn: &mut SqliteConnection, target: &Path) -> Result<(), OpenError> {
+    let file_error = |source| OpenError::File { path: target.display().to_string(), source };
     // Made here, because SQLite would make it readable for everybody; it fills an empty file.
-    let file = private(&target, true).map_err(file_error)?;
+    let file = private(target, true).map_err(file_error)?;
     sqlx::query("VACUUM INTO ?1")
         .bind(target.display().to_string())
         .execute(conn)
         .await
-        .map_err(|source| OpenError::Database { path: target.display().to_string(), source })?;
-    file.sync_all().map_err(file_error)?;
-    tracing::info!(copy = %target.display(), "the database was copied before its schema changes");
-    Ok(())
+        .map_err(|source| database_error(target, source))?;
+    file.sync_all().map_err(file_error)
+}
+
+pub(crate) fn database_error(path: &Path, source: sqlx::Error) -> OpenError {
+    OpenError::Database { path: path.display().to_string(), source }
 }
 
 /// The installation's UUID, made with the database.

@@ -32,6 +32,9 @@ pub fn banner(gateway: &Gateway, addresses: &[SocketAddr], note: Option<&str>, d
         out.pair(if at == 0 { "config" } else { "" }, &file.display().to_string());
     }
     out.pair("database", &database.to_string());
+    if gateway.attachments.is_elsewhere() {
+        out.pair("attachments", gateway.attachments.name());
+    }
     out.pair("API token", &secrets::api_token_file(&gateway.data_dir).display().to_string());
     out.line("");
     out.line("What next:");

@@ -168,7 +168,8 @@ fn fixed(config: &Config) -> String {
         Database::Postgres(url) => url.expose().to_owned(),
     };
     let Server { listen, header_timeout, max_connections, drain, lease, .. } = &config.server;
-    format!("{listen:?} {header_timeout:?} {max_connections} {drain:?} {lease:?} {database} {data_dir}")
+    let attachments = &config.attachments;
+    format!("{listen:?} {header_timeout:?} {max_connections} {drain:?} {lease:?} {database} {data_dir} {attachments:?}")
 }
 
 impl LiveSource {

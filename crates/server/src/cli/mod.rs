@@ -2,6 +2,8 @@
 
 mod api;
 pub mod args;
+mod backup;
+mod copying;
 mod deliveries;
 mod gate;
 mod init;
@@ -100,6 +102,9 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Send(command) => send::command(gate, command).await,
         Command::Status => status::command(&gate).await,
         Command::Nodes => nodes::command(&gate).await,
+        Command::Backup(command) => backup::backup(&gate, &command).await,
+        Command::Copy(command) => copying::copy(&gate, &command).await,
+        Command::Restore(command) => backup::restore(&gate, &command).await,
         Command::Serve
         | Command::Check
         | Command::Init(_)

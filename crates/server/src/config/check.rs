@@ -15,6 +15,7 @@ use leadgate_core::ports::{BuildContext, Secrets as _};
 use leadgate_core::secret::Secret;
 use toml::{Table, Value};
 
+use super::attachments::attachments;
 use super::layers::{Layers, absolute, join};
 use super::machine::Machine;
 use super::problems::suggestion;
@@ -39,13 +40,27 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     let leads = leads(root.section("leads"));
     let log = log(root.section("log"));
     let managers = managers(root.take("managers"), &report);
+    let attachments = attachments(root.section("attachments"), &resolver, &base, &data_dir);
     let public_url = server.public_url.clone().unwrap_or_else(|| own_url(&server.listen));
     let around = Around { report: &report, resolver: &resolver, company: &company, public_url: &public_url };
     let sources = configured_sources(root.section("sources"), &around);
     root.finish();
     let problems = report.into_problems();
     if problems.is_empty() {
-        Ok(Config { files, folder: base, company, server, database, data_dir, leads, log, managers, sources, assumed })
+        Ok(Config {
+            files,
+            folder: base,
+            company,
+            server,
+            database,
+            data_dir,
+            attachments,
+            leads,
+            log,
+            managers,
+            sources,
+            assumed,
+        })
     } else {
         Err(Problems(problems))
     }

@@ -4,6 +4,7 @@
 //! environment and changes nothing; tokens that the configuration does not name are added by
 //! [`Config::add_tokens`].
 
+mod attachments;
 mod check;
 mod layers;
 mod machine;
@@ -28,6 +29,7 @@ use leadgate_core::ports::{Connector, SourceKind};
 use leadgate_core::rules::{Ours, Rules, SourceRules};
 use leadgate_core::secret::Secret;
 
+pub use attachments::{Attachments, S3};
 pub use machine::FALLBACK_COUNTRY;
 pub use problems::{Problem, Problems, did_you_mean};
 
@@ -51,8 +53,10 @@ pub struct Config {
     pub server: Server,
     /// Where leads are kept.
     pub database: Database,
-    /// The folder of tokens and attachments, absolute.
+    /// The folder of tokens and, unless they are kept elsewhere, of attachments, absolute.
     pub data_dir: PathBuf,
+    /// Where attachments are kept.
+    pub attachments: Attachments,
     /// How leads are recognised.
     pub leads: Leads,
     /// What is logged.
@@ -372,6 +376,7 @@ impl fmt::Debug for Config {
             .field("server", &self.server)
             .field("database", &self.database)
             .field("data_dir", &self.data_dir)
+            .field("attachments", &self.attachments)
             .field("leads", &self.leads)
             .field("log", &self.log)
             .field("managers", &self.managers)

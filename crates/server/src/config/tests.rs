@@ -117,12 +117,15 @@ fn the_reference_names_the_defaults() {
     };
     assert_eq!(file(&reference), file(&default));
     assert_eq!(below(&reference, &reference.data_dir), below(&default, &default.data_dir));
+    for config in [&reference, &default] {
+        assert_eq!(config.attachments, Attachments::Own(config.data_dir.join("attachments")));
+    }
 }
 
 #[test]
 fn the_reference_has_every_key() {
     // A key that is not in the reference would be suggested here.
-    let unknown = Folder::new("[company]\nx=1\n[server]\nx=1\n[database]\nx=1\n[leads]\nx=1\n[log]\nx=1\n");
+    let unknown = Folder::new("[company]\nx=1\n[server]\nx=1\n[database]\nx=1\n[attachments]\nx=1\n[leads]\nx=1\n[log]\nx=1\n");
     for (path, words) in unknown.problems() {
         let list = words.split("there are: ").nth(1).unwrap_or_else(|| panic!("{path}: {words}"));
         for key in list.split(", ") {
@@ -292,6 +295,30 @@ fn the_gateway_s_country_reads_the_phones_of_its_sources() {
     let rules = config.rules();
     assert_eq!(rules.of(&config.sources[0].id).country.unwrap().as_str(), "RU");
     assert_eq!(rules.of(&SourceId::parse("gone").unwrap()).country.unwrap().as_str(), "RU");
+}
+
+#[test]
+fn attachments_lie_in_a_folder_or_a_bucket() {
+    let of = |text: &str| Folder::new(&format!("[attachments]\n{text}\n"));
+    let shared = of("url = \"file:../shared/leadgate\"");
+    assert_eq!(shared.good().attachments, Attachments::Shared(shared.path().join("shared/leadgate")));
+    assert_eq!(of("url = \"file:///mnt/files\"").good().attachments, Attachments::Shared("/mnt/files".into()));
+    let keys = "access_key = \"a\"\nsecret_key = { env = \"KEY\" }";
+    let bucket = of(&format!("url = \"s3://leads/north/\"\nendpoint = \"http://127.0.0.1:9000/\"\n{keys}")).set("KEY", "s");
+    let Attachments::S3(s3) = bucket.good().attachments else { panic!("a bucket") };
+    assert_eq!((s3.bucket.as_str(), s3.prefix.as_str(), s3.region.as_str()), ("leads", "north", "us-east-1"));
+    assert_eq!((s3.endpoint.as_deref(), s3.secret_key.expose()), (Some("http://127.0.0.1:9000"), "s"));
+    assert!(!format!("{s3:?}").contains("\"s\""));
+
+    let s3 = |more: &str| of(&format!("url = \"s3://leads\"\n{more}")).set("KEY", "s");
+    assert!(s3("").words("attachments.access_key").contains("both keys"));
+    assert!(s3(&format!("endpoint = \"http://minio:9000\"\n{keys}")).words("attachments.endpoint").contains("allow_http"));
+    assert!(s3(&format!("endpoint = \"http://minio:9000\"\nallow_http = true\n{keys}")).load().is_ok());
+    assert!(s3(&format!("endpoint = \"ftp://minio\"\n{keys}")).words("attachments.endpoint").contains("https://"));
+    assert!(of("endpoint = \"https://s3.company.ru\"").words("attachments.endpoint").contains("s3://"));
+    for bad in ["s3://B", "../elsewhere", "/srv/files", "https://x", "file:/", "s3://leads/../x"] {
+        assert!(!of(&format!("url = \"{bad}\"")).words("attachments.url").is_empty(), "{bad}");
+    }
 }
 
 #[test]
