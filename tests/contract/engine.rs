@@ -281,7 +281,7 @@ pub(crate) async fn a_preview_tells_and_writes_nothing(db: Db) {
     let first = db.expect(Outcome::Created, post(minutes(0)).phone(phone)).await;
     let before = db.dump().await;
     let items = [
-        post(minutes(1)).phone("8 916 123 45 67"),
+        post(minutes(1)).phone("+7 (916) 123-45-67"),
         post(minutes(2)).phone("+7 916 123-45-68"),
         post(minutes(3)).phone("+7 916 123-45-68"),
     ];

@@ -12,6 +12,7 @@ use leadgate_core::submission::Batch;
 
 use crate::conn::Conn;
 use crate::error::corrupt;
+use crate::facts::Hold;
 use crate::numbers::{self, Counts, Next, Numbers};
 use crate::{apply, facts, sources};
 
@@ -28,7 +29,7 @@ pub(crate) async fn record(
     let mut plans = Vec::new();
     if !batch.items.is_empty() {
         let mut guess = next.guess();
-        let mut facts = facts::load(conn, lookup, guess.ids).await?;
+        let mut facts = facts::load(conn, lookup, guess.ids, Hold::Locked).await?;
         guess.ids = above(guess.ids, &facts);
         facts.ids = guess.ids;
         let (first, planned) = planned(conn, batch, facts, rules, guess, next).await?;
@@ -101,6 +102,6 @@ fn after(first: Numbers, [contacts, leads, activities, submissions]: Counts) -> 
 
 /// What would become of deliveries now.
 pub(crate) async fn preview(conn: &mut Conn, items: &[Arc<Prepared>], rules: &Rules) -> Result<Vec<Receipt>, StoreError> {
-    let facts = facts::load(conn, &Lookup::of(items), Ids::UNDRAWN).await?;
+    let facts = facts::load(conn, &Lookup::of(items), Ids::UNDRAWN, Hold::Free).await?;
     Ok(plan::preview(items, facts, rules))
 }
