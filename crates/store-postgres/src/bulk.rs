@@ -138,6 +138,11 @@ pub(crate) fn storable(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { text }
 }
 
+/// [`storable`], for a value of its own.
+pub(crate) fn text(text: &str) -> String {
+    storable(text.into()).into_owned()
+}
+
 /// JSON as PostgreSQL takes it: an escaped NUL would be stored, and stop every later look into the text.
 fn storable_json(text: Cow<'_, str>) -> Cow<'_, str> {
     if !text.contains("\\u0000") {

@@ -16,7 +16,7 @@ use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::IdentityState;
 use leadgate_core::submission::ContentHash;
 
-use crate::bulk::storable;
+use crate::bulk::text;
 use crate::conn::Conn;
 use crate::error::corrupt;
 use crate::rows::Columns;
@@ -117,7 +117,7 @@ pub(crate) async fn load(conn: &mut Conn, lookup: &Lookup, ids: Ids, how: Hold) 
 }
 
 async fn looked_up(conn: &mut Conn, lookup: &Lookup, ids: Ids) -> Result<Facts, StoreError> {
-    let texts = |texts: Vec<&str>| texts.into_iter().map(|text| storable(text.into()).into_owned()).collect::<Vec<_>>();
+    let texts = |texts: Vec<&str>| texts.into_iter().map(text).collect::<Vec<_>>();
     let statement = sqlx::query(LOOKUP)
         .bind(lookup.submissions.iter().map(|id| id.0.as_bytes().to_vec()).collect::<Vec<_>>())
         .bind(texts(lookup.keys.iter().map(|key| key.source.as_str()).collect()))

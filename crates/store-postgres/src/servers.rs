@@ -182,12 +182,13 @@ async fn try_one(target: &Target, number: usize, server: &Server) -> Result<(Fou
     };
     let sql = "SELECT pg_is_in_recovery()::text AS replica, coalesce(current_setting('leadgate.direct', true), '') AS mark,
                       current_setting('server_version_num') AS number, current_setting('server_version') AS version,
-                      current_setting('server_encoding') AS encoding";
+                      current_setting('server_encoding') AS encoding,
+                      (current_setting('fsync') = 'off' OR current_setting('synchronous_commit') = 'off')::text AS careless";
     let asked = match conn.fetch_one(sqlx::raw_sql(sql)).await {
-        Ok(row) => ["replica", "mark", "number", "version", "encoding"].map(|name| row.try_get::<String, _>(name)),
+        Ok(row) => ["replica", "mark", "number", "version", "encoding", "careless"].map(|name| row.try_get::<String, _>(name)),
         Err(error) => return Err(refusal(target, server, error)),
     };
-    let [Ok(replica), Ok(mark), Ok(number_of_version), Ok(version), Ok(encoding)] = asked else {
+    let [Ok(replica), Ok(mark), Ok(number_of_version), Ok(version), Ok(encoding), Ok(careless)] = asked else {
         return Err(OpenError::Database {
             database: target.to_string(),
             source: sqlx::Error::Protocol("an odd answer".to_owned()),
@@ -198,6 +199,12 @@ async fn try_one(target: &Target, number: usize, server: &Server) -> Result<(Fou
     }
     if encoding != "UTF8" {
         return Err(OpenError::Encoding { database: target.to_string(), encoding });
+    }
+    if careless == "true" {
+        tracing::warn!(
+            server = server.name,
+            "this server answers before its disk has the rows (fsync or synchronous_commit is off): a crash may lose leads"
+        );
     }
     let pooled = refused || mark != "1";
     Ok((Found { conn, options, server: number, pooled }, replica == "true"))
