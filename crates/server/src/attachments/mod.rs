@@ -116,8 +116,7 @@ impl Attachments {
     fn folder(folder: &FsPath, shared: bool) -> anyhow::Result<Self> {
         let name = format!("the folder {}", folder.display());
         let disk = LocalFileSystem::new_with_prefix(folder).with_context(|| format!("{name} for attachments cannot be used"))?;
-        let disk = disk.with_fsync(true).with_automatic_cleanup(true);
-        Ok(Self::new(Arc::new(disk), Kind::Folder { root: folder.to_path_buf(), shared }, name))
+        Ok(Self::new(Arc::new(disk.with_fsync(true)), Kind::Folder { root: folder.to_path_buf(), shared }, name))
     }
 
     fn new(objects: Arc<dyn ObjectStore>, kind: Kind, name: String) -> Self {
