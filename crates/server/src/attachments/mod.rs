@@ -179,6 +179,10 @@ impl Attachments {
         if let Some(found) = all.into_iter().max_by_key(|object| object.last_modified) {
             return Ok(Some(found));
         }
+        if matches!(self.0.kind, Kind::Bucket { .. }) {
+            // There were no buckets in that time.
+            return Ok(None);
+        }
         match self.0.objects.head(&former_place(sha256)).await {
             Ok(found) => Ok(Some(found)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
