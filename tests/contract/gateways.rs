@@ -8,10 +8,11 @@ use leadgate_core::ports::{Store, StoreError};
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::Batch;
+use leadgate_core::views::{ContactFilter, LeadFilter};
 use leadgate_store_postgres::{OpenError, Options, PostgresStore};
 use leadgate_tests::postgres::{Database, admin, execute};
 
-use crate::support::{Backend, Db, Post, act, days, minutes, post, start};
+use crate::support::{Backend, Db, Post, act, days, minutes, page, post, start};
 
 const PEOPLE: usize = 100;
 const TASKS: usize = 16;
@@ -264,6 +265,15 @@ async fn nul_is_left_out_everywhere() {
     assert_eq!(second.activity, first.activity);
     let third = db.one(post(minutes(1)).refers("message-id", "m1").message("c")).await;
     assert_eq!(third.lead, first.lead);
+    let odd = |text: &str| Some(format!("{text}\0"));
+    let by_contact = ContactFilter { identity: odd("+7916"), name: odd("x"), ..ContactFilter::default() };
+    assert!(db.store.contacts(by_contact, page(9)).await.unwrap().items.is_empty());
+    let by_lead = LeadFilter { identity: odd("+7916"), responsible: odd("x"), ..LeadFilter::default() };
+    assert!(db.store.leads(by_lead, page(9)).await.unwrap().items.is_empty());
+    let manager = leadgate_core::ids::ManagerId("an\0na".to_owned());
+    let take = leadgate_core::change::LeadChange::Take(manager);
+    let taken = db.store.change_lead(first.lead.unwrap(), vec![take], None, act(start())).await.unwrap().unwrap();
+    assert_eq!(taken.lead.responsible.as_deref(), Some("anna"));
     let note = leadgate_core::change::LeadChange::Note("n\0".to_owned());
     db.store.change_lead(first.lead.unwrap(), vec![note], None, act(start() + days(1))).await.unwrap().unwrap();
 }

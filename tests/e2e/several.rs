@@ -57,13 +57,14 @@ async fn a_gateway_goes_on_after_the_database_was_away() -> anyhow::Result<()> {
     let database = Database::fresh(false).await?;
     let setup = Setup { database: database.url.clone(), ..Setup::default() };
     let world = World::new(&setup).await?;
+    world.form(&[("name", "Анна"), ("phone", PHONE)]).await?.expect(200)?;
     for n in 0..5 {
         let drop_all = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", database.name);
         execute(&mut admin().await?, drop_all).await?;
         let phone = format!("+7 916 123-45-{n:02}");
         world.form(&[("name", "Анна"), ("phone", phone.as_str())]).await?.expect(200)?;
     }
-    assert_eq!(world.leads().await?.len(), 5);
+    assert_eq!(world.leads().await?.len(), 6);
     Ok(())
 }
 
@@ -71,7 +72,10 @@ async fn a_gateway_goes_on_after_the_database_was_away() -> anyhow::Result<()> {
 async fn a_gateway_that_cannot_open_its_database_says_why_and_shows_no_password() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("leadgate.toml");
-    std::fs::write(&config, "[database]\nurl = \"postgres://u:geheim@127.0.0.1:1/x?connect_timeout=1\"\n")?;
+    std::fs::write(
+        &config,
+        "[server]\ndata_dir = \"data\"\n[database]\nurl = \"postgres://u:geheim@127.0.0.1:1/x?connect_timeout=1\"\n",
+    )?;
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], leadgate_tests::gateway::free_port()?));
     let output = leadgate_tests::gateway::run(&config, Some(listen), &["serve"]).await?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

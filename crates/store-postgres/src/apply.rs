@@ -88,7 +88,7 @@ static CONTACT_CHANGE: Part = Part {
         ("mode", Kind::Int),
         ("waiting", Kind::Int),
     ],
-    tail: "WHERE c.id = v.id",
+    tail: "WHERE c.id = v.id AND c.id = ANY ({0})",
 };
 
 fn contacts<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) -> Result<(), StoreError> {
@@ -163,7 +163,7 @@ static IDENTITY_STATE: Part = Part {
         ("state", Kind::Text),
         ("last_seen", Kind::Int),
     ],
-    tail: "WHERE i.contact = v.contact AND i.kind = v.kind AND i.value = v.value",
+    tail: "WHERE i.contact = v.contact AND i.kind = v.kind AND i.value = v.value AND i.contact = ANY ({0})",
 };
 
 fn is_active(row: &IdentityRow<'_>) -> bool {
@@ -316,7 +316,7 @@ static REPEATED: Part = Part {
 static REPEATS: Part = Part {
     head: "UPDATE submission AS s SET repeats = s.repeats + v.repeats FROM",
     columns: &[("id", Kind::Bytes), ("repeats", Kind::Int)],
-    tail: "WHERE s.id = v.id",
+    tail: "WHERE s.id = v.id AND s.id = ANY ({0})",
 };
 
 fn repeats<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {

@@ -9,8 +9,11 @@ use crate::conn::Conn;
 
 /// Leads that take no more go first, so that those which do now find their place free.
 pub(crate) fn release<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
-    static RELEASE: Part =
-        Part { head: "UPDATE lead AS l SET takes = 0 FROM", columns: &[("id", Kind::Int)], tail: "WHERE l.id = v.id" };
+    static RELEASE: Part = Part {
+        head: "UPDATE lead AS l SET takes = 0 FROM",
+        columns: &[("id", Kind::Int)],
+        tail: "WHERE l.id = v.id AND l.id = ANY ({0})",
+    };
     let mut released = Rows::of(&RELEASE);
     for (id, _) in rows.lead_patches.iter().filter(|(_, patch)| patch.takes == Some(false)) {
         released.int(*id);
@@ -24,7 +27,7 @@ pub(crate) async fn release_others(conn: &mut Conn, rows: &Gathered<'_>) -> Resu
     static OTHERS: Part = Part {
         head: "UPDATE lead AS l SET takes = 0, version = l.version + 1 FROM",
         columns: &[("contact", Kind::Int), ("lead", Kind::Int)],
-        tail: "WHERE l.contact = v.contact AND l.takes = 1 AND l.id <> v.lead",
+        tail: "WHERE l.contact = v.contact AND l.takes = 1 AND l.id <> v.lead AND l.contact = ANY ({0})",
     };
     let mut takers = Rows::of(&OTHERS);
     for (contact, lead) in &rows.takers {
@@ -106,7 +109,7 @@ static HISTORY: Part = Part {
            SELECT l.id, (SELECT coalesce(max(h.n), 0) + 1 FROM lead_history h WHERE h.lead = l.id),
                   v.at, 'intake', 'reopened', l.stage, v.stage FROM",
     columns: &[("id", Kind::Int), ("stage", Kind::Text), ("at", Kind::Int)],
-    tail: "JOIN lead l ON l.id = v.id",
+    tail: "CROSS JOIN LATERAL (SELECT l.id, l.stage FROM lead l WHERE l.id = v.id OFFSET 0) l",
 };
 
 fn history<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
@@ -146,7 +149,7 @@ static PATCH: Part = Part {
         ("touches", Kind::Int),
         ("changes", Kind::Int),
     ],
-    tail: "WHERE l.id = v.id",
+    tail: "WHERE l.id = v.id AND l.id = ANY ({0})",
 };
 
 fn patches<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
@@ -246,7 +249,7 @@ static AMENDED: Part = Part {
     head: "UPDATE activity AS a SET content = v.content, touch = coalesce(nullif(v.touch, ''), a.touch),
                                     revisions = a.revisions + v.revisions FROM",
     columns: &[("id", Kind::Int), ("content", Kind::Text), ("touch", Kind::Text), ("revisions", Kind::Int)],
-    tail: "WHERE a.id = v.id",
+    tail: "WHERE a.id = v.id AND a.id = ANY ({0})",
 };
 
 /// What an activity told goes to its revisions; then it tells what the amendment said.

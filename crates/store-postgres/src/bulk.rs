@@ -35,7 +35,10 @@ impl Kind {
     }
 }
 
-/// A statement over rows `v`: `head`, the rows with these columns, `tail`.
+/// A statement over rows `v`: `head`, the rows with these columns, `tail`, in which `{0}` is the first column as an array.
+///
+/// A statement that changes rows says `= ANY ({0})` of their key beside joining them: whichever way it is planned, and
+/// however few rows the table had then, it goes to those rows alone.
 pub(crate) struct Part {
     pub(crate) head: &'static str,
     pub(crate) columns: &'static [(&'static str, Kind)],
@@ -135,6 +138,11 @@ pub(crate) fn storable(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { text }
 }
 
+/// [`storable`], for a value of its own.
+pub(crate) fn text(text: &str) -> String {
+    storable(text.into()).into_owned()
+}
+
 /// JSON as PostgreSQL takes it: an escaped NUL would be stored, and stop every later look into the text.
 fn storable_json(text: Cow<'_, str>) -> Cow<'_, str> {
     if !text.contains("\\u0000") {
@@ -192,7 +200,9 @@ impl<'r> Together<'r> {
                 write!(arrays, "{comma}${number}::{}", kind.array()).unwrap_or_default();
             }
             let names: Vec<&str> = rows.part.columns.iter().map(|(name, _)| *name).collect();
-            texts.push(format!("{} unnest({arrays}) AS v ({}) {}", rows.part.head, names.join(", "), rows.part.tail));
+            let first = arrays.split(", ").next().unwrap_or_default();
+            let tail = rows.part.tail.replace("{0}", first);
+            texts.push(format!("{} unnest({arrays}) AS v ({}) {tail}", rows.part.head, names.join(", ")));
         }
         if let [only] = texts.as_slice() {
             return only.clone();
@@ -255,7 +265,7 @@ mod tests {
     #[test]
     fn statements_number_their_parameters_on() {
         static A: Part = Part { head: "INSERT INTO a SELECT * FROM", columns: &[("x", Kind::Int), ("y", Kind::Text)], tail: "" };
-        static B: Part = Part { head: "UPDATE b SET z = v.z FROM", columns: &[("z", Kind::Flag)], tail: "WHERE TRUE" };
+        static B: Part = Part { head: "UPDATE b SET z = v.z FROM", columns: &[("z", Kind::Flag)], tail: "WHERE z = ANY ({0})" };
         let mut together = Together::default();
         let mut a = Rows::of(&A);
         a.int(1).text("q");
@@ -266,7 +276,7 @@ mod tests {
         together.add(Rows::of(&B));
         assert_eq!(
             together.sql(),
-            "WITH w1 AS (UPDATE b SET z = v.z FROM unnest($3::smallint[]) AS v (z) WHERE TRUE), \
+            "WITH w1 AS (UPDATE b SET z = v.z FROM unnest($3::smallint[]) AS v (z) WHERE z = ANY ($3::smallint[])), \
              w0 AS (INSERT INTO a SELECT * FROM unnest($1::bigint[], $2::text[]) AS v (x, y) ) SELECT 1"
         );
         let mut wrong = Rows::of(&A);

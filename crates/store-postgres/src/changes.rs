@@ -9,7 +9,7 @@ use leadgate_core::submission::ActivityKind;
 use leadgate_core::views::{ContactDetail, LeadDetail};
 
 use crate::apply::micros;
-use crate::bulk::storable;
+use crate::bulk::text;
 use crate::conn::Conn;
 use crate::error::{corrupt, to_json};
 use crate::rows::Columns;
@@ -93,7 +93,7 @@ async fn write(conn: &mut Conn, id: LeadId, standing: &Standing, outcome: &Decid
     let statement = sqlx::query(sql)
         .bind(id.0)
         .bind(outcome.state.stage.as_str())
-        .bind(outcome.state.responsible.as_ref().map(|manager| manager.0.as_str()))
+        .bind(outcome.state.responsible.as_ref().map(|manager| text(&manager.0)))
         .bind(outcome.state.closed_at.map(micros))
         .bind(i16::from(outcome.takes))
         .bind(outcome.reopened)
@@ -104,7 +104,7 @@ async fn write(conn: &mut Conn, id: LeadId, standing: &Standing, outcome: &Decid
         let sql = "UPDATE contact SET responsible = coalesce(responsible, $2),
                                       waiting_since = CASE WHEN $3 THEN NULL ELSE waiting_since END
                    WHERE id = $1 AND ((responsible IS NULL AND $2 IS NOT NULL) OR ($3 AND waiting_since IS NOT NULL))";
-        conn.run(sqlx::query(sql).bind(contact).bind(outcome.taken_by.as_deref()).bind(outcome.takes)).await?;
+        conn.run(sqlx::query(sql).bind(contact).bind(outcome.taken_by.as_deref().map(text)).bind(outcome.takes)).await?;
     }
     let mut last_note = None;
     for note in &outcome.notes {
@@ -121,15 +121,15 @@ async fn history(conn: &mut Conn, id: LeadId, outcome: &Decided, act: &Act) -> R
     for (field, from, to) in &outcome.history {
         fields.push(*field);
         old.push(from.as_deref());
-        new.push(to.as_deref());
+        new.push(to.as_deref().map(text));
     }
     let statement = sqlx::query(sql).bind(id.0).bind(micros(act.at)).bind(&act.actor).bind(fields).bind(old).bind(new);
     conn.run(statement).await.map(|_| ())
 }
 
-async fn note(conn: &mut Conn, lead: LeadId, contact: Option<i64>, text: &str, act: &Act) -> Result<i64, StoreError> {
+async fn note(conn: &mut Conn, lead: LeadId, contact: Option<i64>, words: &str, act: &Act) -> Result<i64, StoreError> {
     let id = numbers::one(conn, "number_activity").await?;
-    let content = Content { message: Some(storable(text.into()).into_owned()), ..Content::default() };
+    let content = Content { message: Some(text(words)), ..Content::default() };
     let sql =
         "INSERT INTO activity (id, kind, lead, contact, author, occurred_at, ambiguous, suspect, revised, revisions, content)
                VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, $7)";
@@ -168,7 +168,7 @@ pub(crate) async fn take_contact(
         return Ok(Err(ChangeError::NotPossible(format!("contact {id} does not wait to be taken"))));
     }
     let sql = "UPDATE contact SET waiting_since = NULL, responsible = $2 WHERE id = $1";
-    conn.run(sqlx::query(sql).bind(id.0).bind(manager)).await?;
+    conn.run(sqlx::query(sql).bind(id.0).bind(text(manager))).await?;
     tell(conn, event::CONTACT_TAKEN, act, &Told { lead: None, contact: Some(id.0), activity: None }).await?;
     match contacts::one(conn, id).await? {
         Some(detail) => Ok(Ok(detail)),

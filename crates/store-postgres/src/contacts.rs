@@ -14,6 +14,7 @@ use sqlx::QueryBuilder;
 use sqlx::postgres::{PgRow, Postgres};
 
 use crate::activities;
+use crate::bulk::text;
 use crate::conn::Conn;
 use crate::rows::Columns;
 
@@ -64,11 +65,11 @@ pub(crate) async fn list(conn: &mut Conn, filter: &ContactFilter, at: &PageAt) -
         query.push(" AND c.waiting_since IS NOT NULL");
     }
     if let Some(value) = &filter.identity {
-        query.push(" AND c.id IN (").push(HOLDERS_OF).push_bind(value.clone());
-        query.push(AND_OTHER_HOLDERS_OF).push_bind(value.clone()).push(")");
+        query.push(" AND c.id IN (").push(HOLDERS_OF).push_bind(text(value));
+        query.push(AND_OTHER_HOLDERS_OF).push_bind(text(value)).push(")");
     }
     if let Some(name) = name {
-        query.push(" AND strpos(c.words, ").push_bind(format!(" {name}")).push(") > 0");
+        query.push(" AND strpos(c.words, ").push_bind(format!(" {}", text(name))).push(") > 0");
     }
     if let Some(sources) = &filter.sources {
         from_sources(&mut query, sources);

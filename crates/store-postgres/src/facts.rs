@@ -16,7 +16,7 @@ use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::IdentityState;
 use leadgate_core::submission::ContentHash;
 
-use crate::bulk::storable;
+use crate::bulk::text;
 use crate::conn::Conn;
 use crate::error::corrupt;
 use crate::rows::Columns;
@@ -24,41 +24,48 @@ use crate::rows::Columns;
 /// Everything a lookup asks for, with the place of the question in `n`.
 ///
 /// Where a submission stands today is asked, not where it stood: its activity may have been detached, its lead may have got
-/// a contact. Of an identity: who has it, and if anybody else holds it (nearly always nobody does), the newest of each state.
+/// a contact. Everything is looked up from what is asked (`OFFSET 0` keeps it so): a plan that went through a whole table,
+/// because there were few rows when it was made, would be kept while the table grows. Of an identity: who has it, and if anybody else holds it (nearly always nobody does), the newest of each state.
 const LOOKUP: &str = "
     WITH asked AS MATERIALIZED (
         SELECT 'submission' AS what, 0::bigint AS n, s.id, s.seq, NULL::bytea AS content, NULL::bytea AS earlier, NULL::bigint AS at
-        FROM unnest($1::bytea[]) AS v (id) JOIN submission s ON s.id = v.id
+        FROM unnest($1::bytea[]) AS v (id)
+        CROSS JOIN LATERAL (SELECT s.id, s.seq FROM submission s WHERE s.id = v.id OFFSET 0) s
         UNION ALL
         SELECT 'submission', 0, q.id, q.submission, NULL, NULL, NULL
-        FROM unnest($1::bytea[]) AS v (id) JOIN submission_repeat q ON q.id = v.id
+        FROM unnest($1::bytea[]) AS v (id)
+        CROSS JOIN LATERAL (SELECT q.id, q.submission FROM submission_repeat q WHERE q.id = v.id OFFSET 0) q
         UNION ALL
         SELECT 'key', v.n, NULL, k.submission, k.content, k.earlier, k.at
         FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS v (source, scope, value, n)
-        JOIN submission_key k ON k.source = v.source AND k.scope = v.scope AND k.value = v.value)
+        CROSS JOIN LATERAL (SELECT k.submission, k.content, k.earlier, k.at FROM submission_key k
+                            WHERE k.source = v.source AND k.scope = v.scope AND k.value = v.value OFFSET 0) k)
     SELECT asked.what, asked.n, coalesce(asked.id, s.id) AS id, asked.content, asked.earlier, asked.at,
            CASE WHEN a.id IS NULL THEN r.lead ELSE a.lead END AS lead,
            coalesce(CASE WHEN a.id IS NULL THEN r.contact ELSE a.contact END, l.contact) AS contact, r.activity AS activity,
            NULL::text AS state, NULL::text AS sender
-    FROM asked JOIN submission s ON s.seq = asked.seq
-    JOIN receipt r ON r.submission = s.seq AND r.n = s.receipt
+    FROM asked CROSS JOIN LATERAL (SELECT s.id, s.seq, s.receipt FROM submission s WHERE s.seq = asked.seq OFFSET 0) s
+    CROSS JOIN LATERAL (SELECT r.lead, r.contact, r.activity FROM receipt r
+                        WHERE r.submission = s.seq AND r.n = s.receipt OFFSET 0) r
     LEFT JOIN activity a ON a.id = r.activity
     LEFT JOIN lead l ON l.id = CASE WHEN a.id IS NULL THEN r.lead ELSE a.lead END
     UNION ALL
     SELECT 'reference', v.n, NULL, NULL, NULL, NULL, a.lead, coalesce(a.contact, l.contact), a.id, NULL, NULL
     FROM unnest($5::text[], $6::text[]) WITH ORDINALITY AS v (scope, value, n)
-    JOIN activity_ref f ON f.scope = v.scope AND f.value = v.value
-    JOIN activity a ON a.id = f.activity
+    CROSS JOIN LATERAL (SELECT f.activity FROM activity_ref f WHERE f.scope = v.scope AND f.value = v.value OFFSET 0) f
+    CROSS JOIN LATERAL (SELECT a.id, a.lead, a.contact FROM activity a WHERE a.id = f.activity OFFSET 0) a
     LEFT JOIN lead l ON l.id = a.lead
     UNION ALL
     SELECT 'external', v.n, NULL, NULL, NULL, NULL, a.lead, coalesce(a.contact, l.contact), a.id, NULL, NULL
     FROM unnest($7::text[], $8::text[]) WITH ORDINALITY AS v (source, key, n)
-    JOIN activity a ON a.source = v.source AND a.external_key = v.key AND a.external_key IS NOT NULL
+    CROSS JOIN LATERAL (SELECT a.id, a.lead, a.contact FROM activity a
+                        WHERE a.source = v.source AND a.external_key = v.key AND a.external_key IS NOT NULL OFFSET 0) a
     LEFT JOIN lead l ON l.id = a.lead
     UNION ALL
     SELECT 'holder', v.n, NULL, NULL, NULL, i.first_seen, NULL, i.contact, NULL, i.state, i.sender
     FROM unnest($9::text[], $10::text[]) WITH ORDINALITY AS v (kind, value, n)
-    JOIN identity i ON i.value = v.value AND i.kind = v.kind AND i.state = 'active'
+    CROSS JOIN LATERAL (SELECT i.contact, i.state, i.first_seen, i.sender FROM identity i
+                        WHERE i.value = v.value AND i.kind = v.kind AND i.state = 'active' OFFSET 0) i
     UNION ALL
     SELECT 'holder', v.n, NULL, NULL, NULL, h.first_seen, NULL, h.contact, NULL, h.state, h.sender
     FROM unnest($9::text[], $10::text[]) WITH ORDINALITY AS v (kind, value, n)
@@ -91,7 +98,7 @@ pub(crate) async fn load(conn: &mut Conn, lookup: &Lookup, ids: Ids) -> Result<F
 }
 
 async fn looked_up(conn: &mut Conn, lookup: &Lookup, ids: Ids) -> Result<Facts, StoreError> {
-    let texts = |texts: Vec<&str>| texts.into_iter().map(|text| storable(text.into()).into_owned()).collect::<Vec<_>>();
+    let texts = |texts: Vec<&str>| texts.into_iter().map(text).collect::<Vec<_>>();
     let statement = sqlx::query(LOOKUP)
         .bind(lookup.submissions.iter().map(|id| id.0.as_bytes().to_vec()).collect::<Vec<_>>())
         .bind(texts(lookup.keys.iter().map(|key| key.source.as_str()).collect()))
@@ -188,8 +195,9 @@ pub(crate) async fn hold(conn: &mut Conn, contacts: &BTreeSet<i64>) -> Result<BT
     let sql = "WITH RECURSIVE closed (id) AS (
                    SELECT unnest($1::bigint[])
                    UNION
-                   SELECT c.merged_into FROM closed JOIN contact c ON c.id = closed.id WHERE c.merged_into IS NOT NULL)
-               SELECT c.id FROM contact c WHERE c.id IN (SELECT id FROM closed) ORDER BY c.id FOR NO KEY UPDATE OF c";
+                   SELECT c.merged_into FROM closed CROSS JOIN LATERAL (
+                       SELECT c.merged_into FROM contact c WHERE c.id = closed.id AND c.merged_into IS NOT NULL OFFSET 0) c)
+               SELECT c.id FROM contact c WHERE c.id = ANY (ARRAY (SELECT id FROM closed)) ORDER BY c.id FOR NO KEY UPDATE OF c";
     let rows = conn.all(sqlx::query(sql).bind(contacts.iter().copied().collect::<Vec<_>>())).await?;
     rows.iter().map(|row| Columns::of(row, "contact").int("id")).collect()
 }
@@ -202,7 +210,8 @@ async fn contacts(conn: &mut Conn, held: &BTreeSet<i64>, facts: &mut Facts) -> R
     let sql = "SELECT c.id, c.names, c.last_active, c.merged_into, c.claims_day, c.claims, c.responsible,
                       o.id AS open_id, o.stage AS open_stage, o.touched_at AS open_touched, o.closed_at AS open_closed,
                       p.id AS last_id, p.stage AS last_stage, p.touched_at AS last_touched, p.closed_at AS last_closed
-               FROM unnest($1::bigint[]) AS v (id) JOIN contact c ON c.id = v.id
+               FROM unnest($1::bigint[]) AS v (id)
+               CROSS JOIN LATERAL (SELECT c.* FROM contact c WHERE c.id = v.id OFFSET 0) c
                LEFT JOIN lead o ON o.contact = c.id AND o.takes = 1
                LEFT JOIN LATERAL (SELECT x.id, x.stage, x.touched_at, x.closed_at FROM lead x
                                   WHERE x.contact = c.id AND x.takes = 0 AND x.contact IS NOT NULL

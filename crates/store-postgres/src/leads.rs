@@ -8,6 +8,7 @@ use leadgate_core::views::{HistoryEntry, LeadDetail, LeadFilter, LeadSummary, Pa
 use sqlx::QueryBuilder;
 use sqlx::postgres::{PgRow, Postgres};
 
+use crate::bulk::text;
 use crate::conn::Conn;
 use crate::rows::Columns;
 use crate::{activities, contacts};
@@ -119,7 +120,7 @@ fn arm(query: &mut QueryBuilder<Postgres>, filter: &LeadFilter, arm: Arm<'_>, af
         query.push(" AND l.test = 0");
     }
     match (responsible, &filter.responsible) {
-        (Some(name), _) => query.push(" AND l.responsible = ").push_bind(name.to_owned()).push(" AND l.responsible IS NOT NULL"),
+        (Some(name), _) => query.push(" AND l.responsible = ").push_bind(text(name)).push(" AND l.responsible IS NOT NULL"),
         (None, Some(_)) => query.push(" AND l.responsible IS NULL"),
         (None, None) => query,
     };
@@ -141,7 +142,7 @@ fn of_contacts(query: &mut QueryBuilder<Postgres>, filter: &LeadFilter) {
     }
     if let Some(value) = &filter.identity {
         query.push(" AND l.id IN (WITH held AS MATERIALIZED (").push(contacts::HOLDERS_OF);
-        query.push_bind(value.clone()).push(contacts::AND_OTHER_HOLDERS_OF).push_bind(value.clone());
+        query.push_bind(text(value)).push(contacts::AND_OTHER_HOLDERS_OF).push_bind(text(value));
         query.push(") SELECT x.id FROM held JOIN lead x ON x.contact = held.contact AND x.takes = 1 UNION ALL ");
         query.push("SELECT x.id FROM held JOIN lead x ON x.contact = held.contact AND x.takes = 0 AND x.contact IS NOT NULL)");
     }

@@ -67,15 +67,13 @@ pub use crate::url::Target;
 /// How often a person's act that met another writer is tried again.
 const MOST_TRIES: u32 = 5;
 
-/// A transaction that writes. If its gateway dies, the server ends it soon, and others get its locks. (`READ WRITE` is what a
-/// replica refuses at once.)
-const WRITE: &str = "BEGIN READ WRITE; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '30s'";
-
-/// A batch looks everything up by its key, so the way is known: through the indexes, whatever the planner remembers of tables
-/// that were small a moment ago, and planned once a connection.
-const RECORD: &str = "; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; \
-    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+/// A transaction that writes. Each statement sees what was committed when it began: what is looked up after a wait for a lock is
+/// what whoever held it left. If its gateway dies, the server ends it soon, and others get its locks. (`READ WRITE` is what a
+/// replica refuses at once.) Everything is looked up by its key, so the way is known: through the indexes, however few rows
+/// there were when a statement was planned, which is done once a connection.
+const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; \
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 /// How a database is used.
 #[derive(Clone, Debug)]
@@ -208,7 +206,7 @@ impl Store for PostgresStore {
     async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
         let lookup = Lookup::of(&batch.items);
         let locks = Locks::of(&lookup).statement();
-        let head = [WRITE, RECORD, if locks.is_empty() { "" } else { "; " }, &locks].concat();
+        let head = [WRITE, if locks.is_empty() { "" } else { "; " }, &locks].concat();
         let mut conn = self.write_with(&head).await?;
         let recorded = record::record(&mut conn, &batch, &lookup, &rules, &self.next).await;
         conn.end(recorded).await

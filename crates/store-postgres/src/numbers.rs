@@ -2,7 +2,8 @@
 //!
 //! A plan names its new rows, but how many there are is only known after planning. So a batch is planned with the numbers
 //! that should come next, then exactly as many are drawn; if another gateway drew meanwhile, the batch is planned once
-//! more with the numbers there are. Nothing is drawn in vain: the numbers of a lone gateway have no gaps.
+//! more with the numbers there are. Nothing is drawn in vain: while all goes well, numbers have no gaps.
+//! (A batch that fails leaves one, and so does a crash of the server, which skips some thirty.)
 
 use std::sync::{Mutex, PoisonError};
 

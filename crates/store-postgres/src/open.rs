@@ -38,7 +38,8 @@ fn unnamed<'q>(sql: &'static str) -> Query<'q, Postgres, PgArguments> {
 
 /// Brings the schema up to date, all of it or nothing, and refuses one that this program cannot serve.
 pub(crate) async fn migrate(conn: &mut PgConnection, target: &Target) -> Result<(), OpenError> {
-    let begin = format!("BEGIN; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({SCHEMA})");
+    let begin =
+        format!("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({SCHEMA})");
     // Safe: a number of this crate.
     conn.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.map_err(|source| refusal(target, source))?;
     let done = match in_transaction(conn, target).await {

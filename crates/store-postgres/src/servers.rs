@@ -1,7 +1,7 @@
 //! The pool of connections, and finding the server that can be written to, at the start and after a failover.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use leadgate_core::ports::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
@@ -13,6 +13,10 @@ use crate::url::{Server, Target};
 
 /// How long a transaction waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(4);
+/// How long a server that can be written to is looked for.
+const FAILOVER: Duration = Duration::from_secs(3);
+/// How long to wait before looking again.
+const STEP: Duration = Duration::from_millis(100);
 /// The oldest server: `server_version_num`.
 const OLDEST: i32 = 130_000;
 /// A setting of this name reaches a server only where nothing stands between.
@@ -65,7 +69,7 @@ impl Servers {
                 Err(error) if looked => return Err(store(error)),
                 Err(error) => {
                     looked = true;
-                    self.look_again().await.map_err(|_| store(error))?;
+                    self.look_until_found().await.map_err(|_| store(error))?;
                     continue;
                 }
             };
@@ -78,11 +82,27 @@ impl Servers {
                 // A replica: it was the primary when its connections were made.
                 Some("0A000" | "25006") if !looked => {
                     looked = true;
-                    self.look_again().await.map_err(|_| store(error))?;
+                    self.look_until_found().await.map_err(|_| store(error))?;
                 }
                 Some("0A000" | "25006") if dead <= 2 * self.target.connections => {}
+                // Where there is a choice, the one at hand is not waited for.
+                _ if is_broken(&error) && !looked && self.target.servers.len() > 1 => {
+                    looked = true;
+                    self.look_until_found().await.map_err(|_| store(error))?;
+                }
                 _ if is_broken(&error) && dead <= 2 * self.target.connections => {}
                 _ => return Err(store(error)),
+            }
+        }
+    }
+
+    /// A failover takes its time.
+    async fn look_until_found(&self) -> Result<(), OpenError> {
+        let end = Instant::now() + FAILOVER;
+        loop {
+            match self.look_again().await {
+                Err(_) if Instant::now() + STEP < end => tokio::time::sleep(STEP).await,
+                looked => return looked,
             }
         }
     }
@@ -162,12 +182,13 @@ async fn try_one(target: &Target, number: usize, server: &Server) -> Result<(Fou
     };
     let sql = "SELECT pg_is_in_recovery()::text AS replica, coalesce(current_setting('leadgate.direct', true), '') AS mark,
                       current_setting('server_version_num') AS number, current_setting('server_version') AS version,
-                      current_setting('server_encoding') AS encoding";
+                      current_setting('server_encoding') AS encoding,
+                      (current_setting('fsync') = 'off' OR current_setting('synchronous_commit') = 'off')::text AS careless";
     let asked = match conn.fetch_one(sqlx::raw_sql(sql)).await {
-        Ok(row) => ["replica", "mark", "number", "version", "encoding"].map(|name| row.try_get::<String, _>(name)),
+        Ok(row) => ["replica", "mark", "number", "version", "encoding", "careless"].map(|name| row.try_get::<String, _>(name)),
         Err(error) => return Err(refusal(target, server, error)),
     };
-    let [Ok(replica), Ok(mark), Ok(number_of_version), Ok(version), Ok(encoding)] = asked else {
+    let [Ok(replica), Ok(mark), Ok(number_of_version), Ok(version), Ok(encoding), Ok(careless)] = asked else {
         return Err(OpenError::Database {
             database: target.to_string(),
             source: sqlx::Error::Protocol("an odd answer".to_owned()),
@@ -178,6 +199,12 @@ async fn try_one(target: &Target, number: usize, server: &Server) -> Result<(Fou
     }
     if encoding != "UTF8" {
         return Err(OpenError::Encoding { database: target.to_string(), encoding });
+    }
+    if careless == "true" {
+        tracing::warn!(
+            server = server.name,
+            "this server answers before its disk has the rows (fsync or synchronous_commit is off): a crash may lose leads"
+        );
     }
     let pooled = refused || mark != "1";
     Ok((Found { conn, options, server: number, pooled }, replica == "true"))
@@ -194,6 +221,8 @@ async fn connect(target: &Target, options: &PgConnectOptions) -> Result<PgConnec
 fn refusal(target: &Target, server: &Server, source: sqlx::Error) -> OpenError {
     let (name, user) = (server.name.clone(), target.user.clone());
     match &source {
+        // This is how a certificate comes back that is not good.
+        sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => OpenError::Tls { servers: name, source },
         sqlx::Error::Io(_) => OpenError::Unreachable { servers: name, source },
         sqlx::Error::Tls(_) => OpenError::Tls { servers: name, source },
         _ => match code(&source).as_deref() {

@@ -6,6 +6,7 @@ use leadgate_core::ports::{NewToken, StoreError};
 use leadgate_core::views::{Scope, TokenView};
 use sqlx::postgres::PgRow;
 
+use crate::bulk::text;
 use crate::conn::Conn;
 use crate::error::to_json;
 use crate::rows::Columns;
@@ -15,7 +16,7 @@ pub(crate) async fn add(conn: &mut Conn, token: &NewToken, at: Timestamp) -> Res
     let sql = "INSERT INTO api_token (name, hash, scopes, sources, created_at) VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING";
     let statement = sqlx::query(sql)
-        .bind(&token.name)
+        .bind(text(&token.name))
         .bind(&token.hash[..])
         .bind(to_json(&token.scopes)?)
         .bind(token.sources.as_ref().map(to_json).transpose()?)
@@ -51,5 +52,5 @@ pub(crate) async fn find(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Toke
 /// `false`: there is none of this name that is not revoked.
 pub(crate) async fn revoke(conn: &mut Conn, name: &str, at: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE api_token SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL";
-    Ok(conn.run(sqlx::query(sql).bind(name).bind(at.as_microsecond())).await? == 1)
+    Ok(conn.run(sqlx::query(sql).bind(text(name)).bind(at.as_microsecond())).await? == 1)
 }
