@@ -57,7 +57,7 @@ pub const TABLES: &[Table] = &[
     table("activity_revision", &["activity", "n"]),
     table("activity_ref", &["scope", "value"]),
     table("activity_move", &["id"]),
-    Table { name: "submission", key: &["seq"], chunk: 100 },
+    Table { name: "submission", key: &["seq"], chunk: 50 },
     table("receipt", &["submission", "n"]),
     table("submission_repeat", &["id"]),
     table("submission_key", &["source", "scope", "value"]),

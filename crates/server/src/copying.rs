@@ -6,6 +6,7 @@
 //! Rows are copied as they are: nothing is told to anybody.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use futures_util::TryStreamExt as _;
@@ -23,6 +24,8 @@ use crate::config::{self, Config};
 
 /// Names of attachments read at once.
 const NAMES: u32 = 1000;
+/// How long reading a chunk may take: nobody else waits for this database.
+const READ: Duration = Duration::from_mins(10);
 
 /// What to copy.
 #[derive(Clone, Debug)]
@@ -54,7 +57,8 @@ pub async fn copy(config: &Config, plan: &Plan, clock: &Clock, progress: Progres
         bail!("there is no database {}", plan.from.display());
     }
     // Takes the lock, and brings the schema up to date: both sides must have the same columns.
-    let source = SqliteStore::open(&plan.from, Options::default()).await.map_err(|error| match error {
+    let options = Options { read_limit: READ, ..Options::default() };
+    let source = SqliteStore::open(&plan.from, options).await.map_err(|error| match error {
         OpenError::Locked(path) => anyhow!("a gateway serves {path}: stop it, so that no lead comes while its data moves"),
         other => other.into(),
     })?;

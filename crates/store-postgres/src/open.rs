@@ -98,10 +98,10 @@ pub(crate) async fn fits(conn: &mut PgConnection, target: &Target) -> Result<boo
 
 /// Refuses a database that rows are still being carried into.
 pub(crate) async fn whole(conn: &mut PgConnection, target: &Target) -> Result<(), OpenError> {
-    match is_table(conn, UNFINISHED).await.map_err(|source| refusal(target, source))? {
-        false => Ok(()),
-        true => Err(OpenError::Unfinished(target.to_string())),
+    if is_table(conn, UNFINISHED).await.map_err(|source| refusal(target, source))? {
+        return Err(OpenError::Unfinished(target.to_string()));
     }
+    Ok(())
 }
 
 async fn is_table(conn: &mut PgConnection, name: &'static str) -> sqlx::Result<bool> {

@@ -116,8 +116,7 @@ impl Attachments {
     fn folder(folder: &FsPath, shared: bool) -> anyhow::Result<Self> {
         let name = format!("the folder {}", folder.display());
         let disk = LocalFileSystem::new_with_prefix(folder).with_context(|| format!("{name} for attachments cannot be used"))?;
-        let disk = disk.with_fsync(true).with_automatic_cleanup(true);
-        Ok(Self::new(Arc::new(disk), Kind::Folder { root: folder.to_path_buf(), shared }, name))
+        Ok(Self::new(Arc::new(disk.with_fsync(true)), Kind::Folder { root: folder.to_path_buf(), shared }, name))
     }
 
     fn new(objects: Arc<dyn ObjectStore>, kind: Kind, name: String) -> Self {
@@ -179,6 +178,10 @@ impl Attachments {
         let all: Vec<ObjectMeta> = self.0.objects.list(Some(&place(sha256))).try_collect().await?;
         if let Some(found) = all.into_iter().max_by_key(|object| object.last_modified) {
             return Ok(Some(found));
+        }
+        if matches!(self.0.kind, Kind::Bucket { .. }) {
+            // There were no buckets in that time.
+            return Ok(None);
         }
         match self.0.objects.head(&former_place(sha256)).await {
             Ok(found) => Ok(Some(found)),

@@ -12,7 +12,7 @@ use leadgate_core::ports::Store;
 use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt as _};
 
-use super::{Attachments, INCOMING, Kind, Object, modified};
+use super::{Attachments, INCOMING, KEPT, Kind, Object, modified};
 use crate::clock::Clock;
 
 /// What nothing names after this time is swept.
@@ -86,12 +86,26 @@ impl Attachments {
                 match self.0.objects.delete(&place).await {
                     Ok(()) => swept += 1,
                     // Another gateway was faster.
-                    Err(Error::NotFound { .. }) => {}
+                    Err(Error::NotFound { .. }) => continue,
                     Err(error) => return Err(error.into()),
                 }
+                self.remove_empty_folder(&place);
             }
         }
         Ok(swept)
+    }
+
+    /// Folders of a hash go with its last file. Only these: whoever is about to put a file there makes the folder again, but
+    /// the one for uploads must not go under somebody's hands.
+    fn remove_empty_folder(&self, place: &Path) {
+        let Kind::Folder { root, .. } = &self.0.kind else { return };
+        let parts: Vec<String> = place.parts().map(|part| part.as_ref().to_owned()).collect();
+        if let [KEPT, folder, sha256, _] = parts.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+            && let Err(error) = std::fs::remove_dir(root.join(KEPT).join(folder).join(sha256))
+            && error.kind() != std::io::ErrorKind::DirectoryNotEmpty
+        {
+            tracing::debug!(%error, "an empty folder stays");
+        }
     }
 }
 

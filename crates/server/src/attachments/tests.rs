@@ -144,3 +144,23 @@ async fn a_shared_folder_must_be_there() {
     let refused = Attachments::open(&shared, place.folder.path()).unwrap_err().to_string();
     assert!(refused.contains("mount that") && !place.folder.path().join("mounted").exists(), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_come_while_the_store_is_asked_for_the_time() {
+    let place = Place::new().await;
+    let store = place.claimed().await;
+    // One that has not asked puts every file anew.
+    let (coming, clock) = (place.open(), place.clock.clone());
+    let uploads = tokio::spawn(async move {
+        for n in 0..200_u32 {
+            let mut upload = coming.begin(&clock).await?;
+            upload.write(Bytes::from((n % 3).to_string())).await?;
+            upload.finish().await?;
+        }
+        Ok::<_, AttachmentError>(())
+    });
+    while !uploads.is_finished() {
+        store.ask_time(&place.clock).await.unwrap();
+    }
+    uploads.await.unwrap().unwrap();
+}

@@ -68,6 +68,7 @@ fn good(config: &Config) -> serde_json::Value {
         "files": config.files,
         "database": config.database.to_string(),
         "data_dir": config.data_dir,
+        "attachments": config.attachments.to_string(),
         "sources": sources,
         "assumed": config.assumed,
     })
@@ -94,6 +95,7 @@ fn told(config: &Config) -> String {
     }
     pair("database", &config.database.to_string());
     pair("data", &config.data_dir.display().to_string());
+    pair("attachments", &config.attachments.to_string());
     for (index, source) in config.sources.iter().enumerate() {
         let off = if source.enabled { "" } else { ", switched off" };
         pair(if index == 0 { "sources" } else { "" }, &format!("{} ({}{off})", source.id, source.kind.name));

@@ -1,5 +1,6 @@
 //! `[attachments]`: where the files that came with leads are kept.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use leadgate_core::ports::Secrets as _;
@@ -30,6 +31,20 @@ impl Attachments {
     /// The folder within a data folder that is used when nothing else is said.
     pub fn in_data(data_dir: &Path) -> Self {
         Self::Own(data_dir.join(OWN))
+    }
+}
+
+/// Where they are, for people, without the keys.
+impl fmt::Display for Attachments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(folder) => folder.display().fmt(f),
+            Self::Shared(folder) => write!(f, "{} (shared)", folder.display()),
+            Self::S3(s3) => {
+                let prefix = if s3.prefix.is_empty() { String::new() } else { format!("/{}", s3.prefix) };
+                write!(f, "s3://{}{prefix} at {}", s3.bucket, s3.endpoint.as_deref().unwrap_or("Amazon"))
+            }
+        }
     }
 }
 
