@@ -318,7 +318,9 @@ mod tests {
         let shape = Shape::new(TABLES[0], Vec::new());
         let hash = |rows: &[Row]| {
             let mut reading = Reading::new(&shape);
-            rows.iter().for_each(|row| reading.add(row));
+            for row in rows {
+                reading.add(row);
+            }
             reading.finish().1
         };
         let text = |text: &str| Value::Text(text.to_owned());

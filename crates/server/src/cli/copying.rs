@@ -40,10 +40,10 @@ pub(super) async fn copy(gate: &Gate, command: &Copy) -> anyhow::Result<()> {
     }
     text.line(format!("  {:<20} {rows:>10}, the same on both sides", "rows"));
     text.line(format!("  {:<20} {:>10} put into the attachment store", "files", copied.attachments));
-    if !matches!(&gate.config.database, Database::Postgres(url) if *url == plan.to) {
-        text.line("What next: write the target into [database] url in config/local.toml, then start the gateway.");
-    } else {
+    if matches!(&gate.config.database, Database::Postgres(url) if *url == plan.to) {
         text.line("What next: start the gateway.");
+    } else {
+        text.line("What next: write the target into [database] url in config/local.toml, then start the gateway.");
     }
     text.line(format!("The source stays as it was: {}", plan.from.display()));
     Ok(print::out(&text.finish())?)
