@@ -182,7 +182,7 @@ async fn beside_the_empty_route(
         let leads = bench.load(gateway.address, CONNECTIONS, &bench.fresh).await?;
         // The warm-up's leads took time, too.
         let sent = bench.counter.load(Ordering::Relaxed) - from;
-        let cpu = (used()? - before).as_secs_f64() * 1e6 / sent as f64;
+        let cpu = used()?.saturating_sub(before).as_secs_f64() * 1e6 / f64::from(u32::try_from(sent)?);
         println!(
             "round {round}: empty route {:.0}/s (p99 {:.1} ms); gateway {:.0} durable leads/s (p50 {:.1} ms, p99 {:.1} ms, {cpu:.0} us CPU); ratio {:.3}",
             nothing.rate,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::support::{Backend, Db, minutes, post};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 /// Over as soon as it is taken: time passes without waiting for it.
 const OVER: Duration = Duration::ZERO;
 

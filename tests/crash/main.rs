@@ -2,6 +2,8 @@
 //!
 //! `LEADGATE_LONG=1` kills 500 times instead of 30; `LEADGATE_SEED` repeats a run.
 
+#![expect(clippy::print_stdout, reason = "a run tells its seed, and a test what it could not try")]
+
 mod drain;
 mod flaky;
 mod kill;

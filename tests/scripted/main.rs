@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     leadgate_server::cli::run(std::env::args_os())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every kind")]
 fn build(config: toml::Table, _secrets: &dyn Secrets, context: &BuildContext) -> Result<Connector, Vec<BuildProblem>> {
     let script = config.get("script").and_then(toml::Value::as_str).map(PathBuf::from);
     let Some(script) = script else {

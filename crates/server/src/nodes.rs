@@ -145,9 +145,8 @@ impl Held<'_> {
             };
             match renewed {
                 Ok(Some(fence)) if fence == self.fence => self.until = asked + self.node.lasts,
-                Ok(_) => return false,
                 Err(error) if Instant::now() < self.until => tracing::debug!(self.name, %error, "the lease was not renewed"),
-                Err(_) => return false,
+                Ok(_) | Err(_) => return false,
             }
         }
     }

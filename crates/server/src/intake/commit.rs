@@ -82,19 +82,7 @@ impl Committer {
             let cursors = groups.iter().filter_map(|group| group.to.clone()).collect();
             match self.record(store, Batch { items, cursors }).await {
                 Ok(receipts) => deal(groups, receipts),
-                Err(Trouble::LeaseLost(sources)) => {
-                    let stale =
-                        |group: &Group| group.to.as_ref().is_some_and(|to| to.fence.is_some() && sources.contains(&to.source));
-                    let (lost, rest): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(stale);
-                    // A store that names none of ours would be asked for ever.
-                    let nobody = lost.is_empty();
-                    lost.into_iter().for_each(|group| group.answer(Err(IntakeError::LeaseLost)));
-                    if nobody {
-                        rest.into_iter().for_each(|group| group.answer(Err(IntakeError::Busy("a lease was lost".to_owned()))));
-                    } else if !rest.is_empty() {
-                        pieces.push(rest);
-                    }
-                }
+                Err(Trouble::LeaseLost(sources)) => pieces.extend(without_stale(groups, &sources)),
                 Err(Trouble::Poisoned(_)) if groups.len() > 1 => {
                     let later = groups.split_off(groups.len() / 2);
                     pieces.push(later);
@@ -199,6 +187,24 @@ impl Committer {
         self.writes.failed(&why);
         Trouble::Later(why)
     }
+}
+
+/// Answers the groups that were read under a lost lease; gives back the others, if there are any.
+fn without_stale(groups: Vec<Group>, lost: &[SourceId]) -> Option<Vec<Group>> {
+    let is_stale = |group: &Group| group.to.as_ref().is_some_and(|to| to.fence.is_some() && lost.contains(&to.source));
+    let (stale, rest): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(is_stale);
+    // A store that names none of these would be asked for ever.
+    let named = !stale.is_empty();
+    for group in stale {
+        group.answer(Err(IntakeError::LeaseLost));
+    }
+    if named {
+        return (!rest.is_empty()).then_some(rest);
+    }
+    for group in rest {
+        group.answer(Err(IntakeError::Busy("a lease was lost".to_owned())));
+    }
+    None
 }
 
 /// Gives every group its own receipts, in order.
