@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as Tcp;
@@ -23,7 +26,7 @@ use crate::config::S3;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long the service may take to begin its answer. A piece of 8 MB is on its way meanwhile.
+/// How long the service may take to begin its answer, a piece of 8 MB being on its way meanwhile; and to go on with it.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Tries beside the first, and until when they may begin: a sender waits for this.
 const RETRIES: usize = 3;
@@ -106,9 +109,19 @@ impl HttpService for Service {
             Err(elapsed) => return Err(HttpError::new(HttpErrorKind::Timeout, elapsed)),
         };
         let (parts, body) = answer.into_parts();
-        let body = body.map_err(|error| HttpError::new(kind(Some(&error)), error));
-        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
+        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(StreamBody::new(Box::pin(frames(body))))))
     }
+}
+
+/// A body that may come slowly, and must not stand still.
+fn frames(body: Incoming) -> impl Stream<Item = Result<Frame<Bytes>, HttpError>> {
+    futures_util::stream::unfold(body, |mut body| async {
+        let frame = match tokio::time::timeout(ANSWER, body.frame()).await {
+            Ok(frame) => frame?.map_err(|error| HttpError::new(kind(Some(&error)), error)),
+            Err(elapsed) => Err(HttpError::new(HttpErrorKind::Timeout, elapsed)),
+        };
+        Some((frame, body))
+    })
 }
 
 /// Whether the same request again may go better.
