@@ -239,7 +239,9 @@ async fn attachments_of_a_bucket_come_along_and_go_back() -> anyhow::Result<()> 
 async fn a_backup_is_not_put_over_another_installation_s_attachments() -> anyhow::Result<()> {
     let shared = tempfile::tempdir()?;
     let theirs = Setup { more: format!("[attachments]\nurl = \"file:{}\"\n", shared.path().display()), ..Setup::default() };
-    World::new(&theirs).await?.gateway.stop().await?;
+    let other = World::new(&theirs).await?;
+    assert!(deliver(&other.web, &other.gateway.action(), 1).await?);
+    other.gateway.stop().await?;
     let world = World::new(&Setup::default()).await?;
     assert!(deliver(&world.web, &world.gateway.action(), 20).await?);
     let backups = tempfile::tempdir()?;

@@ -21,6 +21,7 @@ use object_store::client::{
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ObjectStore, RetryConfig};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::S3;
 
@@ -58,7 +59,7 @@ pub(super) fn open(s3: &S3) -> anyhow::Result<Arc<dyn ObjectStore>> {
         // Whether http is allowed was decided with the configuration.
         .with_allow_http(true)
         .with_retry(RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_FOR })
-        .with_http_connector(Hyper);
+        .with_http_connector(Hyper { encrypted: s3.endpoint.as_deref().is_none_or(|endpoint| endpoint.starts_with("https:")) });
     if let Some(endpoint) = &s3.endpoint {
         builder = builder.with_endpoint(endpoint);
     }
@@ -70,22 +71,29 @@ pub(super) fn open(s3: &S3) -> anyhow::Result<Arc<dyn ObjectStore>> {
 }
 
 #[derive(Debug)]
-struct Hyper;
+struct Hyper {
+    /// Otherwise this machine need not know any certificates.
+    encrypted: bool,
+}
 
 impl HttpConnector for Hyper {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let failed = |source: std::io::Error| object_store::Error::Generic {
-            store: "S3",
-            source: format!("this machine has no certificates to trust (Debian: apt-get install ca-certificates): {source}")
-                .into(),
-        };
+        let failed = |words: String| object_store::Error::Generic { store: "S3", source: words.into() };
         let mut tcp = Tcp::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         let provider = rustls::crypto::ring::default_provider();
-        let https = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(failed)?;
+        let https = if self.encrypted {
+            HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(|error| {
+                failed(format!("this machine has no certificates to trust (Debian: apt-get install ca-certificates): {error}"))
+            })?
+        } else {
+            let tls = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+            let tls = tls.map_err(|error| failed(error.to_string()))?.with_root_certificates(RootCertStore::empty());
+            HttpsConnectorBuilder::new().with_tls_config(tls.with_no_client_auth())
+        };
         let connector = https.https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
