@@ -97,42 +97,32 @@ async fn a_crowd_on_two_gateways_behind_a_pooler() {
     a_crowd(Backend::PgBouncer).await;
 }
 
-/// What a person does and what arrives meanwhile do not undo each other.
+/// What a person does and what arrives meanwhile do not undo each other: whoever is second sees what the first one did.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_work_while_deliveries_come() {
     use leadgate_core::change::{Close, LeadChange};
     let db = Arc::new(Db::fresh(Backend::Postgres).await);
     let conflicts = Arc::new(AtomicU64::new(0));
-    let first = db.expect(Outcome::Created, somebody(1, 0)).await;
+    let first = db.expect(Outcome::Created, somebody(1, 0)).await.lead.unwrap();
     let (store, counted) = (Arc::clone(&db.store), Arc::clone(&conflicts));
     let coming = tokio::spawn(async move {
         for n in 0..40 {
             submit(&*store, vec![somebody(1, n), somebody(2, n)], &counted).await;
         }
     });
+    let mut refused = 0;
     for n in 0..20 {
-        let (lead, at) = (first.lead.unwrap(), start() + minutes(n));
-        let detail = db.store.change_lead(lead, vec![LeadChange::Close(Close::Junk)], None, act(at)).await.unwrap();
-        assert!(detail.is_ok(), "{detail:?}");
-        let opened = db.store.change_lead(lead, vec![LeadChange::Reopen], None, act(at)).await.unwrap();
-        if opened.is_err() {
-            // After junk comes a new lead: that one is closed, and the first one opened again.
-            let open = db.store.contact(first.contact.unwrap()).await.unwrap().unwrap().lead_ids;
-            for other in open.into_iter().filter(|id| *id != lead) {
-                let closed = db.store.change_lead(other, vec![LeadChange::Close(Close::Converted)], None, act(at)).await.unwrap();
-                drop(closed);
-            }
-            let _again = db.store.change_lead(lead, vec![LeadChange::Reopen], None, act(at)).await.unwrap();
-        }
-        let detail = db.store.lead(lead).await.unwrap().unwrap();
-        if !detail.lead.stage.is_open() {
-            break;
+        for change in [LeadChange::Close(Close::Junk), LeadChange::Reopen] {
+            // After junk comes a new lead, and then the first one cannot be opened again: a person is told so.
+            let changed = db.store.change_lead(first, vec![change], None, act(start() + minutes(n))).await.unwrap();
+            refused += u32::from(changed.is_err());
         }
     }
     coming.await.unwrap();
     let takers = db.rows("lead").await.iter().filter(|row| row.contains(" takes=1 ")).count();
-    assert!(takers <= 2, "at most one of a contact");
+    assert!(takers == 1 || takers == 2, "at most one of a contact: {takers} ({refused} changes were refused)");
     assert_eq!(db.rows("contact").await.len(), 2);
+    assert_eq!(db.rows("activity").await.len(), 81);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

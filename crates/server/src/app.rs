@@ -39,7 +39,7 @@ pub type Reload = Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
 /// The name of the token of this machine's own commands.
 pub const LOCAL_TOKEN: &str = "local";
 
-/// Whether a token is one of a machine's own commands. Gateways that share a database have one each, see `local_name`.
+/// Whether a token is one of a machine's own commands. Gateways that share a database have one each, `local-` and eight digits.
 pub fn is_local(name: &str) -> bool {
     let machine = name.strip_prefix(LOCAL_TOKEN).and_then(|rest| rest.strip_prefix('-'));
     name == LOCAL_TOKEN || machine.is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()))

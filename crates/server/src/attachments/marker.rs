@@ -127,13 +127,31 @@ impl Attachments {
                 )
             }
             (Kind::Bucket { .. }, _) => {
-                format!("{name} cannot be reached: is the service up, and is [attachments] endpoint right?")
+                format!(
+                    "{name} cannot be reached: is the service up, is [attachments] endpoint right, and, over https, does this machine \
+                     trust its certificate (SSL_CERT_FILE names a file of further authorities)?"
+                )
             }
             (Kind::Folder { shared: true, .. }, _) => {
                 format!("{name} cannot be used: is the network disk there, and may the gateway's user write to it?")
             }
             (Kind::Folder { shared: false, .. }, _) => format!("{name} cannot be used: may the gateway's user write to it?"),
         };
-        anyhow::Error::new(error).context(words)
+        anyhow::anyhow!("{words}\n{}", causes(&error))
     }
+}
+
+/// An error with its causes, each said once: some tell what lies under them, some do not.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !told.contains(&words) {
+            told.push_str(": ");
+            told.push_str(&words);
+        }
+        next = cause.source();
+    }
+    told
 }
