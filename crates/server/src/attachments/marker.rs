@@ -26,7 +26,7 @@ impl Attachments {
             self.fits(ours, theirs)?;
         }
         // A gateway that may read and not write would find out with its first customer.
-        self.ask_time(clock).await.map_err(|error| self.explained(error))?;
+        self.ask_time(clock).await.map_err(|error| self.explained(&error))?;
         if theirs.is_none() {
             self.may_be_taken(store, ours).await?;
             self.mark(ours).await?;
@@ -56,9 +56,9 @@ impl Attachments {
     /// Whose it is; `None`: nobody has said.
     async fn marker(&self) -> anyhow::Result<Option<Uuid>> {
         let bytes = match self.0.objects.get(&Path::from(MARKER)).await {
-            Ok(found) => found.bytes().await.map_err(|error| self.explained(error.into()))?,
+            Ok(found) => found.bytes().await.map_err(|error| self.explained(&error.into()))?,
             Err(Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(self.explained(error.into())),
+            Err(error) => return Err(self.explained(&error.into())),
         };
         let first = std::str::from_utf8(&bytes).ok().and_then(|text| text.lines().next());
         let id = first.and_then(|line| line.trim().parse().ok());
@@ -101,7 +101,7 @@ impl Attachments {
         };
         match put {
             Ok(_) | Err(Error::AlreadyExists { .. }) => {}
-            Err(error) => return Err(self.explained(error.into())),
+            Err(error) => return Err(self.explained(&error.into())),
         }
         // Another gateway may have been faster.
         match self.marker().await? {
@@ -111,9 +111,9 @@ impl Attachments {
     }
 
     /// What an error of the first contact means, and what to do.
-    fn explained(&self, error: super::AttachmentError) -> anyhow::Error {
+    fn explained(&self, error: &super::AttachmentError) -> anyhow::Error {
         let name = self.name();
-        let words = match (&self.0.kind, &error) {
+        let words = match (&self.0.kind, error) {
             (Kind::Bucket { .. }, super::AttachmentError::Store(Error::NotFound { .. })) => {
                 format!("there is no such bucket: make {name}, or correct [attachments] url and endpoint")
             }
@@ -137,7 +137,7 @@ impl Attachments {
             }
             (Kind::Folder { shared: false, .. }, _) => format!("{name} cannot be used: may the gateway's user write to it?"),
         };
-        anyhow::anyhow!("{words}\n{}", causes(&error))
+        anyhow::anyhow!("{words}\n{}", causes(error))
     }
 }
 
