@@ -234,3 +234,35 @@ async fn attachments_of_a_bucket_come_along_and_go_back() -> anyhow::Result<()> 
     assert_eq!(send(world.api(Method::GET, &format!("/attachments/{sha256}"))).await?.expect(200)?.body, file(10));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_backup_is_not_put_over_another_installation_s_attachments() -> anyhow::Result<()> {
+    let shared = tempfile::tempdir()?;
+    let theirs = Setup { more: format!("[attachments]\nurl = \"file:{}\"\n", shared.path().display()), ..Setup::default() };
+    let other = World::new(&theirs).await?;
+    assert!(deliver(&other.web, &other.gateway.action(), 1).await?);
+    other.gateway.stop().await?;
+    let world = World::new(&Setup::default()).await?;
+    assert!(deliver(&world.web, &world.gateway.action(), 20).await?);
+    let backups = tempfile::tempdir()?;
+    world.gateway.cli(&["backup", "--to", text(backups.path())]).await?;
+    let (folder, config) = elsewhere(&theirs)?;
+    let (done, words) = command(&config, &["restore", "--from", text(&only(backups.path())?)]).await?;
+    assert!(!done && words.contains("another installation"), "{words}");
+    let data = folder.path().join("data");
+    assert!(!data.join("leadgate.db").exists() && !data.join("api-token").exists(), "nothing was touched");
+    assert_eq!(std::fs::read_dir(shared.path())?.count(), 2, "the marker and the folder of uploads");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_with_tools_of_its_own_is_backed_up_by_them() -> anyhow::Result<()> {
+    let (folder, config) = elsewhere(&Setup::default())?;
+    let with_server = std::fs::read_to_string(&config)?.replace("sqlite:data/leadgate.db", "postgres://u@localhost/leads");
+    std::fs::write(&config, with_server)?;
+    for arguments in [["backup", "--to", text(folder.path())], ["restore", "--from", text(folder.path())]] {
+        let (done, words) = command(&config, &arguments).await?;
+        assert!(!done && words.contains("pg_dump") && words.contains("copy the folder after the database"), "{words}");
+    }
+    Ok(())
+}

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as Tcp;
@@ -18,12 +21,13 @@ use object_store::client::{
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ObjectStore, RetryConfig};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::S3;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long the service may take to begin its answer. A piece of 8 MB is on its way meanwhile.
+/// How long the service may take to begin its answer, a piece of 8 MB being on its way meanwhile; and to go on with it.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Tries beside the first, and until when they may begin: a sender waits for this.
 const RETRIES: usize = 3;
@@ -55,7 +59,7 @@ pub(super) fn open(s3: &S3) -> anyhow::Result<Arc<dyn ObjectStore>> {
         // Whether http is allowed was decided with the configuration.
         .with_allow_http(true)
         .with_retry(RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_FOR })
-        .with_http_connector(Hyper);
+        .with_http_connector(Hyper { encrypted: s3.endpoint.as_deref().is_none_or(|endpoint| endpoint.starts_with("https:")) });
     if let Some(endpoint) = &s3.endpoint {
         builder = builder.with_endpoint(endpoint);
     }
@@ -67,22 +71,29 @@ pub(super) fn open(s3: &S3) -> anyhow::Result<Arc<dyn ObjectStore>> {
 }
 
 #[derive(Debug)]
-struct Hyper;
+struct Hyper {
+    /// Otherwise this machine need not know any certificates.
+    encrypted: bool,
+}
 
 impl HttpConnector for Hyper {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let failed = |source: std::io::Error| object_store::Error::Generic {
-            store: "S3",
-            source: format!("this machine has no certificates to trust (Debian: apt-get install ca-certificates): {source}")
-                .into(),
-        };
+        let failed = |words: String| object_store::Error::Generic { store: "S3", source: words.into() };
         let mut tcp = Tcp::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         let provider = rustls::crypto::ring::default_provider();
-        let https = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(failed)?;
+        let https = if self.encrypted {
+            HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(|error| {
+                failed(format!("this machine has no certificates to trust (Debian: apt-get install ca-certificates): {error}"))
+            })?
+        } else {
+            let tls = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+            let tls = tls.map_err(|error| failed(error.to_string()))?.with_root_certificates(RootCertStore::empty());
+            HttpsConnectorBuilder::new().with_tls_config(tls.with_no_client_auth())
+        };
         let connector = https.https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -106,9 +117,19 @@ impl HttpService for Service {
             Err(elapsed) => return Err(HttpError::new(HttpErrorKind::Timeout, elapsed)),
         };
         let (parts, body) = answer.into_parts();
-        let body = body.map_err(|error| HttpError::new(kind(Some(&error)), error));
-        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
+        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(StreamBody::new(Box::pin(frames(body))))))
     }
+}
+
+/// A body that may come slowly, and must not stand still.
+fn frames(body: Incoming) -> impl Stream<Item = Result<Frame<Bytes>, HttpError>> {
+    futures_util::stream::unfold(body, |mut body| async {
+        let frame = match tokio::time::timeout(ANSWER, body.frame()).await {
+            Ok(frame) => frame?.map_err(|error| HttpError::new(kind(Some(&error)), error)),
+            Err(elapsed) => Err(HttpError::new(HttpErrorKind::Timeout, elapsed)),
+        };
+        Some((frame, body))
+    })
 }
 
 /// Whether the same request again may go better.

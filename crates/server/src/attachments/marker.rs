@@ -26,7 +26,7 @@ impl Attachments {
             self.fits(ours, theirs)?;
         }
         // A gateway that may read and not write would find out with its first customer.
-        self.ask_time(clock).await.map_err(|error| self.explained(error))?;
+        self.ask_time(clock).await.map_err(|error| self.explained(&error))?;
         if theirs.is_none() {
             self.may_be_taken(store, ours).await?;
             self.mark(ours).await?;
@@ -56,9 +56,9 @@ impl Attachments {
     /// Whose it is; `None`: nobody has said.
     async fn marker(&self) -> anyhow::Result<Option<Uuid>> {
         let bytes = match self.0.objects.get(&Path::from(MARKER)).await {
-            Ok(found) => found.bytes().await.map_err(|error| self.explained(error.into()))?,
+            Ok(found) => found.bytes().await.map_err(|error| self.explained(&error.into()))?,
             Err(Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(self.explained(error.into())),
+            Err(error) => return Err(self.explained(&error.into())),
         };
         let first = std::str::from_utf8(&bytes).ok().and_then(|text| text.lines().next());
         let id = first.and_then(|line| line.trim().parse().ok());
@@ -101,7 +101,7 @@ impl Attachments {
         };
         match put {
             Ok(_) | Err(Error::AlreadyExists { .. }) => {}
-            Err(error) => return Err(self.explained(error.into())),
+            Err(error) => return Err(self.explained(&error.into())),
         }
         // Another gateway may have been faster.
         match self.marker().await? {
@@ -111,9 +111,9 @@ impl Attachments {
     }
 
     /// What an error of the first contact means, and what to do.
-    fn explained(&self, error: super::AttachmentError) -> anyhow::Error {
+    fn explained(&self, error: &super::AttachmentError) -> anyhow::Error {
         let name = self.name();
-        let words = match (&self.0.kind, &error) {
+        let words = match (&self.0.kind, error) {
             (Kind::Bucket { .. }, super::AttachmentError::Store(Error::NotFound { .. })) => {
                 format!("there is no such bucket: make {name}, or correct [attachments] url and endpoint")
             }
@@ -127,13 +127,31 @@ impl Attachments {
                 )
             }
             (Kind::Bucket { .. }, _) => {
-                format!("{name} cannot be reached: is the service up, and is [attachments] endpoint right?")
+                format!(
+                    "{name} cannot be reached: is the service up, is [attachments] endpoint right, and, over https, does this machine \
+                     trust its certificate (SSL_CERT_FILE names a file of further authorities)?"
+                )
             }
             (Kind::Folder { shared: true, .. }, _) => {
                 format!("{name} cannot be used: is the network disk there, and may the gateway's user write to it?")
             }
             (Kind::Folder { shared: false, .. }, _) => format!("{name} cannot be used: may the gateway's user write to it?"),
         };
-        anyhow::Error::new(error).context(words)
+        anyhow::anyhow!("{words}\n{}", causes(error))
     }
+}
+
+/// An error with its causes, each said once: some tell what lies under them, some do not.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !told.contains(&words) {
+            told.push_str(": ");
+            told.push_str(&words);
+        }
+        next = cause.source();
+    }
+    told
 }

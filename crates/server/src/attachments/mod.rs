@@ -190,11 +190,21 @@ impl Attachments {
         }
     }
 
-    /// Whether a file came so lately that no sweep takes it before those who name it now are committed.
+    /// Whether a file is there for certain, and came so lately that no sweep takes it before those who name it now are
+    /// committed.
     async fn came_lately(&self, sha256: &str) -> Result<bool, AttachmentError> {
         let Some(now) = self.time_now() else { return Ok(false) };
         let Some(found) = self.find(sha256).await? else { return Ok(false) };
-        Ok(modified(&found).is_some_and(|at| now.duration_since(at) < YOUNG))
+        if modified(&found).is_none_or(|at| now.duration_since(at) >= YOUNG) {
+            return Ok(false);
+        }
+        if let Kind::Folder { root, .. } = &self.0.kind {
+            // Who put it there may not have come to this yet.
+            let (root, path) = (root.clone(), root.join(found.location.as_ref()));
+            let synced = tokio::task::spawn_blocking(move || sync_folders(&root, &path));
+            synced.await.map_err(std::io::Error::other)??;
+        }
+        Ok(true)
     }
 
     /// What the store's clock says, as last asked.
@@ -225,6 +235,17 @@ impl Attachments {
         };
         Box::pin(self.0.objects.list(None).try_filter_map(ours))
     }
+}
+
+/// Makes the entries durable that lead from a folder to a file in it. (Its bytes are, since before it had its name.)
+fn sync_folders(root: &FsPath, path: &FsPath) -> std::io::Result<()> {
+    for folder in path.ancestors().skip(1) {
+        std::fs::File::open(folder)?.sync_all()?;
+        if folder == root {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// What a name in the store means; `None`: nothing of ours, or the marker.
