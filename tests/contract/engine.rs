@@ -267,12 +267,30 @@ pub(crate) async fn cursors_move_with_their_items(db: Db) {
     let record = |items: Vec<Arc<Prepared>>, cursors| db.store.record(Batch { items, cursors }, Arc::clone(&db.rules));
     record(vec![db.prepare(post(minutes(0)).source("mail"))], vec![to(7, None)]).await.unwrap();
     assert_eq!(db.store.cursor(&mail).await.unwrap(), Some(to(7, None).to));
-    // Without items, too; and with the right fence.
-    record(Vec::new(), vec![to(8, None)]).await.unwrap();
-    record(Vec::new(), vec![to(9, Some(0))]).await.unwrap();
-    // Somebody else has the lease: neither the cursor nor the items.
-    let lost = record(vec![db.prepare(post(minutes(1)).source("mail"))], vec![to(10, Some(3))]).await;
-    assert!(matches!(lost, Err(StoreError::Conflict)));
+    // Without items, too; of several moves the last counts.
+    record(Vec::new(), vec![to(8, None), to(9, None)]).await.unwrap();
     assert_eq!(db.store.cursor(&mail).await.unwrap(), Some(to(9, None).to));
-    assert_eq!(db.rows("submission").await.len(), 1);
+    // Under a lease nobody ever took there is nothing to be had.
+    let lost = record(Vec::new(), vec![to(10, Some(1))]).await;
+    assert!(matches!(lost, Err(StoreError::LeaseLost(sources)) if sources == [mail.clone()]));
+    assert_eq!(db.store.cursor(&mail).await.unwrap(), Some(to(9, None).to));
+}
+
+pub(crate) async fn a_preview_tells_and_writes_nothing(db: Db) {
+    let phone = "+7 916 123-45-67";
+    let first = db.expect(Outcome::Created, post(minutes(0)).phone(phone)).await;
+    let before = db.dump().await;
+    let items = [
+        post(minutes(1)).phone("+7 (916) 123-45-67"),
+        post(minutes(2)).phone("+7 916 123-45-68"),
+        post(minutes(3)).phone("+7 916 123-45-68"),
+    ];
+    let items: Vec<_> = items.into_iter().map(|post| db.prepare(post)).collect();
+    let told = db.store.preview(items.clone(), Arc::clone(&db.rules)).await.unwrap();
+    let outcomes: Vec<_> = told.iter().map(|receipt| (receipt.outcome, receipt.lead)).collect();
+    assert_eq!(outcomes, [(Outcome::Attached, first.lead), (Outcome::Created, None), (Outcome::Attached, None)], "as one batch");
+    assert!(told.iter().all(|receipt| receipt.activity.is_none()), "numbers are drawn when it is done");
+    assert_eq!(db.dump().await, before);
+    let done = db.store.record(Batch { items, cursors: Vec::new() }, Arc::clone(&db.rules)).await.unwrap();
+    assert!(done.iter().map(|receipt| receipt.outcome).eq(outcomes.iter().map(|(outcome, _)| *outcome)), "so it comes");
 }

@@ -6,6 +6,7 @@ mod engine;
 mod gateways;
 mod intake;
 mod moves;
+mod nodes;
 mod people;
 mod schema;
 mod support;
@@ -74,11 +75,19 @@ mod on {
             readers_do_not_wait,
             read_only_reads,
             cursors_move_with_their_items,
+            a_preview_tells_and_writes_nothing,
         }
         moves {
             detached_and_put_back_byte_for_byte,
             detaching_takes_the_values_along,
             what_cannot_be_moved,
+        }
+        nodes {
+            a_lease_is_held_by_one,
+            many_want_a_lease_and_one_gets_it,
+            who_lost_the_lease_writes_nothing,
+            gateways_are_known_while_they_live,
+            two_versions_work_on_one_schema,
         }
         admin {
             a_lead_is_worked_on,

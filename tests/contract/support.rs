@@ -18,6 +18,7 @@ use leadgate_core::views::{ContactDetail, LeadDetail, PageAt};
 use leadgate_store_postgres::PostgresStore;
 use leadgate_store_sqlite::{Options, SqliteStore};
 use leadgate_tests::postgres::Database;
+use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
 /// Which database.
@@ -158,6 +159,20 @@ impl Db {
         };
         dump.remove("installation");
         dump
+    }
+
+    /// Runs SQL on the database, past the store.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        match &self.place {
+            Place::Sqlite(path, _) => {
+                let mut conn = sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+            }
+            Place::Postgres(database) => {
+                leadgate_tests::postgres::execute(&mut database.connect().await.unwrap(), sql).await.unwrap();
+            }
+        }
     }
 
     pub(crate) async fn rows(&self, table: &str) -> Vec<String> {

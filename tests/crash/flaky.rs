@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,18 +10,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
-use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
-use leadgate_core::ports::{Act, Intake, IntakeError, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use leadgate_core::ports::{Act, Beat, Intake, IntakeError, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Batch, ContentHash, Cursor, Key, Submission};
 use leadgate_core::views::{
-    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView,
-    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
+    ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use leadgate_server::intake::{GroupIntake, Limits, RulesCell, StoreCell, intake};
 use leadgate_store_sqlite::{Options, SqliteStore};
 use leadgate_tests::people;
+use leadgate_tests::postgres::Database;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -38,9 +39,9 @@ enum Side {
     After,
 }
 
-/// [`SqliteStore`], but for some calls.
+/// A store, but for some calls.
 struct Flaky {
-    inner: SqliteStore,
+    inner: Arc<dyn Store>,
     fails: Range<usize>,
     side: Side,
     calls: AtomicUsize,
@@ -95,6 +96,12 @@ macro_rules! a_store_that_only_fails_to_record {
 
 a_store_that_only_fails_to_record! {
     cursor(source: &SourceId) -> Option<Cursor>;
+    preview(items: Vec<Arc<Prepared>>, rules: Arc<Rules>) -> Vec<Receipt>;
+    lease(name: &str, node: NodeId, lasts: Duration) -> Option<i64>;
+    release(name: &str, node: NodeId) -> ();
+    beat(beat: Beat, forget: Duration) -> ();
+    leave(node: NodeId) -> ();
+    nodes() -> Vec<NodeView>;
     leads(filter: LeadFilter, at: PageAt) -> Page<LeadSummary>;
     lead(id: LeadId) -> Option<LeadDetail>;
     contacts(filter: ContactFilter, at: PageAt) -> Page<ContactSummary>;
@@ -156,8 +163,7 @@ async fn sender(intake: Arc<GroupIntake>, number: u64) -> anyhow::Result<(Vec<(S
 
 /// One run on a new database, some of whose calls fail. Says whether there were such calls, and how often a sender was told to
 /// come again.
-async fn run(folder: &Path, side: Side, fails: Range<usize>) -> anyhow::Result<(bool, usize)> {
-    let inner = SqliteStore::open(&folder.join(format!("{side:?}-{}-{}.db", fails.start, fails.end)), Options::default()).await?;
+async fn run(inner: Arc<dyn Store>, side: Side, fails: Range<usize>) -> anyhow::Result<(bool, usize)> {
     let store = Arc::new(Flaky { inner, fails: fails.clone(), side, calls: AtomicUsize::new(0), failed: Mutex::default() });
     let cell = StoreCell::default();
     let shared: Arc<dyn Store> = Arc::<Flaky>::clone(&store);
@@ -224,12 +230,32 @@ async fn check(store: &Flaky, acknowledged: &[(SubmissionId, Receipt)]) -> anyho
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failing_store_loses_nothing_and_doubles_nothing() -> anyhow::Result<()> {
+async fn a_failing_store_loses_nothing_and_doubles_nothing_on_sqlite() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
+    every_failure(async |name| {
+        let store = SqliteStore::open(&folder.path().join(format!("{name}.db")), Options::default()).await?;
+        Ok((Arc::new(store) as Arc<dyn Store>, ()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_store_loses_nothing_and_doubles_nothing_on_postgres() -> anyhow::Result<()> {
+    every_failure(async |_name| {
+        let database = Database::fresh(false).await?;
+        Ok((Arc::new(database.open().await?) as Arc<dyn Store>, database))
+    })
+    .await
+}
+
+/// Every call fails once, on either side of its commit, alone and with the next. `open` makes a store of its own for a run, with
+/// what must stay there as long as it does.
+async fn every_failure<K>(open: impl AsyncFn(String) -> anyhow::Result<(Arc<dyn Store>, K)>) -> anyhow::Result<()> {
     for (side, in_a_row) in [(Side::Before, 1), (Side::After, 1), (Side::Before, 2), (Side::After, 2)] {
         let (mut first, mut told) = (0, 0);
         loop {
-            let (failed, again) = run(folder.path(), side, first..first + in_a_row).await?;
+            let (store, _kept) = open(format!("{side:?}-{in_a_row}-{first}")).await?;
+            let (failed, again) = run(store, side, first..first + in_a_row).await?;
             if !failed {
                 break;
             }

@@ -15,19 +15,24 @@ use tokio::process::{Child, Command};
 /// The token in the action URL of the source `site` that [`Setup`] writes.
 pub const TOKEN: &str = "test-token-0123456789";
 
-/// The gateway's binary beside the running test: `cargo build -p leadgate` makes it.
+/// The gateway's program, see [`program`]; `LEADGATE_BIN` names another.
+pub fn binary() -> PathBuf {
+    match std::env::var_os("LEADGATE_BIN") {
+        Some(path) => path.into(),
+        None => program("leadgate"),
+    }
+}
+
+/// A program of the workspace beside the running test: `cargo build --workspace --bins` makes it.
 ///
 /// # Panics
 /// When it is not there, with what to do.
-#[expect(clippy::expect_used, reason = "without the binary there is nothing to test")]
-pub fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("LEADGATE_BIN") {
-        return path.into();
-    }
+#[expect(clippy::expect_used, reason = "without the program there is nothing to test")]
+pub fn program(name: &str) -> PathBuf {
     let exe = std::env::current_exe().expect("a test knows where it runs");
     let profile = exe.parent().and_then(Path::parent).expect("tests lie in target/<profile>/deps");
-    let path = profile.join("leadgate");
-    assert!(path.exists(), "{} is missing: run `cargo build -p leadgate` with the same profile first", path.display());
+    let path = profile.join(name);
+    assert!(path.exists(), "{} is missing: run `cargo build --workspace --bins` with the same profile first", path.display());
     path
 }
 
@@ -44,6 +49,8 @@ pub struct Setup {
     pub server: String,
     /// The URL of the database.
     pub database: String,
+    /// Which program it is.
+    pub program: PathBuf,
 }
 
 impl Default for Setup {
@@ -53,6 +60,7 @@ impl Default for Setup {
             company: String::new(),
             server: String::new(),
             database: "sqlite:data/leadgate.db".to_owned(),
+            program: binary(),
             site: "allow_origins = [\"*\"]\nrequire_origin = false\nmin_fill_ms = 0\nper_minute = 1000000".to_owned(),
         }
     }
@@ -105,7 +113,7 @@ impl Gateway {
             std::fs::write(&config, setup.text())?;
         }
         let arguments = [OsStr::new("--config"), config.as_os_str(), OsStr::new("serve")];
-        Self::spawn(Command::new(binary()).args(arguments), folder, &config, &data).await
+        Self::spawn(Command::new(&setup.program).args(arguments), folder, &config, &data).await
     }
 
     /// Starts it as a new user does: in a folder that holds the shipped configuration, without arguments.

@@ -1,6 +1,8 @@
 //! What Leadgate's tests and benchmarks share: a gateway to talk to, and where things lie.
 
 pub mod client;
+pub mod cluster;
+pub mod cpu;
 pub mod gateway;
 pub mod load;
 pub mod people;

@@ -1,6 +1,7 @@
 //! People that nobody is: distinct, alike in every run, and spread over the number space as real ones are.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
 use leadgate_core::phone::Country;
-use leadgate_core::ports::Store as _;
+use leadgate_core::ports::Store;
 use leadgate_core::prepare::Prepared;
 use leadgate_core::rules::{Rules, SourceRules};
 use leadgate_core::submission::{Batch, Codec, ContentHash, Draft, Key, Purpose, Raw, Submission, Typed};
@@ -158,14 +159,21 @@ pub fn delivery(n: u64, at: Timestamp) -> Submission {
     }
 }
 
-/// Puts the first `contacts` people into a new database.
+/// Puts the first `contacts` people into a new SQLite database.
 pub async fn fill(path: &Path, contacts: u64) -> anyhow::Result<()> {
     let store = leadgate_store_sqlite::SqliteStore::open(path, leadgate_store_sqlite::Options::default()).await?;
+    put(&store, 0..contacts).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// Puts some people into a database.
+pub async fn put(store: &dyn Store, people: Range<u64>) -> anyhow::Result<()> {
     let rules = Arc::new(rules());
     let begin: Timestamp = "2026-01-01T00:00:00Z".parse()?;
-    let mut n = 0;
-    while n < contacts {
-        let to = (n + 2_000).min(contacts);
+    let mut n = people.start;
+    while n < people.end {
+        let to = (n + 2_000).min(people.end);
         let items = (n..to)
             .map(|n| {
                 let at = begin + jiff::SignedDuration::from_millis(i64::try_from(n).unwrap_or(i64::MAX));
@@ -175,6 +183,5 @@ pub async fn fill(path: &Path, contacts: u64) -> anyhow::Result<()> {
         store.record(Batch { items, cursors: Vec::new() }, Arc::clone(&rules)).await?;
         n = to;
     }
-    store.close().await;
     Ok(())
 }

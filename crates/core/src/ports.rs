@@ -1,20 +1,22 @@
 //! The ports: what connectors, stores and the server know of each other.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::change::{ChangeError, LeadChange};
-use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, SourceId, SubmissionId};
+use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use crate::prepare::Prepared;
 use crate::receipt::Receipt;
 use crate::rules::{Rules, SourceRules};
 use crate::secret::Secret;
-use crate::submission::{Batch, Cursor, FileRef, Submission};
+use crate::submission::{Batch, Cursor, CursorMove, FileRef, Submission};
 use crate::views::{
-    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView, Scope,
-    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
+    ReviewView, Scope, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 
 /// A boxed error at the end of a chain.
@@ -207,11 +209,29 @@ pub enum PullError {
     Fatal(#[source] BoxError),
 }
 
+impl From<IntakeError> for PullError {
+    fn from(error: IntakeError) -> Self {
+        Self::Transient(Box::new(error))
+    }
+}
+
+/// A pull source's way in: bound to its place, and to the lease under which it is read.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// Where the source was left; `None` if it was never read.
+    async fn place(&self) -> Result<Option<Cursor>, IntakeError>;
+    /// Records deliveries and moves the place in one transaction; returns after the commit. Both are refused with
+    /// [`IntakeError::LeaseLost`] if another gateway reads the source by now.
+    async fn submit(&self, items: Vec<Submission>, to: Option<Cursor>) -> Result<Vec<Receipt>, IntakeError>;
+    /// The time a delivery arrives at, and its id: for each delivery anew.
+    fn arrival(&self) -> (Timestamp, SubmissionId);
+}
+
 /// We ask a source. Runs until stopped.
 #[async_trait]
 pub trait Pull: Send + Sync {
-    /// Reads until told to stop by dropping the future; submits through `intake` and moves its cursor there.
-    async fn run(&self, intake: &dyn Intake) -> Result<(), PullError>;
+    /// Reads until told to stop by dropping the future; submits through `feed` and moves its place there.
+    async fn run(&self, feed: &dyn Feed) -> Result<(), PullError>;
 }
 
 // -------------------------------------------------------------------------------------------------------------- intake
@@ -225,6 +245,9 @@ pub enum IntakeError {
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Closing,
+    /// Another gateway reads this source by now: nothing was stored, and nothing will be.
+    #[error("another gateway reads this source by now")]
+    LeaseLost,
 }
 
 /// The one way in.
@@ -232,6 +255,8 @@ pub enum IntakeError {
 pub trait Intake: Send + Sync {
     /// Records deliveries; returns after the commit.
     async fn submit(&self, items: Vec<Submission>) -> Result<Vec<Receipt>, IntakeError>;
+    /// Records deliveries of a pull source and moves its place in the same transaction; returns after the commit.
+    async fn advance(&self, items: Vec<Submission>, to: CursorMove) -> Result<Vec<Receipt>, IntakeError>;
     /// A pull source's place.
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, IntakeError>;
 }
@@ -247,6 +272,9 @@ pub enum StoreError {
     /// Another writer was faster: the same call again will see its work.
     #[error("another writer was faster")]
     Conflict,
+    /// Cursors were to move under leases that others hold by now: these sources' items must not be stored.
+    #[error("the lease of {} was lost", .0.iter().map(SourceId::as_str).collect::<Vec<_>>().join(", "))]
+    LeaseLost(Vec<SourceId>),
     /// No connection, a lock, a timeout. The transaction may have been committed if the answer was lost.
     #[error("the database cannot be reached: {0}")]
     Unavailable(#[source] BoxError),
@@ -300,6 +328,26 @@ pub struct Refusals {
     pub last_why: String,
 }
 
+/// What a gateway tells the others of itself, again and again.
+#[derive(Clone, Debug)]
+pub struct Beat {
+    /// Who.
+    pub node: NodeId,
+    /// The name of its machine.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// Where it answers, as a URL.
+    pub address: String,
+    /// When it was started, by its own clock.
+    pub started_at: Timestamp,
+}
+
+/// The name of the lease under which a pull source is read.
+pub fn source_lease(source: &SourceId) -> String {
+    format!("source:{source}")
+}
+
 /// What old rows may go.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep {
@@ -333,6 +381,13 @@ pub trait Store: Send + Sync {
     /// A submission whose id is known is answered with a `repeat` of its newest receipt. After `Unavailable` the batch may
     /// be submitted again as it is.
     async fn record(&self, batch: Batch, rules: std::sync::Arc<Rules>) -> Result<Vec<Receipt>, StoreError>;
+    /// What would become of deliveries now. Nothing is written, and new rows have no number yet: a receipt names only what
+    /// is there.
+    async fn preview(
+        &self,
+        items: Vec<std::sync::Arc<Prepared>>,
+        rules: std::sync::Arc<Rules>,
+    ) -> Result<Vec<Receipt>, StoreError>;
     /// A pull source's place.
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError>;
 
@@ -387,6 +442,18 @@ pub trait Store: Send + Sync {
     async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenView>, StoreError>;
     /// Takes a token back. `false`: there is none of that name.
     async fn revoke_token(&self, name: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Takes a lease, or keeps one this gateway holds: nobody else gets it before `lasts` has passed on the database's
+    /// clock. Its fencing token, which rises whenever the holder changes; `None` while another holds it.
+    async fn lease(&self, name: &str, node: NodeId, lasts: Duration) -> Result<Option<i64>, StoreError>;
+    /// Gives a lease back, if this gateway holds it.
+    async fn release(&self, name: &str, node: NodeId) -> Result<(), StoreError>;
+    /// A gateway lives. Forgets those that were silent for longer than `forget` by the database's clock.
+    async fn beat(&self, beat: Beat, forget: Duration) -> Result<(), StoreError>;
+    /// A gateway stops: its leases are free.
+    async fn leave(&self, node: NodeId) -> Result<(), StoreError>;
+    /// The gateways that lived lately, the oldest first, with the leases they hold.
+    async fn nodes(&self) -> Result<Vec<NodeView>, StoreError>;
 
     /// Adds counts of refused calls to the sources' health.
     async fn refused(&self, refusals: Vec<Refusals>) -> Result<(), StoreError>;

@@ -1,5 +1,6 @@
 //! A submission: one delivery from a source, as a connector hands it over.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -424,6 +425,15 @@ pub struct Batch {
     pub items: Vec<Arc<crate::prepare::Prepared>>,
     /// Cursors that move with the last item, each fenced by its lease.
     pub cursors: Vec<CursorMove>,
+}
+
+impl Batch {
+    /// Where each cursor goes in the end: of several moves of one source the last counts.
+    pub fn last_moves(&self) -> Vec<&CursorMove> {
+        let mut last: BTreeMap<&SourceId, &CursorMove> = BTreeMap::new();
+        last.extend(self.cursors.iter().map(|to| (&to.source, to)));
+        last.into_values().collect()
+    }
 }
 
 /// A pull source's place, as that source writes it (JSON).

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::attribution::Touch;
 use crate::change::Stage;
-use crate::ids::{ActivityId, ContactId, LeadId, MoveId, ReviewId, SourceId, SubmissionId};
+use crate::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, ReviewId, SourceId, SubmissionId};
 use crate::prepare::{Content, IdentityKind};
 use crate::receipt::{IdentityState, Outcome, Receipt};
 use crate::rules::Strength;
@@ -339,6 +339,40 @@ pub struct SourceHealth {
     pub counts: Vec<(Outcome, u64)>,
     /// How many were refused without being kept.
     pub refused: u64,
+}
+
+/// A gateway that serves the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Drawn at its start.
+    pub id: NodeId,
+    /// Its machine.
+    pub name: String,
+    /// Its program's version.
+    pub version: String,
+    /// Where it answers.
+    pub address: String,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// When it last said that it lives, by the database's clock.
+    pub seen_at: Timestamp,
+    /// Seconds since then, by the same clock.
+    pub quiet_s: u64,
+    /// What it holds.
+    pub leases: Vec<LeaseView>,
+}
+
+/// A lease somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseView {
+    /// `source:<id>`, `housekeeping`.
+    pub name: String,
+    /// Until when, by the database's clock.
+    pub until: Timestamp,
+    /// Whether that is over: another may take it.
+    pub expired: bool,
+    /// Its fencing token.
+    pub fence: i64,
 }
 
 /// Everything on one screen.

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use gateway::{Gateway, RefusalCounts, Reloaded};
-pub use live::{AddressLimit, Live, LiveSource, Pace, compare_with_nothing};
+pub use live::{AddressLimit, Live, LivePull, LiveSource, Pace, compare_with_nothing};
 
 use crate::attachments::Attachments;
 use crate::clock::Clock;
@@ -30,8 +30,9 @@ use crate::http::api::TokenCache;
 use crate::http::{self, Limits};
 use crate::intake::{self, Committer, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
+use crate::nodes::Node;
 use crate::shutdown::Shutdown;
-use crate::{housekeeping, secrets, stores};
+use crate::{housekeeping, pulls, secrets, stores};
 
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
@@ -67,6 +68,7 @@ pub struct App {
     database: Database,
     limits: Limits,
     drain: Duration,
+    lease: Duration,
 }
 
 impl std::fmt::Debug for App {
@@ -86,7 +88,8 @@ impl App {
         let api_token = secrets::api_token(&config.data_dir)?;
         let attachments = Attachments::open(&config.attachments, &config.data_dir)?;
         let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
-        let (drain, data_dir, database) = (config.server.drain, config.data_dir.clone(), config.database.clone());
+        let (drain, lease) = (config.server.drain, config.server.lease);
+        let (data_dir, database) = (config.data_dir.clone(), config.database.clone());
         let live = Live::new(config)?;
         let rules = RulesCell::new(Arc::clone(&live.rules));
         let store: StoreCell = Arc::new(SetOnce::new());
@@ -108,6 +111,8 @@ impl App {
             reload,
             reloading: tokio::sync::Mutex::new(()),
             proxy_warned: AtomicBool::new(false),
+            reloads: tokio::sync::Notify::new(),
+            keeps_house: AtomicBool::new(false),
         };
         Ok(Self {
             gateway: Arc::new(gateway),
@@ -119,6 +124,7 @@ impl App {
             database,
             limits,
             drain,
+            lease,
         })
     }
 
@@ -139,7 +145,7 @@ impl App {
 
     /// Serves until told to stop; then finishes what is under way within `server.drain`, or stops at once when told twice.
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let Self { gateway, committer, listeners, addresses, note, api_token, database, limits, drain } = self;
+        let Self { gateway, committer, listeners, addresses, note, api_token, database, limits, drain, lease } = self;
         if let Some(note) = note {
             tracing::warn!("{note}");
         }
@@ -159,7 +165,8 @@ impl App {
         };
         let outcome = match opened {
             Ok(store) => {
-                serve(&gateway, committer, store, &connections, &shutdown, drain).await;
+                let node = Node::new(&gateway.clock, gateway.live().base_url.clone(), Arc::clone(&store), lease);
+                serve(&gateway, committer, node, store, &connections, &shutdown, drain).await;
                 Ok(())
             }
             Err(error) => {
@@ -178,15 +185,20 @@ impl App {
 async fn serve(
     gateway: &Arc<Gateway>,
     committer: Committer,
+    node: Node,
     store: Arc<dyn Store>,
     connections: &TaskTracker,
     shutdown: &Shutdown,
     drain: Duration,
 ) {
-    let (last_commit, keep_house) = (CancellationToken::new(), CancellationToken::new());
+    let (last_commit, keep_house, leave) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let workers = TaskTracker::new();
     workers.spawn(committer.run(Arc::clone(&store), last_commit.clone()));
     let housekeeper = workers.spawn(housekeeping::run(Arc::clone(gateway), Arc::clone(&store), keep_house.clone()));
+    let readers = TaskTracker::new();
+    readers.spawn(pulls::run(Arc::clone(gateway), node.clone(), shutdown.soft().clone()));
+    readers.spawn(housekeeping::hold(Arc::clone(gateway), node.clone(), keep_house.clone()));
+    let alive = workers.spawn(node.live(leave.clone()));
     // Only now: whoever waits for the store finds its committer at work.
     if gateway.store.set(Arc::clone(&store)).is_err() {
         tracing::error!("the store was opened twice");
@@ -212,6 +224,11 @@ async fn serve(
         () = shutdown.hard().cancelled() => {}
     }
     keep_house.cancel();
+    readers.close();
+    if tokio::time::timeout(LAST_COMMITS, readers.wait()).await.is_err() {
+        tracing::warn!("reading sources did not stop in time");
+    }
+    leave.cancel();
     last_commit.cancel();
     workers.close();
     if tokio::time::timeout(LAST_COMMITS, async {
@@ -224,6 +241,7 @@ async fn serve(
         tracing::warn!("some work was given up; nothing of it was acknowledged");
     }
     housekeeper.abort();
+    alive.abort();
     store.close().await;
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::Gateway;
 use crate::metrics;
+use crate::nodes::{HOUSEKEEPING, Node};
 
 /// Less free space than this is too little to take leads with an easy mind.
 pub const DISK_FLOOR: u64 = 100 << 20;
@@ -55,6 +56,10 @@ impl Task {
         (Self::Attachments, ATTACHMENTS_EVERY),
     ];
 
+    fn is_shared(self) -> bool {
+        matches!(self, Self::Sweep | Self::Attachments)
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Measure => "measure",
@@ -64,6 +69,22 @@ impl Task {
             Self::Attachments => "attachments",
         }
     }
+}
+
+/// Holds the lease of what one gateway does for all, until told to stop.
+pub async fn hold(gateway: Arc<Gateway>, node: Node, stop: CancellationToken) {
+    struct Keeps<'a>(&'a Gateway);
+    impl Drop for Keeps<'_> {
+        fn drop(&mut self) {
+            self.0.keeps_house.store(false, Ordering::Relaxed);
+        }
+    }
+    let keep = |_fence| async {
+        gateway.keeps_house.store(true, Ordering::Relaxed);
+        let _until_it_is_lost = Keeps(&gateway);
+        std::future::pending::<()>().await;
+    };
+    node.while_held(HOUSEKEEPING, &stop, keep).await;
 }
 
 /// Runs until told to stop; then writes the last counts.
@@ -81,7 +102,12 @@ pub async fn run(gateway: Arc<Gateway>, store: Arc<dyn Store>, stop: Cancellatio
         let failing = gateway.intake.writes().failing();
         for (task, every, at) in &mut due {
             let now = Instant::now();
-            if now < *at && !(failing && *task == Task::Sweep) {
+            let trial = failing && *task == Task::Sweep;
+            if now < *at && !trial {
+                continue;
+            }
+            // What concerns the whole database is done by one gateway.
+            if task.is_shared() && !trial && !gateway.keeps_house.load(Ordering::Relaxed) {
                 continue;
             }
             *at = now + *every;

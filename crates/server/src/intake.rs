@@ -17,7 +17,7 @@ use leadgate_core::ports::{Intake, IntakeError, Store};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
-use leadgate_core::submission::{Codec, ContentHash, Cursor, Draft, Hold, Purpose, Raw, Submission};
+use leadgate_core::submission::{Codec, ContentHash, Cursor, CursorMove, Draft, Hold, Purpose, Raw, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce, mpsc, oneshot};
 
 pub use commit::Committer;
@@ -112,6 +112,8 @@ impl Writes {
 /// What one `submit` handed over: answered exactly once.
 struct Group {
     items: Vec<Arc<Prepared>>,
+    /// A pull source's place that moves with the last item.
+    to: Option<CursorMove>,
     bytes: usize,
     answer: oneshot::Sender<Result<Vec<Receipt>, IntakeError>>,
     room: Room,
@@ -186,6 +188,17 @@ impl GroupIntake {
         &self.writes
     }
 
+    /// Prepares a group, waits for room and for its commit.
+    async fn queue(&self, items: Vec<Submission>, to: Option<CursorMove>) -> Result<Vec<Receipt>, IntakeError> {
+        let rules = self.rules.get();
+        let items: Vec<Arc<Prepared>> = items.into_iter().map(|item| Arc::new(prepare(item, &rules))).collect();
+        let bytes = items.iter().map(|item| weight(item)).sum();
+        let room = self.room(items.len(), bytes).await?;
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Group { items, to, bytes, answer, room }).await.map_err(|_closed| IntakeError::Closing)?;
+        answered.await.unwrap_or(Err(IntakeError::Closing))
+    }
+
     async fn room(&self, items: usize, bytes: usize) -> Result<Room, IntakeError> {
         let items_needed = permits(items, self.limits.items);
         let bytes_needed = permits(bytes.div_ceil(BYTES_A_PERMIT), self.limits.bytes / BYTES_A_PERMIT);
@@ -217,13 +230,11 @@ impl Intake for GroupIntake {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        let rules = self.rules.get();
-        let items: Vec<Arc<Prepared>> = items.into_iter().map(|item| Arc::new(prepare(item, &rules))).collect();
-        let bytes = items.iter().map(|item| weight(item)).sum();
-        let room = self.room(items.len(), bytes).await?;
-        let (answer, answered) = oneshot::channel();
-        self.queue.send(Group { items, bytes, answer, room }).await.map_err(|_closed| IntakeError::Closing)?;
-        answered.await.unwrap_or(Err(IntakeError::Closing))
+        self.queue(items, None).await
+    }
+
+    async fn advance(&self, items: Vec<Submission>, to: CursorMove) -> Result<Vec<Receipt>, IntakeError> {
+        self.queue(items, Some(to)).await
     }
 
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, IntakeError> {

@@ -2,6 +2,7 @@
 //! here.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::SourceKind;
@@ -13,9 +14,18 @@ use crate::config::Source;
 /// What every connector brings.
 const CONNECTORS: &[&[SourceKind]] = &[leadgate_web_forms::KINDS];
 
+/// Kinds that a program of one's own adds to the shipped ones.
+static MORE: OnceLock<&'static [SourceKind]> = OnceLock::new();
+
+/// Adds kinds of a program of one's own, before anything else is done. Only the first call counts.
+pub fn add_kinds(kinds: &'static [SourceKind]) {
+    MORE.get_or_init(|| kinds);
+}
+
 /// Every kind.
 pub fn kinds() -> impl Iterator<Item = &'static SourceKind> {
-    CONNECTORS.iter().flat_map(|kinds| kinds.iter())
+    let more = MORE.get().copied().unwrap_or_default();
+    CONNECTORS.iter().copied().chain([more]).flatten()
 }
 
 /// The kind of a name.

@@ -60,7 +60,7 @@ async fn standing(conn: &mut Conn, id: LeadId) -> Result<Option<Standing>, Store
     let before = conn.optional(sqlx::query("SELECT contact FROM lead WHERE id = $1").bind(id.0)).await?;
     let Some(before) = before else { return Ok(None) };
     let contact: Option<i64> = Columns::of(&before, "lead").get("contact")?;
-    facts::hold(conn, &contact.into_iter().collect()).await?;
+    facts::hold(conn, &contact.into_iter().collect(), facts::Hold::Locked).await?;
     let sql = "SELECT stage, responsible, closed_at, version, contact, takes FROM lead WHERE id = $1 FOR NO KEY UPDATE";
     let Some(row) = conn.optional(sqlx::query(sql).bind(id.0)).await? else { return Ok(None) };
     let row = Columns::of(&row, "lead");

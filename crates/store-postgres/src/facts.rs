@@ -76,8 +76,27 @@ const LOOKUP: &str = "
                         WHERE i.value = v.value AND i.kind = v.kind AND i.state = states.state AND i.state <> 'active'
                         ORDER BY i.first_seen DESC, i.contact DESC LIMIT $11) h";
 
+/// What becomes of the rows that are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// They are about to change: nobody else changes them before the transaction ends.
+    Locked,
+    /// Nothing.
+    Free,
+}
+
+impl Hold {
+    /// One statement or the other.
+    fn choose(self, locked: &'static str, free: &'static str) -> &'static str {
+        match self {
+            Self::Locked => locked,
+            Self::Free => free,
+        }
+    }
+}
+
 /// Loads the facts of a batch.
-pub(crate) async fn load(conn: &mut Conn, lookup: &Lookup, ids: Ids) -> Result<Facts, StoreError> {
+pub(crate) async fn load(conn: &mut Conn, lookup: &Lookup, ids: Ids, how: Hold) -> Result<Facts, StoreError> {
     let mut facts = looked_up(conn, lookup, ids).await?;
     let mut held: BTreeSet<i64> = BTreeSet::new();
     // A contact that was taken away before its lock was ours is looked for again: something else has its values now.
@@ -86,14 +105,14 @@ pub(crate) async fn load(conn: &mut Conn, lookup: &Lookup, ids: Ids) -> Result<F
         if found.is_empty() {
             break;
         }
-        held = hold(conn, &found).await?;
+        held = hold(conn, &found, how).await?;
         if held.is_superset(&found) {
             break;
         }
         facts = looked_up(conn, lookup, ids).await?;
     }
     contacts(conn, &held, &mut facts).await?;
-    orphans(conn, &mut facts).await?;
+    orphans(conn, &mut facts, how).await?;
     Ok(facts)
 }
 
@@ -190,14 +209,22 @@ pub(crate) fn places(facts: &Facts) -> impl Iterator<Item = Place> {
     known.chain(others)
 }
 
-/// Locks contacts, through every merge, in the order of their numbers. Says which there are.
-pub(crate) async fn hold(conn: &mut Conn, contacts: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
-    let sql = "WITH RECURSIVE closed (id) AS (
+/// Contacts through every merge, in the order of their numbers.
+macro_rules! contacts_through_merges {
+    () => {
+        "WITH RECURSIVE closed (id) AS (
                    SELECT unnest($1::bigint[])
                    UNION
                    SELECT c.merged_into FROM closed CROSS JOIN LATERAL (
                        SELECT c.merged_into FROM contact c WHERE c.id = closed.id AND c.merged_into IS NOT NULL OFFSET 0) c)
-               SELECT c.id FROM contact c WHERE c.id = ANY (ARRAY (SELECT id FROM closed)) ORDER BY c.id FOR NO KEY UPDATE OF c";
+               SELECT c.id FROM contact c WHERE c.id = ANY (ARRAY (SELECT id FROM closed)) ORDER BY c.id"
+    };
+}
+
+/// Locks contacts, through every merge, in the order of their numbers. Says which there are.
+pub(crate) async fn hold(conn: &mut Conn, contacts: &BTreeSet<i64>, how: Hold) -> Result<BTreeSet<i64>, StoreError> {
+    let locked = concat!(contacts_through_merges!(), " FOR NO KEY UPDATE OF c");
+    let sql = how.choose(locked, contacts_through_merges!());
     let rows = conn.all(sqlx::query(sql).bind(contacts.iter().copied().collect::<Vec<_>>())).await?;
     rows.iter().map(|row| Columns::of(row, "contact").int("id")).collect()
 }
@@ -250,14 +277,17 @@ fn lead_fact(row: &Columns<'_>, [id, stage, touched, closed]: [&str; 4]) -> Resu
 
 /// Leads without a contact that a key or reference led to, locked: two deliveries may want to give one a contact. Test
 /// leads stay out, as in the fold.
-async fn orphans(conn: &mut Conn, facts: &mut Facts) -> Result<(), StoreError> {
+async fn orphans(conn: &mut Conn, facts: &mut Facts, how: Hold) -> Result<(), StoreError> {
     let nameless = places(facts).filter(|place| place.contact.is_none());
     let ids: BTreeSet<i64> = nameless.filter_map(|place| place.lead).map(|id| id.0).collect();
     if ids.is_empty() {
         return Ok(());
     }
-    let sql = "SELECT l.id, l.stage, l.touched_at, l.closed_at, l.contact FROM lead l
-               WHERE l.id = ANY ($1) AND l.test = 0 ORDER BY l.id FOR NO KEY UPDATE";
+    let sql = how.choose(
+        "SELECT l.id, l.stage, l.touched_at, l.closed_at, l.contact FROM lead l
+         WHERE l.id = ANY ($1) AND l.test = 0 ORDER BY l.id FOR NO KEY UPDATE",
+        "SELECT l.id, l.stage, l.touched_at, l.closed_at, l.contact FROM lead l WHERE l.id = ANY ($1) AND l.test = 0",
+    );
     for row in &conn.all(sqlx::query(sql).bind(ids.into_iter().collect::<Vec<_>>())).await? {
         let row = Columns::of(row, "lead");
         if row.get::<Option<i64>>("contact")?.is_some() {

@@ -26,6 +26,7 @@ mod facts;
 mod leads;
 mod locks;
 mod moves;
+mod nodes;
 mod numbers;
 mod open;
 mod record;
@@ -44,15 +45,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
-use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::plan::Lookup;
-use leadgate_core::ports::{Act, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{
-    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView,
-    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
+    ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 
 pub use crate::carry::FillError;
@@ -74,6 +76,11 @@ const MOST_TRIES: u32 = 5;
 const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
     SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; \
     SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+
+/// A transaction that looks at what a batch would be looking at, by the same way.
+const LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'; \
+    SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; \
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 /// How a database is used.
 #[derive(Clone, Debug)]
@@ -212,6 +219,12 @@ impl Store for PostgresStore {
         conn.end(recorded).await
     }
 
+    async fn preview(&self, items: Vec<Arc<Prepared>>, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        let mut conn = self.servers.begin(LOOK).await?;
+        let told = record::preview(&mut conn, &items, &rules).await;
+        conn.end(told).await
+    }
+
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {
         read!(self, conn => sources::cursor(conn, source.as_str()))
     }
@@ -305,6 +318,26 @@ impl Store for PostgresStore {
 
     async fn revoke_token(&self, name: &str, at: Timestamp) -> Result<bool, StoreError> {
         write!(self, conn => tokens::revoke(conn, name, at))
+    }
+
+    async fn lease(&self, name: &str, node: NodeId, lasts: Duration) -> Result<Option<i64>, StoreError> {
+        write!(self, conn => nodes::lease(conn, name, node, lasts))
+    }
+
+    async fn release(&self, name: &str, node: NodeId) -> Result<(), StoreError> {
+        write!(self, conn => nodes::release(conn, name, node))
+    }
+
+    async fn beat(&self, beat: Beat, forget: Duration) -> Result<(), StoreError> {
+        write!(self, conn => nodes::beat(conn, &beat, forget))
+    }
+
+    async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
+        write!(self, conn => nodes::leave(conn, node))
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeView>, StoreError> {
+        read!(self, conn => nodes::list(conn))
     }
 
     async fn refused(&self, refusals: Vec<Refusals>) -> Result<(), StoreError> {

@@ -92,7 +92,7 @@ async fn held(conn: &mut Conn, id: ActivityId) -> Result<Option<(Moving, Vec<Kep
     let Some(before) = moving(conn, id).await? else { return Ok(None) };
     let identities = brought(conn, &before).await?;
     lock(conn, &identities).await?;
-    facts::hold(conn, &before.contact.into_iter().collect()).await?;
+    facts::hold(conn, &before.contact.into_iter().collect(), facts::Hold::Locked).await?;
     if let Some(lead) = before.lead {
         conn.run(sqlx::query("SELECT id FROM lead WHERE id = $1 FOR NO KEY UPDATE").bind(lead)).await?;
     }
@@ -275,7 +275,7 @@ async fn moved_and_held(conn: &mut Conn, id: MoveId) -> Result<Option<Moved>, St
         identities.extend(taken_along(conn, contact.0).await?);
     }
     lock(conn, &identities).await?;
-    facts::hold(conn, &contacts).await?;
+    facts::hold(conn, &contacts, facts::Hold::Locked).await?;
     conn.run(sqlx::query("SELECT id FROM activity_move WHERE id = $1 FOR NO KEY UPDATE").bind(id.0)).await?;
     moved(conn, id).await
 }

@@ -13,6 +13,8 @@ use crate::url::Target;
 /// Every migration there is, in order. Append only: an applied one never changes.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "leads", include_str!("../../../migrations/postgres/0001_leads.sql")),
+    (2, "nodes", include_str!("../../../migrations/postgres/0002_nodes.sql")),
+    (3, "cursor_leases", include_str!("../../../migrations/postgres/0003_cursor_leases.sql")),
     (4, "restore", include_str!("../../../migrations/postgres/0004_restore.sql")),
 ];
 

@@ -1,14 +1,18 @@
-//! Records a batch: lock, look up, plan, draw numbers, write, move cursors.
+//! Records a batch: lock, move cursors, look up, plan, draw numbers, write.
+
+use std::sync::Arc;
 
 use leadgate_core::plan::rows::Gathered;
 use leadgate_core::plan::{self, Facts, Ids, Lookup, Plan};
 use leadgate_core::ports::StoreError;
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::Batch;
 
 use crate::conn::Conn;
 use crate::error::corrupt;
+use crate::facts::Hold;
 use crate::numbers::{self, Counts, Next, Numbers};
 use crate::{apply, facts, sources};
 
@@ -20,10 +24,12 @@ pub(crate) async fn record(
     rules: &Rules,
     next: &Next,
 ) -> Result<Vec<Receipt>, StoreError> {
+    // First: what may not be written need not be looked up.
+    sources::move_cursors(conn, batch).await?;
     let mut plans = Vec::new();
     if !batch.items.is_empty() {
         let mut guess = next.guess();
-        let mut facts = facts::load(conn, lookup, guess.ids).await?;
+        let mut facts = facts::load(conn, lookup, guess.ids, Hold::Locked).await?;
         guess.ids = above(guess.ids, &facts);
         facts.ids = guess.ids;
         let (first, planned) = planned(conn, batch, facts, rules, guess, next).await?;
@@ -32,7 +38,6 @@ pub(crate) async fn record(
         let gathered = Gathered::of(&batch.items, &plans, &mut submission)?;
         apply::write(conn, &gathered).await?;
     }
-    sources::move_cursors(conn, &batch.cursors).await?;
     Ok(plans.into_iter().map(|plan| plan.receipt).collect())
 }
 
@@ -93,4 +98,10 @@ fn after(first: Numbers, [contacts, leads, activities, submissions]: Counts) -> 
     next.ids.activity += activities;
     next.submission += submissions;
     next
+}
+
+/// What would become of deliveries now.
+pub(crate) async fn preview(conn: &mut Conn, items: &[Arc<Prepared>], rules: &Rules) -> Result<Vec<Receipt>, StoreError> {
+    let facts = facts::load(conn, &Lookup::of(items), Ids::UNDRAWN, Hold::Free).await?;
+    Ok(plan::preview(items, facts, rules))
 }

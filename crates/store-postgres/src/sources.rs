@@ -1,12 +1,12 @@
 //! Sources: their places, their counts and how they are doing; and everything on one screen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use leadgate_core::ids::SourceId;
 use leadgate_core::plan::rows::HealthRow;
-use leadgate_core::ports::{Refusals, Restored, StoreError};
+use leadgate_core::ports::{Refusals, Restored, StoreError, source_lease};
 use leadgate_core::receipt::Outcome;
-use leadgate_core::submission::{Cursor, CursorMove};
+use leadgate_core::submission::{Batch, Cursor, CursorMove};
 use leadgate_core::views::{SourceHealth, Totals};
 use uuid::Uuid;
 
@@ -18,32 +18,38 @@ use crate::rows::Columns;
 
 // ------------------------------------------------------------------------------------------------------------- cursors
 
-/// Moves cursors. A lease that was lost is a conflict: somebody else reads this source now.
-pub(crate) async fn move_cursors(conn: &mut Conn, moves: &[CursorMove]) -> Result<(), StoreError> {
-    let free =
-        "INSERT INTO cursor (source, value) SELECT v.source, v.value FROM unnest($1::text[], $2::text[]) AS v (source, value)
-                ORDER BY v.source ON CONFLICT (source) DO UPDATE SET value = excluded.value";
-    let fenced =
-        "UPDATE cursor AS c SET value = v.value FROM unnest($1::text[], $2::text[], $3::bigint[]) AS v (source, value, fence)
-                  WHERE c.source = v.source AND c.fence = v.fence";
-    for (sql, with_fence) in [(free, false), (fenced, true)] {
-        let mut last: BTreeMap<&str, &CursorMove> = BTreeMap::new();
-        for to in moves.iter().filter(|to| to.fence.is_some() == with_fence) {
-            last.insert(to.source.as_str(), to);
-        }
-        if last.is_empty() {
-            continue;
-        }
-        let values = last.values().map(|to| to_json(&to.to)).collect::<Result<Vec<_>, _>>()?;
-        let mut statement = sqlx::query(sql).bind(last.keys().copied().collect::<Vec<_>>()).bind(values);
-        if with_fence {
-            statement = statement.bind(last.values().filter_map(|to| to.fence).collect::<Vec<_>>());
-        }
-        if conn.run(statement).await? != last.len() as u64 {
-            return Err(StoreError::Conflict);
-        }
+/// Moves cursors. A lease that another holds by now takes its source's place with it: nothing of the batch is written.
+pub(crate) async fn move_cursors(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
+    if batch.cursors.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    fences(conn, batch).await?;
+    let moves = batch.last_moves();
+    let sources: Vec<&str> = moves.iter().map(|to| to.source.as_str()).collect();
+    let values = moves.iter().map(|to| to_json(&to.to)).collect::<Result<Vec<_>, _>>()?;
+    let sql =
+        "INSERT INTO cursor (source, value) SELECT v.source, v.value FROM unnest($1::text[], $2::text[]) AS v (source, value)
+               ORDER BY v.source ON CONFLICT (source) DO UPDATE SET value = excluded.value";
+    conn.run(sqlx::query(sql).bind(sources).bind(values)).await.map(|_| ())
+}
+
+/// Makes sure the leases are still those the sources were read under, and that they stay so until the commit.
+async fn fences(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
+    let fenced: Vec<(String, &CursorMove)> =
+        batch.cursors.iter().filter(|to| to.fence.is_some()).map(|to| (source_lease(&to.source), to)).collect();
+    if fenced.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = fenced.iter().map(|(name, _)| name.as_str()).collect();
+    let sql = "SELECT name, fence FROM lease WHERE name = ANY ($1) ORDER BY name FOR SHARE";
+    let mut held: HashMap<String, i64> = HashMap::new();
+    for row in &conn.all(sqlx::query(sql).bind(names)).await? {
+        let row = Columns::of(row, "lease");
+        held.insert(row.text("name")?, row.int("fence")?);
+    }
+    let lost = fenced.iter().filter(|(name, to)| held.get(name).copied() != to.fence);
+    let lost: BTreeSet<&SourceId> = lost.map(|(_, to)| &to.source).collect();
+    if lost.is_empty() { Ok(()) } else { Err(StoreError::LeaseLost(lost.into_iter().cloned().collect())) }
 }
 
 pub(crate) async fn cursor(conn: &mut Conn, source: &str) -> Result<Option<Cursor>, StoreError> {

@@ -18,6 +18,7 @@ mod error;
 mod facts;
 mod leads;
 mod moves;
+mod nodes;
 mod open;
 mod record;
 mod rows;
@@ -36,14 +37,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
-use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
-use leadgate_core::ports::{Act, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{
-    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView,
-    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
+    ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
@@ -158,6 +160,10 @@ impl Store for SqliteStore {
         self.write(batch.items.len(), |writing| Box::pin(record::record(writing, batch, rules))).await
     }
 
+    async fn preview(&self, items: Vec<Arc<Prepared>>, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        record::preview(&mut *self.read().await?, &items, &rules).await
+    }
+
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {
         sources::cursor(&mut *self.read().await?, source.as_str()).await
     }
@@ -248,6 +254,28 @@ impl Store for SqliteStore {
     async fn revoke_token(&self, name: &str, at: Timestamp) -> Result<bool, StoreError> {
         let name = name.to_owned();
         self.write(1, move |writing| Box::pin(async move { tokens::revoke(&mut writing.conn, &name, at).await })).await
+    }
+
+    async fn lease(&self, name: &str, node: NodeId, lasts: Duration) -> Result<Option<i64>, StoreError> {
+        let name = name.to_owned();
+        self.write(1, move |writing| Box::pin(async move { nodes::lease(&mut writing.conn, &name, node, lasts).await })).await
+    }
+
+    async fn release(&self, name: &str, node: NodeId) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.write(1, move |writing| Box::pin(async move { nodes::release(&mut writing.conn, &name, node).await })).await
+    }
+
+    async fn beat(&self, beat: Beat, forget: Duration) -> Result<(), StoreError> {
+        self.write(1, move |writing| Box::pin(async move { nodes::beat(&mut writing.conn, &beat, forget).await })).await
+    }
+
+    async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
+        self.write(1, move |writing| Box::pin(nodes::leave(&mut writing.conn, node))).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeView>, StoreError> {
+        nodes::list(&mut *self.read().await?).await
     }
 
     async fn refused(&self, refusals: Vec<Refusals>) -> Result<(), StoreError> {

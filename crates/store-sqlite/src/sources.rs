@@ -4,38 +4,43 @@ use std::collections::BTreeMap;
 
 use leadgate_core::ids::SourceId;
 use leadgate_core::plan::rows::HealthRow;
-use leadgate_core::ports::{Refusals, StoreError};
+use leadgate_core::ports::{Refusals, StoreError, source_lease};
 use leadgate_core::receipt::Outcome;
-use leadgate_core::submission::{Cursor, CursorMove};
+use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{SourceHealth, Totals};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
+use crate::apply::over;
 use crate::bulk::{Insert, Values};
 use crate::error::{store, to_json};
 use crate::rows::Columns;
 
 // ------------------------------------------------------------------------------------------------------------- cursors
 
-/// Moves cursors. A lease that was lost is a conflict: somebody else reads this source now.
-pub(crate) async fn move_cursors(conn: &mut SqliteConnection, moves: &[CursorMove]) -> Result<(), StoreError> {
-    for to in moves {
-        let value = to_json(&to.to)?;
-        let done = match to.fence {
-            None => {
-                let sql = "INSERT INTO cursor (source, value) VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET value = excluded.value";
-                sqlx::query(sql).bind(to.source.as_str()).bind(value).execute(&mut *conn).await.map_err(store)?
-            }
-            Some(fence) => {
-                let sql = "UPDATE cursor SET value = ?2 WHERE source = ?1 AND fence = ?3";
-                sqlx::query(sql).bind(to.source.as_str()).bind(value).bind(fence).execute(&mut *conn).await.map_err(store)?
-            }
-        };
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Conflict);
+/// Moves cursors. A lease that another holds by now takes its source's place with it: nothing of the batch is written.
+pub(crate) async fn move_cursors(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    if batch.cursors.is_empty() {
+        return Ok(());
+    }
+    let fenced: Vec<_> =
+        batch.cursors.iter().filter_map(|to| to.fence.map(|fence| (&to.source, source_lease(&to.source), fence))).collect();
+    if !fenced.is_empty() {
+        let sql = "SELECT DISTINCT v.value ->> 0 AS source FROM json_each(?1) v LEFT JOIN lease l ON l.name = v.value ->> 1
+                   WHERE l.fence IS NOT v.value ->> 2";
+        let rows = sqlx::query(sql).bind(to_json(&fenced)?).fetch_all(&mut *conn).await.map_err(store)?;
+        if !rows.is_empty() {
+            let lost: Result<_, _> = rows.iter().map(|row| Columns::of(row, "lease").source("source")).collect();
+            return Err(StoreError::LeaseLost(lost?));
         }
     }
-    Ok(())
+    let mut moves = Vec::new();
+    for to in batch.last_moves() {
+        moves.push((&to.source, to_json(&to.to)?));
+    }
+    let sql = "INSERT INTO cursor (source, value) SELECT v.value ->> 0, v.value ->> 1 FROM json_each(?1) v WHERE true
+               ON CONFLICT (source) DO UPDATE SET value = excluded.value";
+    over(conn, sql, to_json(&moves)?).await
 }
 
 pub(crate) async fn cursor(conn: &mut SqliteConnection, source: &str) -> Result<Option<Cursor>, StoreError> {

@@ -268,7 +268,7 @@ async fn run_one(writing: &mut Writing, mut job: Box<dyn Job>, group: &mut Group
 }
 
 async fn take_back(conn: &mut SqliteConnection, alone: bool, error: &StoreError) -> Result<(), StoreError> {
-    if !matches!(error, StoreError::Rejected(_) | StoreError::Conflict) {
+    if !matches!(error, StoreError::Rejected(_) | StoreError::Conflict | StoreError::LeaseLost(_)) {
         // The disk or the file: nothing of this transaction can be trusted.
         return Err(again(error));
     }
@@ -292,6 +292,7 @@ fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Full => StoreError::Full,
         StoreError::Conflict => StoreError::Conflict,
+        StoreError::LeaseLost(sources) => StoreError::LeaseLost(sources.clone()),
         StoreError::Corrupt { table, detail } => StoreError::Corrupt { table, detail: detail.clone() },
         StoreError::Rejected(source) | StoreError::Unavailable(source) => error::unavailable(source.to_string()),
     }
@@ -302,6 +303,11 @@ async fn close(mut conn: SqliteConnection) -> Result<(), StoreError> {
     conn.close().await.map_err(error::store)
 }
 
+/// Begins, ends or divides a transaction. If that is refused, no row is to blame: nothing of it is poisoned.
 pub(crate) async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
-    sqlx::query(sql).execute(conn).await.map(|_| ()).map_err(error::store)
+    match sqlx::query(sql).execute(conn).await.map_err(error::store) {
+        Ok(_) => Ok(()),
+        Err(StoreError::Rejected(why)) => Err(StoreError::Unavailable(why)),
+        Err(error) => Err(error),
+    }
 }

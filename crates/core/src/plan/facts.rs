@@ -24,6 +24,9 @@ pub struct Ids {
 }
 
 impl Ids {
+    /// Far above every number a database draws: for plans that are not carried out.
+    pub const UNDRAWN: Self = Self { contact: 1 << 62, lead: 1 << 62, activity: 1 << 62 };
+
     pub(crate) fn contact(&mut self) -> ContactId {
         self.contact += 1;
         ContactId(self.contact - 1)

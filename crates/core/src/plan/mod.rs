@@ -18,6 +18,8 @@ pub use writes::{
 
 use crate::ids::SubmissionId;
 use crate::prepare::{IdentityKind, Prepared};
+use crate::receipt::Receipt;
+use crate::rules::Rules;
 
 /// The scope of content keys: they count only within the source's repeat window.
 pub const CONTENT_SCOPE: &str = "content";
@@ -79,3 +81,16 @@ pub fn key_ids(item: &Prepared) -> Vec<KeyId> {
 }
 
 pub use resolve::plan;
+
+/// Plans a batch that is not carried out, from facts loaded with [`Ids::UNDRAWN`]: its receipts, which name only rows that
+/// are there.
+pub fn preview(items: &[Arc<Prepared>], mut facts: Facts, rules: &Rules) -> Vec<Receipt> {
+    let told = |item: &Arc<Prepared>| {
+        let mut receipt = plan(item, &mut facts, rules).receipt;
+        receipt.contact = receipt.contact.filter(|id| id.0 < Ids::UNDRAWN.contact);
+        receipt.lead = receipt.lead.filter(|id| id.0 < Ids::UNDRAWN.lead);
+        receipt.activity = receipt.activity.filter(|id| id.0 < Ids::UNDRAWN.activity);
+        receipt
+    };
+    items.iter().map(told).collect()
+}

@@ -51,6 +51,9 @@ pub struct Gateway {
     pub(super) reload: Reload,
     pub(super) reloading: tokio::sync::Mutex<()>,
     pub(super) proxy_warned: AtomicBool,
+    pub(super) reloads: tokio::sync::Notify,
+    /// Whether this gateway keeps house for its database.
+    pub keeps_house: AtomicBool,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -99,11 +102,17 @@ impl Gateway {
         self.rules.set(Arc::clone(&live.rules));
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
         metrics::reloaded(true);
+        self.reloads.notify_waiters();
         if reloaded.restart_needed {
             tracing::warn!("addresses, timeouts, limits or paths differ from those in use: they take a restart");
         }
         tracing::info!(sources = reloaded.sources, "the configuration was read again");
         Ok(reloaded)
+    }
+
+    /// Waits for the next reload that is taken, from now on.
+    pub fn reloaded(&self) -> tokio::sync::futures::Notified<'_> {
+        self.reloads.notified()
     }
 
     /// Puts what is measured rather than counted into the metrics.

@@ -7,20 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::bail;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::phone::Country;
-use leadgate_core::ports::{Mode, Push};
+use leadgate_core::ports::{Mode, Pull, Push};
 use leadgate_core::rules::Rules;
 use leadgate_core::secret::Secret;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::config::{Config, Database, Language};
+use crate::config::{Config, Database, Language, Server};
 use crate::metrics::SourceMeters;
 use crate::secrets::SourceTokens;
 
@@ -56,6 +55,8 @@ pub struct Live {
     pub rules: Arc<Rules>,
     /// Sources in the order of the configuration.
     pub sources: Vec<Arc<LiveSource>>,
+    /// Sources the gateway asks, in the order of the configuration.
+    pub pulls: Vec<Arc<LivePull>>,
     by_id: HashMap<SourceId, usize>,
     /// The files it was read from.
     pub files: Vec<std::path::PathBuf>,
@@ -63,6 +64,24 @@ pub struct Live {
     pub assumed: Vec<String>,
     /// What only a restart changes, to tell when a reload would need one.
     pub fixed: String,
+}
+
+/// A source the gateway asks.
+pub struct LivePull {
+    /// Its id.
+    pub id: SourceId,
+    /// Its kind's name.
+    pub kind: &'static str,
+    /// Whether it is read.
+    pub enabled: bool,
+    /// Its connector.
+    pub pull: Box<dyn Pull>,
+}
+
+impl std::fmt::Debug for LivePull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LivePull").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 /// A source that can be called.
@@ -100,8 +119,14 @@ impl Live {
         let rules = Arc::new(config.rules());
         let base_url = config.base_url();
         let fixed = fixed(&config);
-        let sources =
-            config.sources.into_iter().map(|source| LiveSource::new(source).map(Arc::new)).collect::<anyhow::Result<Vec<_>>>()?;
+        let (mut sources, mut pulls) = (Vec::new(), Vec::new());
+        for source in config.sources {
+            let (id, kind, enabled) = (source.id, source.kind.name, source.enabled);
+            match source.connector.mode {
+                Mode::Push(push) => sources.push(Arc::new(LiveSource::new(id, kind, enabled, push, source.tokens))),
+                Mode::Pull(pull) => pulls.push(Arc::new(LivePull { id, kind, enabled, pull })),
+            }
+        }
         Ok(Self {
             company: config.company.name,
             country: config.company.country,
@@ -116,6 +141,7 @@ impl Live {
             rules,
             by_id: sources.iter().enumerate().map(|(at, source)| (source.id.clone(), at)).collect(),
             sources,
+            pulls,
             files: config.files,
             assumed: config.assumed,
             fixed,
@@ -135,36 +161,30 @@ impl Live {
 }
 
 fn fixed(config: &Config) -> String {
-    let server = &config.server;
     let data_dir = config.data_dir.display();
     // Compared, never shown: the URL may hold a password.
     let database = match &config.database {
         Database::Sqlite(path) => path.display().to_string(),
         Database::Postgres(url) => url.expose().to_owned(),
     };
+    let Server { listen, header_timeout, max_connections, drain, lease, .. } = &config.server;
     let attachments = &config.attachments;
-    format!(
-        "{:?} {:?} {} {:?} {database} {data_dir} {attachments:?}",
-        server.listen, server.header_timeout, server.max_connections, server.drain
-    )
+    format!("{listen:?} {header_timeout:?} {max_connections} {drain:?} {lease:?} {database} {data_dir} {attachments:?}")
 }
 
 impl LiveSource {
-    fn new(source: crate::config::Source) -> anyhow::Result<Self> {
-        let Mode::Push(push) = source.connector.mode else {
-            bail!("source {} ({}) asks a remote server, which this gateway does not do yet", source.id, source.kind.name);
-        };
-        Ok(Self {
-            meters: SourceMeters::new(&source.id),
+    fn new(id: SourceId, kind: &'static str, enabled: bool, push: Box<dyn Push>, tokens: Vec<Secret>) -> Self {
+        Self {
+            meters: SourceMeters::new(&id),
             limit: push.per_address().and_then(NonZeroU32::new).map(AddressLimit::new),
-            id: source.id,
-            kind: source.kind.name,
-            enabled: source.enabled,
+            id,
+            kind,
+            enabled,
             push,
-            hashes: source.tokens.iter().map(|token| hash(token.expose())).collect(),
-            tokens: source.tokens,
+            hashes: tokens.iter().map(|token| hash(token.expose())).collect(),
+            tokens,
             ring: Ring::default(),
-        })
+        }
     }
 
     /// Whether a text is one of its tokens. Hashes are compared, all of them and in constant time.

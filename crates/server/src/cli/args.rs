@@ -123,6 +123,8 @@ pub enum Command {
     Send(Send),
     /// Everything on one screen.
     Status,
+    /// List the gateways that serve this database, and what each of them holds.
+    Nodes,
     /// Copy everything the gateway keeps into a folder, also while it runs.
     Backup(Backup),
     /// Put a backup back, while the gateway is stopped.

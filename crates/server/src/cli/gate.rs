@@ -11,8 +11,8 @@ use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, Submis
 use leadgate_core::ports::{Act, NewToken, Store};
 use leadgate_core::secret::Secret;
 use leadgate_core::views::{
-    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView, Scope,
-    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
+    ReviewView, Scope, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -262,6 +262,14 @@ impl Reader {
         match self {
             Self::Store(store) => Ok(store.health().await?),
             Self::Api(_) => bail!("a gateway tells of its sources as a whole"),
+        }
+    }
+
+    /// The gateways that serve the database.
+    pub async fn nodes(&self) -> anyhow::Result<Vec<NodeView>> {
+        match self {
+            Self::Store(store) => Ok(store.nodes().await?),
+            Self::Api(api) => api.get("/api/v1/nodes").await,
         }
     }
 

@@ -8,6 +8,7 @@ mod deliveries;
 mod gate;
 mod init;
 mod leads;
+mod nodes;
 mod send;
 mod serve;
 mod sources;
@@ -100,6 +101,7 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Token(command) => tokens::command(&gate, command).await,
         Command::Send(command) => send::command(gate, command).await,
         Command::Status => status::command(&gate).await,
+        Command::Nodes => nodes::command(&gate).await,
         Command::Backup(command) => backup::backup(&gate, &command).await,
         Command::Copy(command) => copying::copy(&gate, &command).await,
         Command::Restore(command) => backup::restore(&gate, &command).await,

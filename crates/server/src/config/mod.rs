@@ -130,6 +130,8 @@ pub struct Server {
     pub max_connections: usize,
     /// How long running requests may take after a stop was asked for.
     pub drain: Duration,
+    /// How long what one gateway of several does stays its own after it fell silent.
+    pub lease: Duration,
 }
 
 /// Where the gateway listens.

@@ -156,7 +156,7 @@ impl From<StoreError> for Problem {
                 Self::Unavailable("the database cannot be reached at the moment".to_owned())
             }
             StoreError::Full => Self::Unavailable("there is no space left on the disk of the database".to_owned()),
-            StoreError::Rejected(_) | StoreError::Corrupt { .. } => {
+            StoreError::Rejected(_) | StoreError::Corrupt { .. } | StoreError::LeaseLost(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
                 Self::Internal
             }

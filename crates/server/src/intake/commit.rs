@@ -5,10 +5,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{IntakeError, Store, StoreError};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
-use leadgate_core::submission::Batch;
+use leadgate_core::submission::{Batch, CursorMove};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,8 @@ enum Trouble {
     Poisoned(String),
     /// Nothing is wrong with it: splitting would only multiply the trouble.
     Later(String),
+    /// Others read these sources by now: what was read here must not be stored, the rest may.
+    LeaseLost(Vec<SourceId>),
 }
 
 impl Committer {
@@ -76,8 +79,10 @@ impl Committer {
         let mut pieces = vec![groups];
         while let Some(mut groups) = pieces.pop() {
             let items = groups.iter().flat_map(|group| group.items.iter().cloned()).collect();
-            match self.record(store, items).await {
+            let cursors = groups.iter().filter_map(|group| group.to.clone()).collect();
+            match self.record(store, Batch { items, cursors }).await {
                 Ok(receipts) => deal(groups, receipts),
+                Err(Trouble::LeaseLost(sources)) => pieces.extend(without_stale(groups, &sources)),
                 Err(Trouble::Poisoned(_)) if groups.len() > 1 => {
                     let later = groups.split_off(groups.len() / 2);
                     pieces.push(later);
@@ -85,7 +90,7 @@ impl Committer {
                 }
                 Err(Trouble::Poisoned(why)) => {
                     for group in groups {
-                        let answer = self.by_halves(store, &group.items, why.clone()).await;
+                        let answer = self.by_halves(store, &group, why.clone()).await;
                         group.answer(answer);
                     }
                 }
@@ -99,42 +104,56 @@ impl Committer {
     }
 
     /// The items of one submit that holds a poisoned one: halves, until the lone bad item goes to quarantine.
-    async fn by_halves(&self, store: &dyn Store, items: &[Arc<Prepared>], why: String) -> Result<Vec<Receipt>, IntakeError> {
+    /// The cursor moves with the last of them.
+    async fn by_halves(&self, store: &dyn Store, group: &Group, why: String) -> Result<Vec<Receipt>, IntakeError> {
+        let items = &group.items;
+        let cursors = |range: &Range<usize>| group.to.iter().filter(|_| range.end == items.len()).cloned().collect();
         let mut receipts = Vec::with_capacity(items.len());
         // The whole was tried already.
         let mut pieces: Vec<(Range<usize>, Option<String>)> = vec![(0..items.len(), Some(why))];
         while let Some((range, tried)) = pieces.pop() {
             let outcome = match tried {
                 Some(why) => Err(Trouble::Poisoned(why)),
-                None => self.record(store, items[range.clone()].to_vec()).await,
+                None => self.record(store, Batch { items: items[range.clone()].to_vec(), cursors: cursors(&range) }).await,
             };
             match outcome {
                 Ok(some) => receipts.extend(some),
                 Err(Trouble::Later(why)) => return Err(IntakeError::Busy(why)),
+                Err(Trouble::LeaseLost(_)) => return Err(IntakeError::LeaseLost),
                 Err(Trouble::Poisoned(_)) if range.len() > 1 => {
                     let middle = range.start + range.len() / 2;
                     pieces.push((middle..range.end, None));
                     pieces.push((range.start..middle, None));
                 }
-                Err(Trouble::Poisoned(why)) => receipts.extend(self.quarantine(store, &items[range.start], &why).await?),
+                Err(Trouble::Poisoned(why)) => {
+                    let Some(item) = items.get(range.start) else { return Err(IntakeError::Busy(why)) };
+                    receipts.extend(self.quarantine(store, item, cursors(&range), &why).await?);
+                }
             }
         }
         Ok(receipts)
     }
 
-    async fn quarantine(&self, store: &dyn Store, item: &Prepared, why: &str) -> Result<Vec<Receipt>, IntakeError> {
+    async fn quarantine(
+        &self,
+        store: &dyn Store,
+        item: &Prepared,
+        cursors: Vec<CursorMove>,
+        why: &str,
+    ) -> Result<Vec<Receipt>, IntakeError> {
         let submission = &item.submission;
         tracing::error!(submission = %submission.id, source = %submission.source, why, "a submission cannot be stored: it goes to quarantine");
         let spare = Spare::of(submission).poisoned("the database refused it");
         let opaque = Arc::new(Prepared::new(spare, &self.rules.get()));
-        self.record(store, vec![opaque]).await.map_err(|trouble| match trouble {
+        self.record(store, Batch { items: vec![opaque], cursors }).await.map_err(|trouble| match trouble {
+            Trouble::LeaseLost(_) => IntakeError::LeaseLost,
             Trouble::Later(why) | Trouble::Poisoned(why) => IntakeError::Busy(why),
         })
     }
 
     /// One transaction, tried again where that is safe and likely to help.
-    async fn record(&self, store: &dyn Store, items: Vec<Arc<Prepared>>) -> Result<Vec<Receipt>, Trouble> {
-        let (count, batch) = (items.len(), Batch { items, cursors: Vec::new() });
+    async fn record(&self, store: &dyn Store, batch: Batch) -> Result<Vec<Receipt>, Trouble> {
+        let count = batch.items.len();
         let (mut conflicts, mut unavailable) = (0, false);
         loop {
             let recording = AssertUnwindSafe(store.record(batch.clone(), self.rules.get())).catch_unwind();
@@ -155,6 +174,7 @@ impl Committer {
                     tracing::warn!(count, error = &error as &dyn std::error::Error, "a batch was refused");
                     return Err(Trouble::Poisoned(error.to_string()));
                 }
+                StoreError::LeaseLost(sources) => return Err(Trouble::LeaseLost(sources)),
                 StoreError::Conflict if conflicts < MOST_CONFLICTS => conflicts += 1,
                 // Perhaps it was committed and only the answer was lost: known ids make a second try safe.
                 StoreError::Unavailable(_) if !unavailable => unavailable = true,
@@ -167,6 +187,24 @@ impl Committer {
         self.writes.failed(&why);
         Trouble::Later(why)
     }
+}
+
+/// Answers the groups that were read under a lost lease; gives back the others, if there are any.
+fn without_stale(groups: Vec<Group>, lost: &[SourceId]) -> Option<Vec<Group>> {
+    let is_stale = |group: &Group| group.to.as_ref().is_some_and(|to| to.fence.is_some() && lost.contains(&to.source));
+    let (stale, rest): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(is_stale);
+    // A store that names none of these would be asked for ever.
+    let named = !stale.is_empty();
+    for group in stale {
+        group.answer(Err(IntakeError::LeaseLost));
+    }
+    if named {
+        return (!rest.is_empty()).then_some(rest);
+    }
+    for group in rest {
+        group.answer(Err(IntakeError::Busy("a lease was lost".to_owned())));
+    }
+    None
 }
 
 /// Gives every group its own receipts, in order.

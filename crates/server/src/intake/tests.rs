@@ -7,13 +7,13 @@ use std::sync::atomic::AtomicU64;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
-use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SubmissionId};
-use leadgate_core::ports::{Act, NewToken, Refusals, StoreError, Sweep};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SubmissionId};
+use leadgate_core::ports::{Act, Beat, NewToken, Refusals, StoreError, Sweep};
 use leadgate_core::receipt::{Outcome, Reason};
 use leadgate_core::submission::Batch;
 use leadgate_core::views::{
-    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, Page, PageAt, ReviewView,
-    SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
+    ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -41,12 +41,15 @@ struct Fake {
     faults: HashMap<usize, Fault>,
     /// The sizes of the batches, in order.
     batches: Mutex<Vec<usize>>,
+    /// Where the cursors went, in order.
+    moved: Mutex<Vec<serde_json::Value>>,
     /// If there is one, each call waits for it.
     gate: Option<Notify>,
 }
 
 impl Fake {
     fn write(&self, batch: &Batch) -> Vec<Receipt> {
+        self.moved.lock().unwrap().extend(batch.cursors.iter().map(|to| to.to.0.clone()));
         let mut kept = self.kept.lock().unwrap();
         let write = |item: &Arc<Prepared>| {
             let id = item.submission.id;
@@ -59,6 +62,13 @@ impl Fake {
         };
         batch.items.iter().map(write).collect()
     }
+}
+
+/// The token of a lease that another holds by now.
+const STALE: i64 = 1;
+
+fn place(source: &str, at: i64, fence: i64) -> CursorMove {
+    CursorMove { source: SourceId::parse(source).unwrap(), to: Cursor(at.into()), fence: Some(fence) }
 }
 
 fn says(item: &Prepared, word: &str) -> bool {
@@ -78,6 +88,10 @@ impl Store for Fake {
             gate.notified().await;
         }
         assert!(!batch.items.iter().any(|item| says(item, "panic")), "as told");
+        let lost: Vec<SourceId> = batch.cursors.iter().filter(|to| to.fence == Some(STALE)).map(|to| to.source.clone()).collect();
+        if !lost.is_empty() {
+            return Err(StoreError::LeaseLost(lost));
+        }
         if batch.items.iter().any(|item| says(item, "poison")) {
             return Err(StoreError::Rejected("a check failed".into()));
         }
@@ -157,6 +171,24 @@ impl Store for Fake {
         never()
     }
     async fn revoke_token(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
+        never()
+    }
+    async fn preview(&self, _: Vec<Arc<Prepared>>, _: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
+        never()
+    }
+    async fn lease(&self, _: &str, _: NodeId, _: Duration) -> Result<Option<i64>, StoreError> {
+        never()
+    }
+    async fn release(&self, _: &str, _: NodeId) -> Result<(), StoreError> {
+        never()
+    }
+    async fn beat(&self, _: Beat, _: Duration) -> Result<(), StoreError> {
+        never()
+    }
+    async fn leave(&self, _: NodeId) -> Result<(), StoreError> {
+        never()
+    }
+    async fn nodes(&self) -> Result<Vec<NodeView>, StoreError> {
         never()
     }
     async fn refused(&self, _: Vec<Refusals>) -> Result<(), StoreError> {
@@ -265,7 +297,7 @@ async fn a_failing_call_loses_nothing_acknowledged_and_doubles_nothing() {
                                 assert!(tries < 3, "{fault:?} at {n}");
                             }
                         }
-                        Err(IntakeError::Closing) => panic!("nobody closed it"),
+                        Err(IntakeError::Closing | IntakeError::LeaseLost) => panic!("nobody closed it, nobody leased it"),
                     }
                 }
                 assert_eq!(rig.store.kept.lock().unwrap().len(), ids.iter().map(Vec::len).sum::<usize>());
@@ -393,4 +425,56 @@ fn large_bodies_are_packed_and_small_ones_are_not() {
     let packed = raw.body.clone();
     pack(&mut raw);
     assert_eq!(raw.body, packed);
+}
+
+#[tokio::test]
+async fn a_lost_lease_costs_its_own_items_and_nobody_elses() {
+    let store = Fake { gate: Some(Notify::new()), ..Fake::default() };
+    let rig = rig(store, Limits::default());
+    // The first waits in the store; what follows meanwhile shares the next commit.
+    let first = rig.submit(vec![item("first")]);
+    while rig.store.calls.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let pulled = |items: Vec<Submission>, to: CursorMove| {
+        let intake = Arc::clone(&rig.intake);
+        tokio::spawn(async move { intake.advance(items, to).await })
+    };
+    let stale = pulled(vec![item("stale"), item("stale")], place("mail", 7, STALE));
+    let fresh = pulled(vec![item("fresh")], place("chat", 8, 2));
+    let empty = pulled(Vec::new(), place("calls", 9, 2));
+    let pushed = rig.submit(vec![item("pushed")]);
+    while rig.intake.writes().waiting() < 5 {
+        tokio::task::yield_now().await;
+    }
+    let opening = {
+        let store = Arc::clone(&rig.store);
+        tokio::spawn(async move {
+            loop {
+                store.gate.as_ref().unwrap().notify_one();
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    assert_eq!(outcomes(&first.await.unwrap()), [Outcome::Created]);
+    assert!(matches!(stale.await.unwrap(), Err(IntakeError::LeaseLost)));
+    assert_eq!(outcomes(&fresh.await.unwrap()), [Outcome::Created]);
+    assert_eq!(outcomes(&empty.await.unwrap()), []);
+    assert_eq!(outcomes(&pushed.await.unwrap()), [Outcome::Created]);
+    opening.abort();
+    assert_eq!(*rig.store.moved.lock().unwrap(), [8, 9]);
+    assert_eq!(rig.store.kept.lock().unwrap().len(), 3, "nothing of the lost source was kept");
+}
+
+#[tokio::test]
+async fn a_place_moves_once_with_the_last_item_whatever_is_poisoned() {
+    for bad in 0..4 {
+        let rig = rig(Fake::default(), Limits::default());
+        let mut items: Vec<Submission> = ["a", "b", "c", "d"].map(item).into();
+        items[bad].draft.message = Some("poison".to_owned());
+        let answer = rig.intake.advance(items, place("mail", 4, 2)).await;
+        let expected: Vec<Outcome> = (0..4).map(|at| if at == bad { Outcome::Quarantined } else { Outcome::Created }).collect();
+        assert_eq!(outcomes(&answer), expected);
+        assert_eq!(*rig.store.moved.lock().unwrap(), [4], "poison at {bad}");
+    }
 }

@@ -42,6 +42,7 @@ pub fn router() -> Router<Arc<Gateway>> {
         .route("/quarantine", get(submissions::quarantine))
         .route("/attachments/{sha256}", get(files::attachment))
         .route("/sources", get(sources::list))
+        .route("/nodes", get(sources::nodes))
         .route("/status", get(sources::status))
         .route("/tokens", get(admin::tokens).post(admin::add_token))
         .route("/tokens/{name}", delete(admin::revoke_token))

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use axum::response::Response;
 use jiff::Timestamp;
+use leadgate_core::ids::SourceId;
 use leadgate_core::views::{Scope, Totals};
 use serde::Serialize;
 use uuid::Uuid;
@@ -19,21 +20,38 @@ async fn views(access: &Access, live: &Live) -> Result<Vec<SourceView>, Problem>
     let mut health = access.store.health().await?;
     let with_url = access.has(Scope::Admin);
     let seen = live.sources.iter().filter(|source| access.sees(&source.id));
-    let views = seen.map(|source| SourceView {
-        id: source.id.clone(),
-        kind: Cow::Borrowed(source.kind),
-        enabled: source.enabled,
-        url: with_url.then(|| format!("{}{}", live.base_url, source.path())),
-        tokens: source.tokens(),
-        health: health.iter().position(|health| health.source == source.id).map(|at| health.swap_remove(at)),
-    });
-    Ok(views.collect())
+    let mut health = |id: &SourceId| health.iter().position(|health| health.source == *id).map(|at| health.swap_remove(at));
+    let mut views: Vec<SourceView> = seen
+        .map(|source| SourceView {
+            id: source.id.clone(),
+            kind: Cow::Borrowed(source.kind),
+            enabled: source.enabled,
+            url: with_url.then(|| format!("{}{}", live.base_url, source.path())),
+            tokens: source.tokens(),
+            health: health(&source.id),
+        })
+        .collect();
+    views.extend(live.pulls.iter().filter(|pull| access.sees(&pull.id)).map(|pull| SourceView {
+        id: pull.id.clone(),
+        kind: Cow::Borrowed(pull.kind),
+        enabled: pull.enabled,
+        url: None,
+        tokens: 0,
+        health: health(&pull.id),
+    }));
+    Ok(views)
 }
 
 pub async fn list(Read(access): Read, query: Query) -> Result<Response, Problem> {
     query.finish()?;
     let live = access.gateway().live();
     ok(&views(&access, &live).await?)
+}
+
+pub async fn nodes(Read(access): Read, query: Query) -> Result<Response, Problem> {
+    query.finish()?;
+    access.unlimited()?;
+    ok(&access.store.nodes().await?)
 }
 
 /// Everything on one screen.

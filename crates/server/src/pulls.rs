@@ -1,0 +1,101 @@
+//! Sources the gateway asks: each is read by the one gateway that holds its lease, begun anew with backoff when it stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use leadgate_core::ids::{SourceId, SubmissionId};
+use leadgate_core::ports::{Feed, Intake as _, IntakeError, PullError, source_lease};
+use leadgate_core::receipt::Receipt;
+use leadgate_core::submission::{Cursor, CursorMove, Submission};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{Gateway, LivePull};
+use crate::nodes::Node;
+
+/// The first pause after trouble; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause after trouble that may pass.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// The pause after the account was refused, or the source cannot work as configured.
+const REFUSED_PAUSE: Duration = Duration::from_mins(5);
+
+/// Reads every source that is to be asked, as configured now and after each reload, until told to stop.
+pub async fn run(gateway: Arc<Gateway>, node: Node, stop: CancellationToken) {
+    loop {
+        let reloaded = gateway.reloaded();
+        let live = gateway.live();
+        let generation = stop.child_token();
+        let tasks = TaskTracker::new();
+        for pull in live.pulls.iter().filter(|pull| pull.enabled) {
+            let (gateway, node, generation, pull) = (Arc::clone(&gateway), node.clone(), generation.clone(), Arc::clone(pull));
+            tasks.spawn(async move {
+                let lease = source_lease(&pull.id);
+                node.while_held(&lease, &generation, |fence| read(&gateway, &pull, fence)).await;
+            });
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = reloaded => {}
+        }
+        generation.cancel();
+        tasks.close();
+        tasks.wait().await;
+        if stop.is_cancelled() {
+            return;
+        }
+    }
+}
+
+/// Reads one source for as long as it is ours.
+async fn read(gateway: &Gateway, pull: &LivePull, fence: i64) {
+    let feed = Bound { gateway, source: &pull.id, fence };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let begun = tokio::time::Instant::now();
+        let error = match pull.pull.run(&feed).await {
+            Ok(()) => return,
+            Err(error) => error,
+        };
+        tracing::warn!(source = %pull.id, error = &error as &dyn std::error::Error, "reading a source stopped; it is tried again");
+        if begun.elapsed() > LONGEST_PAUSE {
+            pause = FIRST_PAUSE;
+        }
+        let wait = match error {
+            PullError::Transient(_) => pause,
+            PullError::Auth(_) | PullError::Fatal(_) => REFUSED_PAUSE,
+        };
+        tokio::time::sleep(wait).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// The way in for one source, under one lease.
+struct Bound<'a> {
+    gateway: &'a Gateway,
+    source: &'a SourceId,
+    fence: i64,
+}
+
+#[async_trait]
+impl Feed for Bound<'_> {
+    async fn place(&self) -> Result<Option<Cursor>, IntakeError> {
+        self.gateway.intake.cursor(self.source).await
+    }
+
+    async fn submit(&self, items: Vec<Submission>, to: Option<Cursor>) -> Result<Vec<Receipt>, IntakeError> {
+        match to {
+            None => self.gateway.intake.submit(items).await,
+            Some(to) => {
+                let to = CursorMove { source: self.source.clone(), to, fence: Some(self.fence) };
+                self.gateway.intake.advance(items, to).await
+            }
+        }
+    }
+
+    fn arrival(&self) -> (Timestamp, SubmissionId) {
+        self.gateway.clock.submission()
+    }
+}

@@ -1,0 +1,115 @@
+//! Which gateways serve the database, and the leases they hold: by the database's clock, so that theirs may differ.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use leadgate_core::ids::NodeId;
+use leadgate_core::ports::{Beat, StoreError};
+use leadgate_core::views::{LeaseView, NodeView};
+use sqlx::SqliteConnection;
+
+use crate::error::store;
+use crate::rows::Columns;
+
+/// The database's clock in microseconds.
+macro_rules! now {
+    () => {
+        "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
+    };
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Takes or keeps a lease: its fencing token, or nothing while another holds it.
+pub(crate) async fn lease(
+    conn: &mut SqliteConnection,
+    name: &str,
+    node: NodeId,
+    lasts: Duration,
+) -> Result<Option<i64>, StoreError> {
+    let sql = concat!(
+        "INSERT INTO lease (name, holder, until, fence) VALUES (?1, ?2, ",
+        now!(),
+        " + ?3, 1)
+         ON CONFLICT (name) DO UPDATE SET fence = fence + (holder IS NOT excluded.holder), holder = excluded.holder,
+                                          until = excluded.until
+         WHERE lease.holder IS NULL OR lease.holder = excluded.holder OR lease.until <= ",
+        now!(),
+        "
+         RETURNING fence"
+    );
+    let asked = sqlx::query_scalar(sql).bind(name).bind(&node.0.as_bytes()[..]).bind(micros(lasts));
+    asked.fetch_optional(conn).await.map_err(store)
+}
+
+/// Gives a lease back.
+pub(crate) async fn release(conn: &mut SqliteConnection, name: &str, node: NodeId) -> Result<(), StoreError> {
+    let sql = "UPDATE lease SET holder = NULL WHERE name = ?1 AND holder = ?2";
+    sqlx::query(sql).bind(name).bind(&node.0.as_bytes()[..]).execute(conn).await.map(|_| ()).map_err(store)
+}
+
+/// Writes that a gateway lives, and forgets those that do not.
+pub(crate) async fn beat(conn: &mut SqliteConnection, beat: &Beat, forget: Duration) -> Result<(), StoreError> {
+    let sql = concat!("DELETE FROM node WHERE seen_at < ", now!(), " - ?1");
+    sqlx::query(sql).bind(micros(forget)).execute(&mut *conn).await.map_err(store)?;
+    let sql = concat!(
+        "INSERT INTO node (id, name, version, address, started_at, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ",
+        now!(),
+        ")
+         ON CONFLICT (id) DO UPDATE SET address = excluded.address, seen_at = excluded.seen_at"
+    );
+    let node = sqlx::query(sql).bind(&beat.node.0.as_bytes()[..]).bind(&beat.name).bind(&beat.version).bind(&beat.address);
+    node.bind(beat.started_at.as_microsecond()).execute(conn).await.map(|_| ()).map_err(store)
+}
+
+/// A gateway stops.
+pub(crate) async fn leave(conn: &mut SqliteConnection, node: NodeId) -> Result<(), StoreError> {
+    for sql in ["UPDATE lease SET holder = NULL WHERE holder = ?1", "DELETE FROM node WHERE id = ?1"] {
+        sqlx::query(sql).bind(&node.0.as_bytes()[..]).execute(&mut *conn).await.map_err(store)?;
+    }
+    Ok(())
+}
+
+/// The gateways and what they hold.
+pub(crate) async fn list(conn: &mut SqliteConnection) -> Result<Vec<NodeView>, StoreError> {
+    let sql = concat!(
+        "SELECT name, holder, until, until <= ",
+        now!(),
+        " AS expired, fence FROM lease WHERE holder IS NOT NULL ORDER BY name"
+    );
+    let mut leases: HashMap<NodeId, Vec<LeaseView>> = HashMap::new();
+    for row in &sqlx::query(sql).fetch_all(&mut *conn).await.map_err(store)? {
+        let row = Columns::of(row, "lease");
+        let lease = LeaseView {
+            name: row.text("name")?,
+            until: row.time("until")?,
+            expired: row.flag("expired")?,
+            fence: row.int("fence")?,
+        };
+        leases.entry(NodeId(row.uuid("holder")?)).or_default().push(lease);
+    }
+    let sql = concat!(
+        "SELECT id, name, version, address, started_at, seen_at, max((",
+        now!(),
+        " - seen_at) / 1000000, 0) AS quiet_s
+         FROM node ORDER BY started_at, id"
+    );
+    let rows = sqlx::query(sql).fetch_all(conn).await.map_err(store)?;
+    let node = |row| {
+        let row = Columns::of(row, "node");
+        let id = NodeId(row.uuid("id")?);
+        Ok(NodeView {
+            id,
+            name: row.text("name")?,
+            version: row.text("version")?,
+            address: row.text("address")?,
+            started_at: row.time("started_at")?,
+            seen_at: row.time("seen_at")?,
+            quiet_s: row.count("quiet_s")?,
+            leases: leases.remove(&id).unwrap_or_default(),
+        })
+    };
+    rows.iter().map(node).collect()
+}

@@ -1,0 +1,96 @@
+//! Looking up and planning a delivery without HTTP and without writing, beside 100 thousand, 1 million and 5 million contacts, on
+//! both stores: what recognising a person costs must hardly depend on how many are known.
+//!
+//! `cargo bench -p leadgate-tests --bench lookup`. `LEADGATE_BENCH_SIZES` (default `100000,1000000,5000000`) and
+//! `LEADGATE_BENCH_STORES` (default `sqlite,postgres`) make it shorter: the largest size takes a while to put in.
+//!
+//! Half of the deliveries are of people who are known. One delivery a call, one call at a time; figures are of the largest size
+//! beside the smallest.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use leadgate_core::ports::Store;
+use leadgate_core::prepare::Prepared;
+use leadgate_core::receipt::Outcome;
+use leadgate_store_postgres::PostgresStore;
+use leadgate_store_sqlite::SqliteStore;
+use leadgate_tests::cluster::Cluster;
+use leadgate_tests::people;
+
+const WARM_UP: u64 = 20_000;
+const SAMPLES: u64 = 20_000;
+/// People that are never put in.
+const STRANGERS: u64 = 1 << 30;
+
+fn main() -> anyhow::Result<()> {
+    let stores = std::env::var("LEADGATE_BENCH_STORES").unwrap_or_else(|_| "sqlite,postgres".to_owned());
+    let sizes = std::env::var("LEADGATE_BENCH_SIZES").unwrap_or_else(|_| "100000,1000000,5000000".to_owned());
+    let sizes = sizes.split(',').map(|size| size.trim().parse()).collect::<Result<Vec<u64>, _>>()?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        if stores.contains("sqlite") {
+            let folder = tempfile::tempdir()?;
+            let store = SqliteStore::open(&folder.path().join("leads.db"), leadgate_store_sqlite::Options::default()).await?;
+            measure("sqlite", &store, &sizes).await?;
+            store.close().await;
+        }
+        if stores.contains("postgres") {
+            let cluster = Cluster::start().await?;
+            let url = cluster.database("leads").await?;
+            let store = PostgresStore::open(&url, leadgate_store_postgres::Options::default()).await?;
+            measure("postgres", &store, &sizes).await?;
+            store.close().await;
+        }
+        Ok(())
+    })
+}
+
+async fn measure(name: &str, store: &dyn Store, sizes: &[u64]) -> anyhow::Result<()> {
+    let (mut there, mut found) = (0, Vec::new());
+    for size in sizes {
+        let begin = Instant::now();
+        // In pieces, so that one sees that it goes on.
+        while there < *size {
+            let to = (there + 250_000).min(*size);
+            people::put(store, there..to).await?;
+            there = to;
+            println!("{name}: {there} contacts, {:.0} s", begin.elapsed().as_secs_f64());
+        }
+        let (p50, p99) = look(store, *size).await?;
+        println!("{name}: beside {size} contacts p50 {:.0} us, p99 {:.0} us a delivery", p50 * 1e3, p99 * 1e3);
+        found.push((p50, p99));
+    }
+    if let (Some(first), Some(last)) = (found.first(), found.last()) {
+        println!("figure lookup.{name}_p50_growth {:.2}", last.0 / first.0);
+        println!("figure lookup.{name}_p99_ms {:.3}", last.1);
+    }
+    Ok(())
+}
+
+/// Half and 99 of 100 were faster, in ms.
+async fn look(store: &dyn Store, size: u64) -> anyhow::Result<(f64, f64)> {
+    let rules = Arc::new(people::rules());
+    let at: Timestamp = "2026-06-01T00:00:00Z".parse()?;
+    let mut took = Vec::new();
+    for n in 0..WARM_UP + SAMPLES {
+        // Spread over all there are, and as many strangers.
+        let person = if n % 2 == 0 { n.wrapping_mul(0x9E37_79B1) % size } else { STRANGERS + n };
+        let mut delivery = people::delivery(person, at);
+        delivery.keys.clear();
+        delivery.id = people::delivery(STRANGERS + n, at).id;
+        let items = vec![Arc::new(Prepared::new(delivery, &rules))];
+        let begin = Instant::now();
+        let told = store.preview(items, Arc::clone(&rules)).await?;
+        let elapsed = begin.elapsed().as_secs_f64() * 1e3;
+        let known = told.iter().all(|receipt| receipt.outcome == Outcome::Attached);
+        anyhow::ensure!(known == (n % 2 == 0), "person {person} of {size}: {told:?}");
+        if n >= WARM_UP {
+            took.push(elapsed);
+        }
+    }
+    took.sort_by(f64::total_cmp);
+    Ok((took[took.len() / 2], took[took.len() * 99 / 100]))
+}
