@@ -41,15 +41,15 @@ pub struct Restore {
     Example:\n  createdb leadgate\n  leadgate copy --from sqlite:data/leadgate.db --to postgres://leadgate@db.company.ru/leadgate"
 )]
 pub struct Copy {
-    /// The database of a stopped gateway: sqlite: and its file.
+    /// The database of a stopped gateway: `sqlite:FILE`.
     #[arg(long, value_name = "sqlite:FILE", value_parser = crate::copying::source)]
     pub from: PathBuf,
-    /// An empty PostgreSQL database [default: database.url of the configuration]. With a password in it better in LEADGATE_COPY_TO: others on
+    /// An empty PostgreSQL database (default: `url` of `[database]`). With a password in it better in LEADGATE_COPY_TO: others on
     /// this machine see what is typed here.
     #[arg(long, value_name = "URL", env = "LEADGATE_COPY_TO", hide_env_values = true)]
     pub to: Option<String>,
-    /// Where the source's attachments lie [default: the folder attachments beside its database]. They are put where
-    /// attachments.url of the configuration says.
+    /// Where the source's attachments lie (default: the folder `attachments` beside its database). They are put where
+    /// `[attachments]` of the configuration says.
     #[arg(long, value_name = "FOLDER")]
     pub attachments_from: Option<PathBuf>,
 }
