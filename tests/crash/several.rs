@@ -78,7 +78,7 @@ async fn a_gateway_that_slept_past_its_lease_reads_nothing_twice() -> anyhow::Re
     let setup = Setup {
         database: database.url.clone(),
         program: program("scripted-gateway"),
-        server: "lease = \"1 s\"".to_owned(),
+        server: "lease = \"3 s\"".to_owned(),
         more: format!("[sources.feed]\nkind = \"scripted\"\nscript = \"{}\"\n", script.display()),
         ..Setup::default()
     };

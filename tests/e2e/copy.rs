@@ -58,7 +58,8 @@ async fn same(folder: &Path, url: &str) -> anyhow::Result<()> {
     let (here, there) = (source.dump().await?, target.dump().await?);
     source.close().await;
     target.close().await;
-    for (table, rows) in &here {
+    // Who held what on the old database means nothing on the new one.
+    for (table, rows) in here.iter().filter(|(table, _)| !["node", "lease"].contains(&table.as_str())) {
         assert_eq!(Some(rows), there.get(table), "{table}");
     }
     Ok(())

@@ -78,7 +78,7 @@ impl Cluster {
         program: &str,
         arguments: impl IntoIterator<Item = &'a std::ffi::OsStr>,
     ) -> anyhow::Result<Output> {
-        let program = self.bin.join(program);
+        let program = self.program(program);
         let mut command = if is_root() {
             let mut command = Command::new("runuser");
             command.args(["-u", "postgres", "--"]).arg(&program);
@@ -133,16 +133,17 @@ impl Cluster {
     /// Runs SQL, and gives back what it says, columns divided by `|`.
     pub async fn sql(&self, database: &str, sql: &str) -> anyhow::Result<String> {
         let port = self.port.to_string();
-        let mut command = Command::new(self.bin.join("psql"));
+        let mut command = Command::new(self.program("psql"));
         command.args(["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtXc", sql]);
         let out = command.output().await?;
         ensure!(out.status.success(), "{sql}: {}", String::from_utf8_lossy(&out.stderr));
         Ok(String::from_utf8(out.stdout)?)
     }
 
-    /// One of the server's programs, such as `pgbench`.
+    /// One of the server's programs, such as `pgbench`; some systems keep the clients' elsewhere.
     pub fn program(&self, name: &str) -> PathBuf {
-        self.bin.join(name)
+        let beside = self.bin.join(name);
+        if beside.exists() { beside } else { name.into() }
     }
 
     /// The port it listens on.
