@@ -20,4 +20,5 @@ pub mod rules;
 pub mod secret;
 pub mod submission;
 pub mod text;
+pub mod version;
 pub mod views;

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use leadgate_core::version;
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -170,16 +171,10 @@ pub(crate) async fn fits(conn: &mut SqliteConnection, path: &Path) -> Result<(),
     let needs: String =
         sqlx::query_scalar("SELECT min_binary FROM compatibility").fetch_one(conn).await.map_err(database_error)?;
     let this = env!("CARGO_PKG_VERSION");
-    if version(&needs) > version(this) {
+    if version::parts(&needs) > version::parts(this) {
         return Err(OpenError::TooNew { path: path.display().to_string(), needs, this });
     }
     Ok(())
-}
-
-/// `1.2.3` as numbers; what is no number stands above everything, so that nonsense is refused.
-fn version(text: &str) -> Vec<u64> {
-    let plain = text.split(['-', '+']).next().unwrap_or_default();
-    plain.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect()
 }
 
 async fn applied(conn: &mut SqliteConnection) -> sqlx::Result<Vec<i64>> {
@@ -262,13 +257,6 @@ mod tests {
         files.sort();
         let embedded: Vec<String> = MIGRATIONS.iter().map(|(version, name, _)| format!("{version:04}_{name}.sql")).collect();
         assert_eq!(files, embedded);
-    }
-
-    #[test]
-    fn versions_compare_as_numbers() {
-        assert!(version("0.10.0") > version("0.9.9"));
-        assert!(version("1.0.0-rc.1") == version("1.0.0"));
-        assert!(version("later") > version("999.0.0"));
     }
 
     async fn with(path: &Path, sql: &'static str) {
