@@ -59,7 +59,7 @@ impl Pull for Scripted {
             }
             let items: Vec<Submission> = lines.iter().map(|line| self.submission(line, feed)).collect();
             place += items.len();
-            feed.submit(items, Some(Cursor(place.into()))).await?;
+            feed.submit(items, Cursor(place.into())).await?;
         }
     }
 }

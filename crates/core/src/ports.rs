@@ -222,7 +222,7 @@ pub trait Feed: Send + Sync {
     async fn place(&self) -> Result<Option<Cursor>, IntakeError>;
     /// Records deliveries and moves the place in one transaction; returns after the commit. Both are refused with
     /// [`IntakeError::LeaseLost`] if another gateway reads the source by now.
-    async fn submit(&self, items: Vec<Submission>, to: Option<Cursor>) -> Result<Vec<Receipt>, IntakeError>;
+    async fn submit(&self, items: Vec<Submission>, to: Cursor) -> Result<Vec<Receipt>, IntakeError>;
     /// The time a delivery arrives at, and its id: for each delivery anew.
     fn arrival(&self) -> (Timestamp, SubmissionId);
 }

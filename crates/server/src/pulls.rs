@@ -85,14 +85,9 @@ impl Feed for Bound<'_> {
         self.gateway.intake.cursor(self.source).await
     }
 
-    async fn submit(&self, items: Vec<Submission>, to: Option<Cursor>) -> Result<Vec<Receipt>, IntakeError> {
-        match to {
-            None => self.gateway.intake.submit(items).await,
-            Some(to) => {
-                let to = CursorMove { source: self.source.clone(), to, fence: Some(self.fence) };
-                self.gateway.intake.advance(items, to).await
-            }
-        }
+    async fn submit(&self, items: Vec<Submission>, to: Cursor) -> Result<Vec<Receipt>, IntakeError> {
+        let to = CursorMove { source: self.source.clone(), to, fence: Some(self.fence) };
+        self.gateway.intake.advance(items, to).await
     }
 
     fn arrival(&self) -> (Timestamp, SubmissionId) {
