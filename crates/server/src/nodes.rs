@@ -92,7 +92,7 @@ impl Node {
                             return;
                         }
                     } else {
-                        tracing::warn!(name, "the lease was lost: another gateway does it by now");
+                        tracing::warn!(name, "the lease was lost: another gateway may do it by now");
                     }
                 }
                 Ok(None) => {}
