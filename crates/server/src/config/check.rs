@@ -201,11 +201,20 @@ fn server(mut section: Section<'_>, base: &Path) -> (Server, PathBuf) {
         body_timeout: section.duration("body_timeout").map_or(Duration::from_secs(30), seconds),
         max_connections: section.whole("max_connections", 1, 1_000_000).map_or(4096, |number| number as usize),
         drain: section.duration("drain").map_or(Duration::from_secs(8), seconds),
-        lease: section.duration("lease").map_or(Duration::from_secs(15), seconds).max(Duration::from_secs(1)),
+        lease: lease(&mut section),
     };
     let data_dir = section.text("data_dir").unwrap_or_else(|| "../data".to_owned());
     section.finish();
     (server, absolute(base, Path::new(&data_dir)))
+}
+
+/// A second at least: it is renewed three times within it, over a network.
+fn lease(section: &mut Section<'_>) -> Duration {
+    let lease = section.duration("lease").map_or(Duration::from_secs(15), SignedDuration::unsigned_abs);
+    if lease < Duration::from_secs(1) {
+        section.problem("lease", "at least \"1 s\" is needed: a lease is renewed three times within it");
+    }
+    lease
 }
 
 fn listen(section: &mut Section<'_>) -> Listen {

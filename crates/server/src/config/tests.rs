@@ -185,7 +185,7 @@ fn everything_wrong_is_told_at_once_with_key_and_place() {
     let folder = Folder::new(
         "[company]\ncountry = \"XX\"\ntime_zone = \"moscow\"\nphones = [\"12\", 7]\nnmae = \"x\"\n[serber]\n",
     )
-    .write("local.toml", "[server]\nlisten = \"nowhere\"\npublic_url = \"leads.company.ru\"\nbody_timeout = \"30\"\ndrain = 5\n")
+    .write("local.toml", "[server]\nlisten = \"nowhere\"\npublic_url = \"leads.company.ru\"\nbody_timeout = \"30\"\ndrain = 5\nlease = \"200 ms\"\n")
     .write(
         "sources.d/x.toml",
         "[company]\nname = \"x\"\n[sources.\"Bad Id\"]\nkind = \"html_form\"\n[sources.a]\n[sources.b]\nkind = \"tildo\"\n",
@@ -204,6 +204,7 @@ fn everything_wrong_is_told_at_once_with_key_and_place() {
         ("server.public_url", "local.toml", "https://leads.company.ru"),
         ("server.body_timeout", "local.toml", "unit"),
         ("server.drain", "local.toml", "unit"),
+        ("server.lease", "local.toml", "at least \"1 s\""),
         ("database.url", "variable LEADGATE__DATABASE__URL", "\"mysql\" is no kind of database"),
         ("leads.generic_at", "variable LEADGATE__LEADS__GENERIC_AT", "from 2 to 1000"),
         ("sources.Bad Id", "x.toml", "no source id"),
@@ -219,7 +220,7 @@ fn everything_wrong_is_told_at_once_with_key_and_place() {
         assert!(told, "{key} in {place}: {words}\n{problems}");
     }
     assert_eq!(problems.0.len(), expected.len(), "{problems}");
-    assert!(problems.to_string().starts_with("the configuration has 16 problems:\n"));
+    assert!(problems.to_string().starts_with("the configuration has 17 problems:\n"));
 }
 
 #[test]
