@@ -1,6 +1,6 @@
 //! Several gateways on one PostgreSQL database.
 
-use leadgate_tests::client::World;
+use leadgate_tests::client::{World, until};
 use leadgate_tests::gateway::Setup;
 use leadgate_tests::postgres::{Database, admin, execute};
 
@@ -82,4 +82,26 @@ async fn a_gateway_that_cannot_open_its_database_says_why_and_shows_no_password(
     assert!(!output.status.success());
     assert!(said.contains("no PostgreSQL answers at 127.0.0.1:1") && !said.contains("geheim"), "{said}");
     Ok(())
+}
+
+#[tokio::test]
+async fn the_gateways_of_a_database_are_listed_with_what_they_hold() -> anyhow::Result<()> {
+    let database = Database::empty().await?;
+    let (one, other) = two(&database).await?;
+    let listed = until("both are listed, and one keeps house", async || {
+        let nodes = one.gateway.cli(&["nodes"]).await?;
+        Ok(Some(nodes).filter(|nodes| nodes.matches("alive").count() == 2 && nodes.matches("housekeeping").count() == 1))
+    })
+    .await?;
+    for gateway in [&one.gateway, &other.gateway] {
+        assert!(listed.contains(&format!(":{}", gateway.address.port())), "{listed}");
+    }
+    // Who stops gives back what it holds; the other takes it at its next look.
+    one.gateway.stop().await?;
+    until("the other keeps house", async || {
+        let nodes = other.gateway.cli(&["nodes", "--json"]).await?;
+        let nodes: serde_json::Value = serde_json::from_str(&nodes)?;
+        Ok((nodes.as_array().is_some_and(|all| all.len() == 1) && nodes[0]["leases"][0]["name"] == "housekeeping").then_some(()))
+    })
+    .await
 }

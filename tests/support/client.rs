@@ -134,7 +134,10 @@ impl World {
     pub async fn in_folder(folder: TempDir, setup: &Setup) -> anyhow::Result<Self> {
         let gateway = Gateway::start(folder.path(), setup).await?;
         let token = until("the API token", async || Ok(gateway.api_token().ok().filter(|token| !token.is_empty()))).await?;
-        Ok(Self { folder, gateway, web: web()?, token })
+        let web = web()?;
+        // It listens before its database is open; what is asked meanwhile waits.
+        send(web.get(gateway.url("/healthz"))).await?.expect(200)?;
+        Ok(Self { folder, gateway, web, token })
     }
 
     /// Its folder.
