@@ -41,9 +41,19 @@ pub fn usual(path: &[String], value: &str) -> Hide {
 }
 
 /// What captchas put into a form: good for one check by whoever holds it.
-const CAPTCHAS: &[&str] =
-    &["g-recaptcha-response", "h-captcha-response", "cf-turnstile-response", "smart-token", "frc-captcha-solution",
-      "frc-captcha-response", "altcha", "recaptcha_response", "recaptcha_token", "recaptcha-token", "captcha_token"];
+const CAPTCHAS: &[&str] = &[
+    "g-recaptcha-response",
+    "h-captcha-response",
+    "cf-turnstile-response",
+    "smart-token",
+    "frc-captcha-solution",
+    "frc-captcha-response",
+    "altcha",
+    "recaptcha_response",
+    "recaptcha_token",
+    "recaptcha-token",
+    "captcha_token",
+];
 
 fn is_captcha(path: &[String]) -> bool {
     path.last().is_some_and(|name| CAPTCHAS.iter().any(|known| known.eq_ignore_ascii_case(name.trim())))

@@ -118,16 +118,36 @@ async fn an_inner_service_that_was_named_answers() {
 async fn no_spelling_of_an_inner_address_is_called() {
     let client = guarded(&names(&[]), &[]);
     for host in [
-        "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0", "10.0.0.1", "169.254.169.254",
-        "100.64.1.1", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[fe80::1]", "[fd00::1]",
-        "[2002:7f00:1::]", "224.0.0.1", "１２７.0.0.1", "127。0。0。1",
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "017700000001",
+        "0",
+        "10.0.0.1",
+        "169.254.169.254",
+        "100.64.1.1",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[64:ff9b::7f00:1]",
+        "[fe80::1]",
+        "[fd00::1]",
+        "[2002:7f00:1::]",
+        "224.0.0.1",
+        "１２７.0.0.1",
+        "127。0。0。1",
     ] {
         for scheme in ["https", "http"] {
             let told = client.call(&call(Method::GET, &format!("{scheme}://{host}/")), CAPS).await;
             assert!(matches!(told, Err(CallError::Address(_))), "{scheme}://{host}: {told:?}");
         }
     }
-    for url in ["", "x", "file:///etc/passwd", "gopher://8.8.8.8/", "https://user@8.8.8.8/", "https://:x@8.8.8.8/", "http://8.8.8.8/"] {
+    for url in
+        ["", "x", "file:///etc/passwd", "gopher://8.8.8.8/", "https://user@8.8.8.8/", "https://:x@8.8.8.8/", "http://8.8.8.8/"]
+    {
         let told = client.call(&call(Method::GET, url), CAPS).await;
         assert!(matches!(told, Err(CallError::Address(_))), "{url}: {told:?}");
     }
@@ -211,7 +231,10 @@ async fn redirects_go_to_the_list_and_are_judged_again() {
 #[tokio::test]
 async fn answers_are_capped() {
     let page = answer("200 OK", "content-type: text/html\r\n", "<p>");
-    let endless = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{}", "400\r\nx".to_owned() + &"x".repeat(1023) + "\r\n");
+    let endless = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{}",
+        "400\r\nx".to_owned() + &"x".repeat(1023) + "\r\n"
+    );
     let server = Server::start(vec![json(&"x".repeat(1001)), endless, page, json(&"x".repeat(1000)), String::new()]).await;
     let client = guarded(&names(&[]), &server.inner());
     let post = call(Method::POST, &server.url());
