@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use leadgate_core::ports::{Challenge, Parsed, Refusal, Request, Secrets, Told};
+use leadgate_core::ports::{Challenge, Parsed, Request, Secrets, Told};
 use leadgate_core::secret::Secret;
 use leadgate_core::submission::{Purpose, Signal, Submission};
 use leadgate_core::text;
@@ -225,22 +225,22 @@ fn yandex(status: u16, answer: &Object) -> Verdict {
 /// What becomes of a form that was read: where there is a captcha, its service is asked first.
 ///
 /// Nobody is asked about what waits for a person anyway, or counts nowhere: an answer is good for one question.
-pub(super) fn ask(config: &Config, request: &Request<'_>, delivery: Delivery) -> Result<Parsed, Refusal> {
+pub(super) fn ask(config: &Config, request: &Request<'_>, delivery: Delivery) -> Parsed {
     let Delivery { mut submission, answer, typed } = delivery;
     let Some(captcha) = config.captcha.as_ref().filter(|_| submission.hold.is_none() && submission.purpose == Purpose::Lead)
     else {
-        return Ok(Parsed::Submissions(vec![submission]));
+        return Parsed::Submissions(vec![submission]);
     };
     match answer {
-        Some(answer) if answer.expose().len() <= ANSWER_BYTES => return Ok(Parsed::Ask(captcha.challenge(request, &answer))),
+        Some(answer) if answer.expose().len() <= ANSWER_BYTES => return Parsed::Ask(captcha.challenge(request, &answer)),
         Some(_) => submission.signals.push(Signal::Captcha { detail: "the answer is longer than any".to_owned() }),
         None if captcha.required => {
             let why = format!("the captcha was not answered: the form has no {}", captcha.field);
-            return Ok(Parsed::Again(answer::unsolved(config, request, typed), why));
+            return Parsed::Again(answer::unsolved(config, request, typed), why);
         }
         None => submission.signals.push(Signal::Captcha { detail: "there is no answer".to_owned() }),
     }
-    Ok(Parsed::Submissions(vec![submission]))
+    Parsed::Submissions(vec![submission])
 }
 
 /// The submission, knowing what the service said.

@@ -111,7 +111,7 @@ impl Push for HtmlForm {
             return Err(Refusal::Unauthenticated("the path holds no token of this source".to_owned()));
         }
         match request.method {
-            "POST" => captcha::ask(&self.config, request, deliver::deliver(&self.config, request)?),
+            "POST" => Ok(captcha::ask(&self.config, request, deliver::deliver(&self.config, request)?)),
             "OPTIONS" => Ok(Parsed::Probe(answer::preflight(&self.config, request))),
             "GET" => Ok(Parsed::Probe(answer::visit(&self.config, request))),
             "HEAD" => Ok(Parsed::Probe(answer::head())),

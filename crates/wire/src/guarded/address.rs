@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 /// IPv4 networks that are not globally reachable (IANA's special-purpose registry), multicast and reserved ones, and the
 /// one public address under which a cloud keeps its metadata (Azure's).
 const NOT_PUBLIC: &[(Ipv4Addr, u8)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
