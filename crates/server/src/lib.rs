@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod nodes;
 pub mod print;
 pub mod pulls;
+pub mod replay;
 pub mod secrets;
 pub mod shutdown;
 pub mod sources;
