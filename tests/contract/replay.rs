@@ -35,7 +35,7 @@ impl Db {
     }
 
     /// Records kept submissions again as they are read now.
-    async fn again(&self, how: &How, posts: &[&Post]) -> Vec<Recorded> {
+    async fn anew(&self, how: &How, posts: &[&Post]) -> Vec<Recorded> {
         let mut items = Vec::new();
         for post in posts {
             let seen = self.of(post).await.receipt;
@@ -49,7 +49,7 @@ impl Db {
     }
 
     async fn changed(&self, how: &How, post: &Post) -> Receipt {
-        match self.again(how, &[post]).await.remove(0) {
+        match self.anew(how, &[post]).await.remove(0) {
             Recorded::Changed(receipt) => receipt,
             other => panic!("{other:?}"),
         }
@@ -57,7 +57,7 @@ impl Db {
 
     async fn same(&self, how: &How, post: &Post) {
         let before = self.dump().await;
-        let answer = self.again(how, &[post]).await.remove(0);
+        let answer = self.anew(how, &[post]).await.remove(0);
         assert!(matches!(answer, Recorded::Same(_)), "{answer:?}");
         assert_eq!(self.dump().await, before);
     }
@@ -101,7 +101,10 @@ pub(crate) async fn a_release_makes_the_lead_that_waited(db: Db) {
     assert_eq!(lead.timeline[0].content.files[0].name, "plan.pdf");
     let detail = db.store.submission(sent.0.id).await.unwrap().unwrap();
     let outcomes: Vec<Outcome> = detail.receipts.iter().map(|receipt| receipt.outcome).collect();
-    assert_eq!((outcomes.as_slice(), detail.submission.outcome), (&[Outcome::Quarantined, Outcome::Created][..], Outcome::Created));
+    assert_eq!(
+        (outcomes.as_slice(), detail.submission.outcome),
+        (&[Outcome::Quarantined, Outcome::Created][..], Outcome::Created)
+    );
     assert_eq!(detail.raw, b"a=b", "what was kept stays as it is");
     assert_eq!(db.counts().await, [(Outcome::Created, 1), (Outcome::Quarantined, 0)]);
     // It owns its key now, and is released once only.
@@ -141,7 +144,7 @@ pub(crate) async fn released_twins_are_one_lead(db: Db) {
         db.expect(Outcome::Quarantined, sent.clone()).await;
     }
     let free: Vec<Post> = twins.iter().chain([&other]).map(let_in).collect();
-    let done = db.again(&release(), &free.iter().collect::<Vec<_>>()).await;
+    let done = db.anew(&release(), &free.iter().collect::<Vec<_>>()).await;
     let told: Vec<String> = done.iter().map(outcome_of).collect();
     assert_eq!(told, ["changed created", "changed repeat", "changed repeat", "changed attached"]);
     assert_eq!(db.of(&twins[0]).await.outcome, Outcome::Created);
@@ -182,7 +185,7 @@ pub(crate) async fn a_replay_changes_only_what_the_rules_change(db: Db) {
         spam.clone().edit(|submission| submission.signals.truncate(1)),
         note.clone().edit(|submission| submission.purpose = Purpose::Lead),
     ];
-    let done = db.again(&How::Replay, &now.iter().collect::<Vec<_>>()).await;
+    let done = db.anew(&How::Replay, &now.iter().collect::<Vec<_>>()).await;
     assert!(done.iter().all(|one| outcome_of(one) == "changed created"), "{done:?}");
     let historic: Vec<String> = db.rows("event").await.iter().map(|row| column(row, "historic")).collect();
     assert!(historic.contains(&"1".to_owned()), "{historic:?}");
@@ -205,7 +208,10 @@ pub(crate) async fn what_is_settled_is_only_read_again(db: Db) {
     db.same(&drop_it(), &sent).await;
     let now = post(minutes(0)).name("Анна").phone(PHONE).email("anna@firma.ru").utm("yandex").edit(|s| s.id = sent.0.id);
     let receipt = db.changed(&How::Reattach, &now).await;
-    assert_eq!((receipt.outcome, receipt.lead, receipt.contact, receipt.activity), (first.outcome, first.lead, first.contact, first.activity));
+    assert_eq!(
+        (receipt.outcome, receipt.lead, receipt.contact, receipt.activity),
+        (first.outcome, first.lead, first.contact, first.activity)
+    );
     assert!(receipt.reasons.contains(&Reason::ReadAgain));
     let lead = db.lead_of(&receipt).await;
     assert_eq!((lead.timeline.len(), lead.lead.touched_at), (2, start() + minutes(5)));
@@ -268,7 +274,8 @@ pub(crate) async fn the_ring_keeps_what_was_released(db: Db) {
     assert!(!db.of(&released).await.authenticated);
     db.changed(&release(), &let_in(&released)).await;
     db.changed(&drop_it(), &forgotten).await;
-    let sweep = leadgate_core::ports::Sweep { now: start() + days(90), content_keys_before: start(), ring_before: start() + days(80) };
+    let sweep =
+        leadgate_core::ports::Sweep { now: start() + days(90), content_keys_before: start(), ring_before: start() + days(80) };
     db.store.sweep(sweep).await.unwrap();
     let left = db.kept(KeptFilter { dropped: true, ..KeptFilter::default() }).await;
     assert_eq!(left.iter().map(|kept| kept.id).collect::<Vec<_>>(), [released.0.id]);
@@ -283,7 +290,13 @@ pub(crate) async fn ranges_are_walked_in_order(db: Db) {
     let mut sent = Vec::new();
     for n in 0..12 {
         let one = post(minutes(n)).source(if n % 2 == 0 { "site" } else { "other" }).edit(head);
-        sent.push(if n % 3 == 0 { one.held(true) } else if n % 3 == 1 { one.spam() } else { one });
+        sent.push(if n % 3 == 0 {
+            one.held(true)
+        } else if n % 3 == 1 {
+            one.spam()
+        } else {
+            one
+        });
     }
     db.record(sent.clone()).await;
     let waiting = KeptFilter { outcomes: vec![Outcome::Quarantined, Outcome::Spam], ..KeptFilter::default() };

@@ -12,6 +12,7 @@ mod first_minute;
 mod forms;
 mod people;
 mod proxy;
+mod replay;
 mod samples;
 mod several;
 mod tilda;

@@ -388,7 +388,9 @@ impl Reason {
             Self::MarkedTest => "its sender marked it as a test".to_owned(),
             Self::OursAlone => "every phone and e-mail in it is the company's own".to_owned(),
             Self::NotAnEnquiry => "it is not an enquiry".to_owned(),
-            Self::Ignored { sender } => format!("what comes from the {sender} is no enquiry, a person said (`leadgate senders list`)"),
+            Self::Ignored { sender } => {
+                format!("what comes from the {sender} is no enquiry, a person said (`leadgate senders list`)")
+            }
             Self::Released { by, at } => format!("released by {by} at {at}"),
             Self::Dropped { by, at } => format!("dropped by {by} at {at}"),
             Self::ReadAgain => "it was read again".to_owned(),

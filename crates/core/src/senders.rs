@@ -65,10 +65,11 @@ impl Sender {
         if !typed.chars().any(char::is_alphabetic) {
             let hints = phone::Hints { configured: country, ..phone::Hints::default() };
             let found = phone::read(typed, &hints).phones.into_iter().next();
-            let words = || {
-                format!("{} is no phone: write it with its country, such as +7 916 123-45-67", text::printable(typed, true))
-            };
-            return found.map(|phone| Self { kind: SenderKind::Phone, value: without_extension(&phone.key()).to_owned() }).ok_or_else(words);
+            let words =
+                || format!("{} is no phone: write it with its country, such as +7 916 123-45-67", text::printable(typed, true));
+            return found
+                .map(|phone| Self { kind: SenderKind::Phone, value: without_extension(&phone.key()).to_owned() })
+                .ok_or_else(words);
         }
         let found = email::read(&format!("somebody@{bare}")).emails.into_iter().next().filter(|_| bare.contains('.'));
         match found {
@@ -128,7 +129,9 @@ mod tests {
         assert_eq!(read("Anna.Petrova@Googlemail.com").unwrap(), "email annapetrova@gmail.com");
         assert_eq!(read("Spam.Example.Org").unwrap(), "domain spam.example.org");
         assert_eq!(read("@реклама.рф").unwrap(), "domain xn--80aak5adbj.xn--p1ai".replace("xn--80aak5adbj", &ascii("реклама")));
-        for (bad, words) in [("", "no phone"), ("12", "no phone"), ("anna", "neither"), ("@", "no phone"), ("gmail.com", "single address")] {
+        for (bad, words) in
+            [("", "no phone"), ("12", "no phone"), ("anna", "neither"), ("@", "no phone"), ("gmail.com", "single address")]
+        {
             assert!(read(bad).unwrap_err().contains(words), "{bad}: {:?}", read(bad));
         }
     }

@@ -308,7 +308,11 @@ mod tests {
         assert_eq!(tokens.others(&[]).len(), 2);
         let changed = [(shop.clone(), vec![Secret::new("another-token-of-the-shop")])];
         let tokens = SourceTokens::load_or_create(folder.path(), &[], &changed).unwrap();
-        assert_eq!(tokens.of(&shop), changed[0].1, "a token that left the configuration while its source is there is good no more");
+        assert_eq!(
+            tokens.of(&shop),
+            changed[0].1,
+            "a token that left the configuration while its source is there is good no more"
+        );
         assert!(SourceTokens::forget(folder.path(), &shop).unwrap());
         assert!(!SourceTokens::forget(folder.path(), &shop).unwrap());
         assert!(SourceTokens::load(folder.path()).unwrap().others(&[&site]).is_empty());

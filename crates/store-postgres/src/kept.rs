@@ -13,12 +13,7 @@ use crate::rows::Columns;
 use crate::submissions::codec;
 
 /// Those that fit, the oldest first.
-pub(crate) async fn list(
-    conn: &mut Conn,
-    filter: &KeptFilter,
-    after: Option<i64>,
-    limit: u32,
-) -> Result<Vec<Kept>, StoreError> {
+pub(crate) async fn list(conn: &mut Conn, filter: &KeptFilter, after: Option<i64>, limit: u32) -> Result<Vec<Kept>, StoreError> {
     let mut query = QueryBuilder::<Postgres>::new("WITH found AS MATERIALIZED (SELECT s.seq AS seq FROM submission s ");
     condition(&mut query, filter, after);
     query.push(" ORDER BY s.seq LIMIT ").push_bind(i64::from(limit));

@@ -6,7 +6,8 @@ use leadgate_core::change::Stage;
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SubmissionId};
 use leadgate_core::name::NameKey;
 use leadgate_core::plan::{
-    ContactFact, Facts, Holder, Ids, KeptFact, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, Place, date_of, keep_newest,
+    ContactFact, Facts, Holder, Ids, KeptFact, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, Place, date_of,
+    keep_newest,
 };
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::{IdentityState, Outcome};

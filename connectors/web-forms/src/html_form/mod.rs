@@ -130,7 +130,7 @@ impl Push for HtmlForm {
     }
 
     fn reads_headers(&self) -> &'static [&'static str] {
-        &["host", "origin", "referer", "user-agent"]
+        &["origin", "referer", "user-agent"]
     }
 
     fn per_address(&self) -> Option<u32> {

@@ -224,7 +224,8 @@ impl Facts {
     /// A lead without a contact got one: whatever led to the lead leads to the contact, too.
     pub(crate) fn adopt(&mut self, lead: LeadId, contact: ContactId) {
         let places = self.submissions.values_mut().chain(self.references.values_mut()).chain(self.external.values_mut());
-        let further = self.keys.values_mut().map(|fact| &mut fact.place).chain(self.kept.values_mut().map(|fact| &mut fact.place));
+        let further =
+            self.keys.values_mut().map(|fact| &mut fact.place).chain(self.kept.values_mut().map(|fact| &mut fact.place));
         for place in places.chain(further) {
             if place.lead == Some(lead) && place.contact.is_none() {
                 place.contact = Some(contact);

@@ -493,7 +493,13 @@ impl Step<'_> {
         id
     }
 
-    pub(super) fn touch_lead(&mut self, lead: LeadId, contact: Option<ContactId>, reopened: Option<Stage>, adopted_by: Option<ContactId>) {
+    pub(super) fn touch_lead(
+        &mut self,
+        lead: LeadId,
+        contact: Option<ContactId>,
+        reopened: Option<Stage>,
+        adopted_by: Option<ContactId>,
+    ) {
         self.plan.touched = Some(LeadTouched {
             id: lead,
             at: self.at,

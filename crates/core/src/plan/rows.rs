@@ -344,7 +344,11 @@ impl<'a> Gathered<'a> {
     }
 
     /// Gathers the plans of submissions that are kept and recorded again. `kept`: as they were before.
-    pub fn again(items: &'a [Arc<Again>], plans: &'a [Replan], kept: &'a HashMap<SubmissionId, KeptFact>) -> Result<Self, StoreError> {
+    pub fn again(
+        items: &'a [Arc<Again>],
+        plans: &'a [Replan],
+        kept: &'a HashMap<SubmissionId, KeptFact>,
+    ) -> Result<Self, StoreError> {
         let mut gathered = Self::default();
         for (again, plan) in items.iter().zip(plans) {
             let (item, Some(plan)) = (&*again.item, plan.plan()) else { continue };

@@ -50,6 +50,6 @@ impl Push for Removed {
 
     /// Which of them the connector needs is not known any more: those that are no secrets by their nature.
     fn reads_headers(&self) -> &'static [&'static str] {
-        &["host", "origin", "referer", "user-agent"]
+        &["origin", "referer", "user-agent"]
     }
 }

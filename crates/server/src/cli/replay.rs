@@ -150,7 +150,12 @@ fn summary(told: &[Told], dry: bool) -> String {
     let changed = if dry { "would change" } else { "changed" };
     match told.len() {
         0 => "Nothing is like that.".to_owned(),
-        _ => format!("{} {changed}, {} as before, {} left as they are.", count(Done::Changed), count(Done::Same), count(Done::Left)),
+        _ => format!(
+            "{} {changed}, {} as before, {} left as they are.",
+            count(Done::Changed),
+            count(Done::Same),
+            count(Done::Left)
+        ),
     }
 }
 

@@ -98,7 +98,8 @@ fn without_extension(value: &str) -> &str {
 
 fn behind(person: &ContactDetail) -> Vec<Sender> {
     let canonical = person.identities.iter().filter(|identity| matches!(identity.kind.as_str(), "phone" | "email"));
-    let mut senders: Vec<Sender> = canonical.filter_map(|identity| Sender::read(without_extension(&identity.value), None).ok()).collect();
+    let mut senders: Vec<Sender> =
+        canonical.filter_map(|identity| Sender::read(without_extension(&identity.value), None).ok()).collect();
     senders.sort();
     senders.dedup();
     senders

@@ -29,11 +29,17 @@ pub(super) fn of(kept: &Kept, again: &Again, receipt: &Receipt) -> Vec<String> {
             Some(_) => {}
         }
     }
-    lines.extend(after.iter().filter(|(name, _)| !before.contains_key(*name)).map(|(name, value)| format!("{name}: nothing -> {value}")));
+    lines.extend(
+        after.iter().filter(|(name, _)| !before.contains_key(*name)).map(|(name, value)| format!("{name}: nothing -> {value}")),
+    );
     let follows = |reason: &&Reason| {
         matches!(
             reason,
-            Reason::NewContact { .. } | Reason::Added { .. } | Reason::SeemsFrom { .. } | Reason::Review { .. } | Reason::ClaimLimit { .. }
+            Reason::NewContact { .. }
+                | Reason::Added { .. }
+                | Reason::SeemsFrom { .. }
+                | Reason::Review { .. }
+                | Reason::ClaimLimit { .. }
         )
     };
     lines.extend(receipt.reasons.iter().filter(follows).map(Reason::words));
@@ -83,7 +89,10 @@ fn named(list: &str, item: &Value) -> Option<(String, String)> {
         "fields" => Some((format!("field {}", shown(text("name")?)), shown(text("value")?))),
         "values" => {
             let strength = text("strength").unwrap_or("none");
-            Some((format!("{} {}", text("kind")?, shown(text("typed")?)), format!("{} ({strength})", text("value").unwrap_or("no value"))))
+            Some((
+                format!("{} {}", text("kind")?, shown(text("typed")?)),
+                format!("{} ({strength})", text("value").unwrap_or("no value")),
+            ))
         }
         _ => None,
     }
