@@ -283,8 +283,8 @@ pub(crate) async fn the_ring_keeps_what_was_released(db: Db) {
 
 pub(crate) async fn ranges_are_walked_in_order(db: Db) {
     let head = |submission: &mut leadgate_core::submission::Submission| {
-        submission.raw.head = r#"{"headers":{"origin":"https://a.example"}}"#.to_owned();
-        submission.raw.query = "a=1".to_owned();
+        submission.raw.head = r#"{"headers":{"origin":"https://a.example"}}"#.into();
+        submission.raw.query = "a=1".into();
         submission.raw.peer = Some("203.0.113.7".parse().unwrap());
     };
     let mut sent = Vec::new();

@@ -246,6 +246,11 @@ async fn submissions(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result
 
 /// Further receipts of submissions that are kept.
 async fn again(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    static RECEIPT: Insert = Insert::new(
+        "INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)",
+        "(?, ?, ?, ?, ?, ?, ?)",
+        "",
+    );
     if rows.again.is_empty() {
         return Ok(());
     }
@@ -263,11 +268,6 @@ async fn again(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), S
                    decided_by = coalesce(v.value ->> 4, decided_by), decided_at = coalesce(v.value ->> 5, decided_at)
                FROM json_each(?1) v WHERE submission.seq = v.value ->> 0";
     over(conn, sql, to_json(&changes)?).await?;
-    static RECEIPT: Insert = Insert::new(
-        "INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)",
-        "(?, ?, ?, ?, ?, ?, ?)",
-        "",
-    );
     RECEIPT
         .run(conn, &rows.again, |row, values| {
             let receipt = &row.plan.receipt;

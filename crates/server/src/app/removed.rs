@@ -41,9 +41,10 @@ impl Push for Removed {
 
     fn reply(&self, _request: &Request<'_>, outcome: Outcome<'_>) -> Reply {
         match outcome {
-            Outcome::Recorded(_) | Outcome::Kept(_) => reply(200, "ok"),
             Outcome::Refused(Refusal::Unauthenticated(_)) => reply(404, "not found\n"),
-            Outcome::Refused(Refusal::Oversize(_) | Refusal::Unreadable(_)) => reply(200, "ok"),
+            Outcome::Recorded(_) | Outcome::Kept(_) | Outcome::Refused(Refusal::Oversize(_) | Refusal::Unreadable(_)) => {
+                reply(200, "ok")
+            }
             Outcome::Busy => reply(503, "Please try again"),
         }
     }

@@ -208,8 +208,8 @@ async fn deciding_takes_the_scope_and_the_source() {
     .await;
     problem(
         rig.call(Method::POST, "/replay", &rig.key).json(&json!({ "nonsense": 1 })).send().await.unwrap(),
-        400,
-        "bad-request",
+        422,
+        "invalid-value",
     )
     .await;
     rig.stop().await;
