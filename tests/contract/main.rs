@@ -8,6 +8,7 @@ mod intake;
 mod moves;
 mod nodes;
 mod people;
+mod replay;
 mod schema;
 mod support;
 
@@ -76,6 +77,19 @@ mod on {
             read_only_reads,
             cursors_move_with_their_items,
             a_preview_tells_and_writes_nothing,
+        }
+        replay {
+            a_release_makes_the_lead_that_waited,
+            a_released_retry_is_a_repeat,
+            released_twins_are_one_lead,
+            a_drop_stands_until_it_is_released,
+            a_replay_changes_only_what_the_rules_change,
+            what_is_settled_is_only_read_again,
+            a_lead_without_a_person_gets_one,
+            whoever_was_slower_changes_nothing,
+            the_ring_keeps_what_was_released,
+            ranges_are_walked_in_order,
+            an_ignored_sender_makes_no_lead,
         }
         moves {
             detached_and_put_back_byte_for_byte,

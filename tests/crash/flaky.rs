@@ -14,7 +14,9 @@ use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId
 use leadgate_core::ports::{Act, Beat, Intake, IntakeError, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
+use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
 use leadgate_core::rules::Rules;
+use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, ContentHash, Cursor, Key, Submission};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
@@ -106,6 +108,12 @@ a_store_that_only_fails_to_record! {
     beat(beat: Beat, forget: Duration) -> ();
     leave(node: NodeId) -> ();
     nodes() -> Vec<NodeView>;
+    kept(filter: KeptFilter, after: Option<i64>, limit: u32) -> Vec<Kept>;
+    kept_count(filter: KeptFilter) -> u64;
+    record_again(items: Vec<Arc<Again>>, rules: Arc<Rules>, dry: bool) -> Vec<Recorded>;
+    ignore_sender(sender: Sender, act: Act) -> bool;
+    ignored_senders() -> Vec<IgnoredSender>;
+    forget_sender(sender: Sender) -> bool;
     leads(filter: LeadFilter, at: PageAt) -> Page<LeadSummary>;
     lead(id: LeadId) -> Option<LeadDetail>;
     contacts(filter: ContactFilter, at: PageAt) -> Page<ContactSummary>;

@@ -13,6 +13,7 @@ mod first_minute;
 mod forms;
 mod people;
 mod proxy;
+mod replay;
 mod samples;
 mod several;
 mod snippet;

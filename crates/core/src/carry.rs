@@ -68,6 +68,7 @@ pub const TABLES: &[Table] = &[
     table("cursor", &["source"]),
     table("api_token", &["id"]),
     table("restore", &["id"]),
+    table("ignored_sender", &["kind", "value"]),
 ];
 
 /// Tables that are not carried: every database has its own, or they are set by themselves.

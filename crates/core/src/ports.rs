@@ -11,8 +11,10 @@ use crate::change::{ChangeError, LeadChange};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use crate::prepare::Prepared;
 use crate::receipt::Receipt;
+use crate::replay::{Again, Kept, KeptFilter, Recorded};
 use crate::rules::{Rules, SourceRules};
 use crate::secret::Secret;
+use crate::senders::{IgnoredSender, Sender};
 use crate::submission::{Batch, Cursor, CursorMove, FileRef, Submission};
 use crate::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
@@ -70,6 +72,9 @@ pub enum PathToken {
     Valid,
     /// Something else: the connector may find another proof, or refuses.
     Absent,
+    /// It is read again: who sent it was settled when it came, or a person vouches for it. Nothing is checked, for what would be
+    /// checked was not kept.
+    Vouched,
 }
 
 /// A part of a multipart form.
@@ -244,6 +249,12 @@ pub trait Push: Send + Sync {
     /// Whether files named like this may be kept; `Err` says why not, in words.
     fn file_allowed(&self, _name: &str, _content_type: &str) -> Result<(), String> {
         Ok(())
+    }
+
+    /// The headers, in lower case, that [`Push::parse`] reads besides `content-type`: they are kept, so that what was kept can be
+    /// read again. Never one that holds a secret.
+    fn reads_headers(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Requests a minute from one address before a delivery gets the `Rate` signal; `None`: no limit (servers, not people, call).
@@ -453,6 +464,27 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Receipt>, StoreError>;
     /// A pull source's place.
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError>;
+
+    /// Kept submissions that fit, the oldest first, after the one numbered `after`; with their bytes, so at most some dozen
+    /// at once.
+    async fn kept(&self, filter: KeptFilter, after: Option<i64>, limit: u32) -> Result<Vec<Kept>, StoreError>;
+    /// How many kept submissions fit.
+    async fn kept_count(&self, filter: KeptFilter) -> Result<u64, StoreError>;
+    /// Records kept submissions again, under the numbers they have: looks up, plans and writes as [`Store::record`] does, in one
+    /// transaction. One answer an item, in order. `dry`: what it would do; nothing is written.
+    async fn record_again(
+        &self,
+        items: Vec<std::sync::Arc<Again>>,
+        rules: std::sync::Arc<Rules>,
+        dry: bool,
+    ) -> Result<Vec<Recorded>, StoreError>;
+
+    /// Keeps what comes from a sender without a lead from now on. `false`: it was so before.
+    async fn ignore_sender(&self, sender: Sender, act: Act) -> Result<bool, StoreError>;
+    /// The ignored senders, the newest first.
+    async fn ignored_senders(&self) -> Result<Vec<IgnoredSender>, StoreError>;
+    /// Takes a sender as any other from now on. `false`: it was not ignored.
+    async fn forget_sender(&self, sender: Sender) -> Result<bool, StoreError>;
 
     /// Leads, newest first.
     async fn leads(&self, filter: LeadFilter, at: PageAt) -> Result<Page<LeadSummary>, StoreError>;

@@ -4,6 +4,7 @@ mod banner;
 mod bind;
 mod gateway;
 mod live;
+mod removed;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};

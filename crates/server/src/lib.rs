@@ -17,6 +17,7 @@ pub mod nodes;
 pub mod outward;
 pub mod print;
 pub mod pulls;
+pub mod replay;
 pub mod secrets;
 pub mod shutdown;
 pub mod sources;

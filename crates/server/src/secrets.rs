@@ -87,13 +87,15 @@ impl SourceTokens {
         Ok(Self { tokens: kept.into_iter().map(|(id, kept)| (id, kept.tokens.into_iter().map(Secret::new).collect())).collect() })
     }
 
-    /// Reads the tokens, and makes and keeps one for each of these sources that has none.
-    pub fn load_or_create(data_dir: &Path, ids: &[SourceId]) -> anyhow::Result<Self> {
+    /// Reads the tokens, and makes and keeps one for each of these sources that has none. Those that the configuration
+    /// names (`written`) are kept, too: should the source leave it, its URL goes on taking deliveries into quarantine.
+    pub fn load_or_create(data_dir: &Path, ids: &[SourceId], written: &[(SourceId, Vec<Secret>)]) -> anyhow::Result<Self> {
         let known = Self::load(data_dir)?;
-        if ids.iter().all(|id| !known.of(id).is_empty()) {
+        if ids.iter().all(|id| !known.of(id).is_empty()) && written.iter().all(|(id, tokens)| known.of(id) == tokens) {
             return Ok(known);
         }
         Self::change(data_dir, |tokens| {
+            tokens.tokens.extend(written.iter().cloned());
             for id in ids {
                 let of = tokens.tokens.entry(id.clone()).or_default();
                 if of.is_empty() {
@@ -108,6 +110,20 @@ impl SourceTokens {
     /// The tokens of a source, the current one first.
     pub fn of(&self, id: &SourceId) -> &[Secret] {
         self.tokens.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The sources besides these that have tokens: they were in the configuration once.
+    pub fn others(&self, ids: &[&SourceId]) -> Vec<(SourceId, Vec<Secret>)> {
+        let others = self.tokens.iter().filter(|(id, tokens)| !ids.contains(id) && !tokens.is_empty());
+        others.map(|(id, tokens)| (id.clone(), tokens.clone())).collect()
+    }
+
+    /// Forgets the tokens of a source: its URL is unknown from now on. `false`: there are none.
+    pub fn forget(data_dir: &Path, id: &SourceId) -> anyhow::Result<bool> {
+        if Self::load(data_dir)?.of(id).is_empty() {
+            return Ok(false);
+        }
+        Self::change(data_dir, |tokens| Ok(tokens.tokens.remove(id).is_some())).map(|(gone, _)| gone)
     }
 
     /// Makes a new token for a source; the one before works beside it until [`Self::finish`].
@@ -248,8 +264,8 @@ mod tests {
     fn tokens_are_made_once_and_kept_for_their_owner() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("deep/data");
-        let made = SourceTokens::load_or_create(&data, &[id("site"), id("tilda")]).unwrap();
-        let again = SourceTokens::load_or_create(&data, &[id("site")]).unwrap();
+        let made = SourceTokens::load_or_create(&data, &[id("site"), id("tilda")], &[]).unwrap();
+        let again = SourceTokens::load_or_create(&data, &[id("site")], &[]).unwrap();
         assert_eq!(made.of(&id("site")), again.of(&id("site")));
         assert_eq!(made.of(&id("site")).len(), 1);
         assert_ne!(made.of(&id("site")), made.of(&id("tilda")));
@@ -272,13 +288,34 @@ mod tests {
     fn a_rotation_keeps_two_until_it_is_finished() {
         let folder = tempfile::tempdir().unwrap();
         let site = id("site");
-        let old = SourceTokens::load_or_create(folder.path(), std::slice::from_ref(&site)).unwrap().of(&site)[0].clone();
+        let old = SourceTokens::load_or_create(folder.path(), std::slice::from_ref(&site), &[]).unwrap().of(&site)[0].clone();
         let new = SourceTokens::rotate(folder.path(), &site).unwrap();
         assert_eq!(SourceTokens::load(folder.path()).unwrap().of(&site), [new.clone(), old]);
         assert!(SourceTokens::rotate(folder.path(), &site).unwrap_err().to_string().contains("--finish"));
         assert_eq!(SourceTokens::finish(folder.path(), &site).unwrap(), 1);
         assert_eq!(SourceTokens::load(folder.path()).unwrap().of(&site), [new]);
         assert_eq!(SourceTokens::finish(folder.path(), &site).unwrap(), 0);
+    }
+
+    #[test]
+    fn tokens_outlive_their_source_until_they_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let (site, shop) = (id("site"), id("shop"));
+        let written = [(shop.clone(), vec![Secret::new("a-token-of-the-shop")])];
+        SourceTokens::load_or_create(folder.path(), std::slice::from_ref(&site), &written).unwrap();
+        let tokens = SourceTokens::load_or_create(folder.path(), &[], &[]).unwrap();
+        assert_eq!(tokens.others(&[&site]), written);
+        assert_eq!(tokens.others(&[]).len(), 2);
+        let changed = [(shop.clone(), vec![Secret::new("another-token-of-the-shop")])];
+        let tokens = SourceTokens::load_or_create(folder.path(), &[], &changed).unwrap();
+        assert_eq!(
+            tokens.of(&shop),
+            changed[0].1,
+            "a token that left the configuration while its source is there is good no more"
+        );
+        assert!(SourceTokens::forget(folder.path(), &shop).unwrap());
+        assert!(!SourceTokens::forget(folder.path(), &shop).unwrap());
+        assert!(SourceTokens::load(folder.path()).unwrap().others(&[&site]).is_empty());
     }
 
     #[test]

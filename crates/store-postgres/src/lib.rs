@@ -23,6 +23,7 @@ mod contacts;
 mod dump;
 mod error;
 mod facts;
+mod kept;
 mod leads;
 mod locks;
 mod moves;
@@ -31,6 +32,7 @@ mod numbers;
 mod open;
 mod record;
 mod rows;
+mod senders;
 mod servers;
 mod sources;
 mod submissions;
@@ -50,7 +52,9 @@ use leadgate_core::plan::Lookup;
 use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
+use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
 use leadgate_core::rules::Rules;
+use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
@@ -235,6 +239,39 @@ impl Store for PostgresStore {
 
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {
         read!(self, conn => sources::cursor(conn, source.as_str()))
+    }
+
+    async fn kept(&self, filter: KeptFilter, after: Option<i64>, limit: u32) -> Result<Vec<Kept>, StoreError> {
+        read!(self, conn => kept::list(conn, &filter, after, limit))
+    }
+
+    async fn kept_count(&self, filter: KeptFilter) -> Result<u64, StoreError> {
+        read!(self, conn => kept::count(conn, &filter))
+    }
+
+    async fn record_again(&self, items: Vec<Arc<Again>>, rules: Arc<Rules>, dry: bool) -> Result<Vec<Recorded>, StoreError> {
+        if dry {
+            let mut conn = self.servers.begin(LOOK).await?;
+            let told = record::preview_again(&mut conn, &items, &rules).await;
+            return conn.end(told).await;
+        }
+        let lookup = Lookup::of(items.iter().map(|again| &again.item));
+        let head = [WRITE, "; ", &Locks::again(&lookup).statement()].concat();
+        let mut conn = self.write_with(&head).await?;
+        let recorded = record::again(&mut conn, &items, &lookup, &rules, &self.next).await;
+        conn.end(recorded).await
+    }
+
+    async fn ignore_sender(&self, sender: Sender, act: Act) -> Result<bool, StoreError> {
+        write!(self, conn => senders::ignore(conn, &sender, &act))
+    }
+
+    async fn ignored_senders(&self) -> Result<Vec<IgnoredSender>, StoreError> {
+        read!(self, conn => senders::list(conn))
+    }
+
+    async fn forget_sender(&self, sender: Sender) -> Result<bool, StoreError> {
+        write!(self, conn => senders::forget(conn, &sender))
     }
 
     async fn leads(&self, filter: LeadFilter, at: PageAt) -> Result<Page<LeadSummary>, StoreError> {

@@ -125,7 +125,7 @@ pub(crate) async fn one(conn: &mut Conn, id: SubmissionId) -> Result<Option<Subm
     }))
 }
 
-fn codec(text: &str) -> Option<Codec> {
+pub(crate) fn codec(text: &str) -> Option<Codec> {
     [Codec::Plain, Codec::Zstd].into_iter().find(|codec| codec.as_str() == text)
 }
 

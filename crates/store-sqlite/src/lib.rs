@@ -16,12 +16,14 @@ mod contacts;
 mod dump;
 mod error;
 mod facts;
+mod kept;
 mod leads;
 mod moves;
 mod nodes;
 mod open;
 mod record;
 mod rows;
+mod senders;
 mod sequence;
 mod sources;
 mod submissions;
@@ -41,7 +43,9 @@ use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId
 use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
+use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
 use leadgate_core::rules::Rules;
+use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
@@ -166,6 +170,33 @@ impl Store for SqliteStore {
 
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {
         sources::cursor(&mut *self.read().await?, source.as_str()).await
+    }
+
+    async fn kept(&self, filter: KeptFilter, after: Option<i64>, limit: u32) -> Result<Vec<Kept>, StoreError> {
+        kept::list(&mut *self.read().await?, &filter, after, limit).await
+    }
+
+    async fn kept_count(&self, filter: KeptFilter) -> Result<u64, StoreError> {
+        kept::count(&mut *self.read().await?, &filter).await
+    }
+
+    async fn record_again(&self, items: Vec<Arc<Again>>, rules: Arc<Rules>, dry: bool) -> Result<Vec<Recorded>, StoreError> {
+        if dry {
+            return record::preview_again(&mut *self.read().await?, &items, &rules).await;
+        }
+        self.write(items.len(), move |writing| Box::pin(async move { record::again(writing, &items, &rules).await })).await
+    }
+
+    async fn ignore_sender(&self, sender: Sender, act: Act) -> Result<bool, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { senders::ignore(&mut writing.conn, &sender, &act).await })).await
+    }
+
+    async fn ignored_senders(&self) -> Result<Vec<IgnoredSender>, StoreError> {
+        senders::list(&mut *self.read().await?).await
+    }
+
+    async fn forget_sender(&self, sender: Sender) -> Result<bool, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { senders::forget(&mut writing.conn, &sender).await })).await
     }
 
     async fn leads(&self, filter: LeadFilter, at: PageAt) -> Result<Page<LeadSummary>, StoreError> {

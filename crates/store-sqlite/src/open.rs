@@ -39,6 +39,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "nodes", include_str!("../../../migrations/sqlite/0002_nodes.sql")),
     (3, "cursor_leases", include_str!("../../../migrations/sqlite/0003_cursor_leases.sql")),
     (4, "restore", include_str!("../../../migrations/sqlite/0004_restore.sql")),
+    (5, "replay", include_str!("../../../migrations/sqlite/0005_replay.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -135,7 +135,7 @@ pub(crate) async fn one(conn: &mut SqliteConnection, id: SubmissionId) -> Result
     }))
 }
 
-fn codec(text: &str) -> Option<Codec> {
+pub(crate) fn codec(text: &str) -> Option<Codec> {
     [Codec::Plain, Codec::Zstd].into_iter().find(|codec| codec.as_str() == text)
 }
 

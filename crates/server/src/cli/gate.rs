@@ -10,6 +10,7 @@ use leadgate_core::change::{Close, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
 use leadgate_core::ports::{Act, NewToken, Store};
 use leadgate_core::secret::Secret;
+use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
     ReviewView, Scope, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
@@ -23,6 +24,7 @@ use super::args::Globals;
 use crate::app::is_local;
 use crate::clock::Clock;
 use crate::config::{Config, Listen, LoadOptions};
+use crate::replay::{self, Asked, Deed, Readers};
 use crate::{secrets, stores};
 
 /// What every command has: the configuration and the way to the leads.
@@ -249,6 +251,14 @@ impl Reader {
         }
     }
 
+    /// Senders that are ignored.
+    pub async fn ignored_senders(&self) -> anyhow::Result<Vec<IgnoredSender>> {
+        match self {
+            Self::Store(store) => Ok(store.ignored_senders().await?),
+            Self::Api(api) => api.get("/api/v1/senders").await,
+        }
+    }
+
     /// Pairs that wait for a look.
     pub async fn reviews(&self, at: PageAt) -> anyhow::Result<Page<ReviewView>> {
         match self {
@@ -362,6 +372,44 @@ impl Writer {
         match self {
             Self::Store(store, clock) => Ok(store.undo_move(id, act(clock)).await??),
             Self::Api(api) => api.post(&format!("/api/v1/moves/{id}/undo"), &json!({})).await,
+        }
+    }
+
+    /// Reads a batch of what is kept again, and records it.
+    pub async fn again(&self, gate: &Gate, asked: &Asked, deed: Deed) -> anyhow::Result<replay::Batch> {
+        match self {
+            Self::Store(store, clock) => {
+                let mut config = Config::load(LoadOptions::from_process(gate.globals.config.clone()))?;
+                config.add_tokens(&secrets::SourceTokens::load(&config.data_dir)?);
+                Ok(replay::batch(&**store, &Readers::of_config(&config), asked, deed, &act(clock)).await?)
+            }
+            Self::Api(api) => {
+                let path = match deed {
+                    Deed::Release => "/api/v1/quarantine/release",
+                    Deed::Drop => "/api/v1/quarantine/drop",
+                    Deed::Replay | Deed::Reattach => "/api/v1/replay",
+                };
+                api.post(path, &serde_json::to_value(asked)?).await
+            }
+        }
+    }
+
+    /// Ignores a sender from now on. `false`: it was so before.
+    pub async fn ignore_sender(&self, sender: &Sender) -> anyhow::Result<bool> {
+        match self {
+            Self::Store(store, clock) => Ok(store.ignore_sender(sender.clone(), act(clock)).await?),
+            Self::Api(api) => {
+                let answer: Value = api.post("/api/v1/senders", &json!({ "sender": sender.value })).await?;
+                Ok(answer.get("new").and_then(Value::as_bool).unwrap_or(true))
+            }
+        }
+    }
+
+    /// Ignores a sender no more. `false`: it was not ignored.
+    pub async fn forget_sender(&self, sender: &Sender) -> anyhow::Result<bool> {
+        match self {
+            Self::Store(store, _) => Ok(store.forget_sender(sender.clone()).await?),
+            Self::Api(api) => api.delete(&format!("/api/v1/senders/{}", step(&sender.value))).await,
         }
     }
 

@@ -17,12 +17,17 @@ pub(super) async fn leads(gate: &Gate, command: Option<Leads>) -> anyhow::Result
     match command.unwrap_or_else(|| Leads::List(LeadList::default())) {
         Leads::List(list) => list_leads(gate, list).await,
         Leads::Show { id } => show_lead(gate, id).await,
-        Leads::Close { id, how } => {
+        Leads::Close { id, how, ignore_sender } => {
             let how = match how {
                 CloseAs::Junk => Close::Junk,
                 CloseAs::Converted => Close::Converted,
             };
-            change(gate, id, LeadChange::Close(how)).await
+            change(gate, id, LeadChange::Close(how)).await?;
+            if ignore_sender {
+                let Some(lead) = gate.reader().await?.lead(id).await? else { return Ok(()) };
+                print::note(super::senders::ignore_behind(gate, &lead).await?.trim_end());
+            }
+            Ok(())
         }
         Leads::Reopen { id } => change(gate, id, LeadChange::Reopen).await,
         Leads::Take { id, manager } => {

@@ -7,6 +7,8 @@ mod contacts;
 mod extract;
 mod files;
 mod leads;
+mod replay;
+mod senders;
 mod sources;
 mod submissions;
 
@@ -40,6 +42,11 @@ pub fn router() -> Router<Arc<Gateway>> {
         .route("/submissions/{id}", get(submissions::one))
         .route("/submissions/{id}/raw", get(submissions::raw))
         .route("/quarantine", get(submissions::quarantine))
+        .route("/quarantine/release", post(replay::release))
+        .route("/quarantine/drop", post(replay::drop))
+        .route("/replay", post(replay::replay))
+        .route("/senders", get(senders::list).post(senders::ignore))
+        .route("/senders/{sender}", delete(senders::forget))
         .route("/attachments/{sha256}", get(files::attachment))
         .route("/sources", get(sources::list))
         .route("/nodes", get(sources::nodes))

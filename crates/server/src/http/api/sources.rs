@@ -19,7 +19,7 @@ use crate::sources::SourceView;
 async fn views(access: &Access, live: &Live) -> Result<Vec<SourceView>, Problem> {
     let mut health = access.store.health().await?;
     let with_url = access.has(Scope::Admin);
-    let seen = live.sources.iter().filter(|source| access.sees(&source.id));
+    let seen = live.sources.iter().chain(&live.removed).filter(|source| access.sees(&source.id));
     let mut health = |id: &SourceId| health.iter().position(|health| health.source == *id).map(|at| health.swap_remove(at));
     let mut views: Vec<SourceView> = seen
         .map(|source| SourceView {
