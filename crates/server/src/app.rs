@@ -32,6 +32,7 @@ use crate::intake::{self, Committer, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
 use crate::nodes::Node;
 use crate::shutdown::Shutdown;
+use crate::space::Space;
 use crate::{housekeeping, pulls, secrets, stores};
 
 /// Reads the configuration again.
@@ -90,6 +91,7 @@ impl App {
         let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
         let (drain, lease) = (config.server.drain, config.server.lease);
         let (data_dir, database) = (config.data_dir.clone(), config.database.clone());
+        let space = Arc::new(Space::new(&config, housekeeping::disk_free));
         let live = Live::new(config)?;
         let rules = RulesCell::new(Arc::clone(&live.rules));
         let store: StoreCell = Arc::new(SetOnce::new());
@@ -105,6 +107,7 @@ impl App {
             refusals: RefusalCounts::default(),
             data_dir,
             disk_free: AtomicU64::new(u64::MAX),
+            space,
             store,
             live: RwLock::new(Arc::new(live)),
             rules,

@@ -125,8 +125,7 @@ pub(crate) async fn erase(conn: &mut Conn, erasure: &Erasure, act: &Act) -> Resu
     happenings(conn, &theirs.activities, contact).await?;
     leads(conn, &theirs.leads, before.is_none(), act).await?;
     person(conn, contact, act).await?;
-    let sql =
-        "INSERT INTO erased (uuid, contact, at, actor, reason, key) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO erased (uuid, contact, at, actor, reason, key) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
     let statement = sqlx::query(sql).bind(&uuid).bind(contact).bind(micros(act.at)).bind(text(&act.actor));
     conn.run(statement.bind(text(&erasure.reason)).bind(erasure.key.name())).await?;
     let hashes: Vec<String> = theirs.identities.iter().map(|(kind, value)| hex(&erasure.key.hash(kind, value))).collect();

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SubmissionId};
-use leadgate_core::keeping::{
-    BODIES, Body, EarlierContent, Person, PersonActivity, PersonLead, PersonSubmission,
-};
+use leadgate_core::keeping::{BODIES, Body, EarlierContent, Person, PersonActivity, PersonLead, PersonSubmission};
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::submission::Codec;
@@ -121,7 +119,8 @@ async fn submissions(conn: &mut Conn, ids: &[i64]) -> Result<Vec<PersonSubmissio
         };
         receipts.entry(row.int("submission")?).or_default().push(receipt);
     }
-    let sql = "SELECT s.seq, s.id, s.source, s.received_at, s.outcome, s.content_type, s.query, s.peer, s.emptied_at, s.codec, s.raw
+    let sql =
+        "SELECT s.seq, s.id, s.source, s.received_at, s.outcome, s.content_type, s.query, s.peer, s.emptied_at, s.codec, s.raw
                FROM submission s WHERE s.seq = ANY ($1) ORDER BY s.seq";
     let submission = |row: &PgRow| {
         let row = Columns::of(row, "submission");

@@ -107,8 +107,7 @@ pub(crate) async fn erase(
     let sql = "INSERT INTO erased (uuid, contact, at, actor, reason, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
     let statement = sqlx::query(sql).bind(&uuid).bind(contact).bind(at).bind(&act.actor).bind(&erasure.reason);
     statement.bind(erasure.key.name()).execute(&mut *conn).await.map_err(store)?;
-    let hashes: Vec<String> =
-        theirs.identities.iter().map(|(kind, value)| hex(&erasure.key.hash(kind, value))).collect();
+    let hashes: Vec<String> = theirs.identities.iter().map(|(kind, value)| hex(&erasure.key.hash(kind, value))).collect();
     remember(conn, &uuid, &hashes).await?;
     if before.is_none() {
         let told = Told { lead: None, contact: Some(contact), activity: None };
@@ -147,7 +146,8 @@ async fn deliveries(conn: &mut SqliteConnection, theirs: &str, all: &str, found:
     run(conn, "DELETE FROM attachment WHERE submission IN (SELECT value FROM json_each(?1))", all).await?;
     run(conn, "DELETE FROM submission WHERE seq IN (SELECT value FROM json_each(?1))", found).await?;
     run(conn, "UPDATE receipt SET reasons = '[]' WHERE submission IN (SELECT value FROM json_each(?1))", theirs).await?;
-    let sql = "UPDATE submission SET raw = x'', codec = 'plain', query = '', peer = NULL, content_type = '', sha256 = zeroblob(32),
+    let sql =
+        "UPDATE submission SET raw = x'', codec = 'plain', query = '', peer = NULL, content_type = '', sha256 = zeroblob(32),
                                      emptied_at = coalesce(emptied_at, ?2)
                WHERE seq IN (SELECT value FROM json_each(?1))";
     sqlx::query(sql).bind(theirs).bind(at).execute(conn).await.map(|_| ()).map_err(store)
@@ -183,11 +183,7 @@ async fn leads(conn: &mut SqliteConnection, leads: &str, first: bool, act: &Act)
 }
 
 async fn person(conn: &mut SqliteConnection, contact: i64, at: i64) -> Result<(), StoreError> {
-    for sql in [
-        "DELETE FROM identity WHERE contact = ?1",
-        "DELETE FROM review WHERE a = ?1",
-        "DELETE FROM review WHERE b = ?1",
-    ] {
+    for sql in ["DELETE FROM identity WHERE contact = ?1", "DELETE FROM review WHERE a = ?1", "DELETE FROM review WHERE b = ?1"] {
         sqlx::query(sql).bind(contact).execute(&mut *conn).await.map_err(store)?;
     }
     let sql = "UPDATE contact SET name = '', names = '[]', words = '', waiting_since = NULL, erased_at = coalesce(erased_at, ?2)
@@ -204,17 +200,14 @@ async fn remember(conn: &mut SqliteConnection, uuid: &[u8], hashes: &[String]) -
 // ----------------------------------------------------------------------------------------------------------- who it was
 
 /// Who was erased, newest first.
-pub(crate) async fn list(
-    conn: &mut SqliteConnection,
-    hashes: Option<&[[u8; 32]]>,
-) -> Result<Vec<ErasedView>, StoreError> {
+pub(crate) async fn list(conn: &mut SqliteConnection, hashes: Option<&[[u8; 32]]>) -> Result<Vec<ErasedView>, StoreError> {
     let asked: Option<Vec<String>> = hashes.map(|hashes| hashes.iter().map(|hash| hex(hash)).collect());
     let sql = "SELECT e.uuid, e.contact, e.at, e.actor, e.reason, e.key,
                       (SELECT json_group_array(lower(hex(i.hash))) FROM erased_identity i WHERE i.erased = e.uuid) AS identities
                FROM erased e
                WHERE ?1 IS NULL OR e.uuid IN (SELECT i.erased FROM json_each(?1) v CROSS JOIN erased_identity i ON i.hash = unhex(v.value))
                ORDER BY e.at DESC, e.uuid";
-    let asked = asked.as_ref().map(|asked| to_json(asked)).transpose()?;
+    let asked = asked.as_ref().map(to_json).transpose()?;
     let rows = sqlx::query(sql).bind(asked).fetch_all(conn).await.map_err(store)?;
     rows.iter().map(view).collect()
 }
@@ -235,7 +228,8 @@ fn view(row: &SqliteRow) -> Result<ErasedView, StoreError> {
 /// Notes erasures this database does not know; says who of them is in it, not erased.
 pub(crate) async fn note(conn: &mut SqliteConnection, erased: &[ErasedView]) -> Result<Vec<ContactId>, StoreError> {
     for row in erased {
-        let sql = "INSERT INTO erased (uuid, contact, at, actor, reason, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+        let sql =
+            "INSERT INTO erased (uuid, contact, at, actor, reason, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
         let uuid = &row.uuid.as_bytes()[..];
         let statement = sqlx::query(sql).bind(uuid).bind(row.contact.0).bind(row.at.as_microsecond());
         let statement = statement.bind(&row.actor).bind(&row.reason).bind(&row.key);

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SubmissionId};
-use leadgate_core::keeping::{
-    BODIES, Body, EarlierContent, Person, PersonActivity, PersonLead, PersonSubmission,
-};
+use leadgate_core::keeping::{BODIES, Body, EarlierContent, Person, PersonActivity, PersonLead, PersonSubmission};
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::submission::Codec;
@@ -122,7 +120,8 @@ async fn submissions(conn: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<Per
         };
         receipts.entry(row.int("submission")?).or_default().push(receipt);
     }
-    let sql = "SELECT s.seq, s.id, s.source, s.received_at, s.outcome, s.content_type, s.query, s.peer, s.emptied_at, s.codec, s.raw
+    let sql =
+        "SELECT s.seq, s.id, s.source, s.received_at, s.outcome, s.content_type, s.query, s.peer, s.emptied_at, s.codec, s.raw
                FROM json_each(?1) v CROSS JOIN submission s ON s.seq = v.value ORDER BY s.seq";
     let submission = |row: &SqliteRow| {
         let row = Columns::of(row, "submission");

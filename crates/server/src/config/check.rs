@@ -16,6 +16,7 @@ use leadgate_core::secret::Secret;
 use toml::{Table, Value};
 
 use super::attachments::attachments;
+use super::keeping::keeping;
 use super::layers::{Layers, absolute, join};
 use super::machine::Machine;
 use super::problems::suggestion;
@@ -37,6 +38,7 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     let (server, data_dir) = server(root.section("server"), &base);
     let resolver = Resolver::new(env, base.clone());
     let database = database(root.section("database"), &base, &resolver);
+    let keeping = keeping(root.section("keeping"));
     let leads = leads(root.section("leads"));
     let log = log(root.section("log"));
     let managers = managers(root.take("managers"), &report);
@@ -55,6 +57,7 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
             database,
             data_dir,
             attachments,
+            keeping,
             leads,
             log,
             managers,
