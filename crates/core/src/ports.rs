@@ -385,6 +385,10 @@ pub struct Restored {
 /// The store. One method is one transaction is one business fact.
 #[async_trait]
 pub trait Store: Keeping {
+    /// How many batches are worth recording at the same time. One, where there is one writer anyway.
+    fn batches_at_once(&self) -> usize {
+        1
+    }
     /// Records a batch: looks up, plans, writes, moves cursors, commits once. One receipt an item, in order.
     ///
     /// A submission whose id is known is answered with a `repeat` of its newest receipt. After `Unavailable` the batch may

@@ -211,6 +211,11 @@ pub fn erasure_key(data_dir: &Path) -> anyhow::Result<ErasureKey> {
     })
 }
 
+/// The same, if there is one yet: before the first erasure there is none.
+pub fn read_erasure_key(data_dir: &Path) -> anyhow::Result<Option<ErasureKey>> {
+    if erasure_key_file(data_dir).exists() { erasure_key(data_dir).map(Some) } else { Ok(None) }
+}
+
 /// Where [`erasure_key`] lies.
 pub fn erasure_key_file(data_dir: &Path) -> PathBuf {
     data_dir.join("erasure-key")
@@ -290,7 +295,9 @@ mod tests {
         let key = api_token(&data).unwrap();
         assert_eq!(read_api_token(&data).unwrap(), Some(key.clone()));
         assert_eq!(api_token(&data).unwrap(), key);
+        assert_eq!(read_erasure_key(&data).unwrap(), None, "looking makes none");
         let erasing = erasure_key(&data).unwrap();
+        assert_eq!(read_erasure_key(&data).unwrap(), Some(erasing.clone()));
         assert_eq!(erasure_key(&data).unwrap(), erasing);
         fs::write(erasure_key_file(folder.path()), "short").unwrap();
         assert!(erasure_key(folder.path()).unwrap_err().to_string().contains("backup"));

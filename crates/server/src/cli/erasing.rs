@@ -8,7 +8,7 @@ use dialoguer::Confirm;
 use dialoguer::theme::ColorfulTheme;
 use futures_util::TryStreamExt as _;
 use leadgate_core::ids::SubmissionId;
-use leadgate_core::keeping::{ErasedView, Footprint};
+use leadgate_core::keeping::{ErasedView, ErasureKey, Footprint};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::text;
 use serde_json::{Value, json};
@@ -200,9 +200,16 @@ pub(super) async fn erased(gate: &Gate, command: &ErasedList) -> anyhow::Result<
     let list: Vec<ErasedView> = match gate.reader().await? {
         Reader::Api(api) => api.get(&Query::new("/erased").with("identity", value).path()).await?,
         Reader::Store(store) => {
-            let key = value.is_some().then(|| secrets::erasure_key(&gate.config.data_dir)).transpose()?;
-            let hashes = key.zip(value).map(|(key, value)| ["phone", "email"].map(|kind| key.hash(kind, &value)).to_vec());
-            store.erased(hashes).await?
+            let all = store.erased(None).await?;
+            match value {
+                None => all,
+                Some(value) => {
+                    let key = secrets::read_erasure_key(&gate.config.data_dir)?;
+                    other_keys(&all, key.as_ref());
+                    let hashes = key.map(|key| ["phone", "email"].map(|kind| key.hash(kind, &value)).to_vec());
+                    store.erased(Some(hashes.unwrap_or_default())).await?
+                }
+            }
         }
     };
     if gate.json() {
@@ -219,6 +226,17 @@ pub(super) async fn erased(gate: &Gate, command: &ErasedList) -> anyhow::Result<
         })
         .collect();
     Ok(print::out(&print::table(&["contact", "erased", "by", "why"], &rows, &[]))?)
+}
+
+/// Of people another key hid nothing can be said.
+fn other_keys(all: &[ErasedView], key: Option<&ErasureKey>) {
+    let name = key.map(ErasureKey::name);
+    let others = all.iter().filter(|row| Some(&row.key) != name.as_ref()).count();
+    if others > 0 {
+        print::note(&format!(
+            "{others} people were erased under another key than the one here: put that gateway's data/erasure-key here to look among them."
+        ));
+    }
 }
 
 /// Erases once more everybody of a list who is there.

@@ -1,5 +1,7 @@
 //! What is kept of a person, and removing it. Only for tokens that may do everything.
 
+use std::path::Path;
+
 use axum::response::Response;
 use leadgate_core::ids::{ContactId, SubmissionId};
 use leadgate_core::text;
@@ -53,7 +55,7 @@ pub async fn erase(Admin(access): Admin, Id(id): Id<ContactId>, Json(asked): Jso
         let found = erasing::search(&*access.store, &contact.identities, None).await;
         also.extend(found.map_err(|error| failed(&error))?);
     }
-    let key = key(&access).await?;
+    let key = with_data_dir(&access, |data_dir| secrets::erasure_key(data_dir)).await?;
     let wanted = Wanted { contact: id, reason: text::cut(&reason, REASON_BYTES).to_owned(), also, rebuild: asked.rebuild };
     let gateway = access.gateway();
     let act = access.act();
@@ -69,17 +71,21 @@ pub async fn erased(Admin(access): Admin, mut query: Query) -> Result<Response, 
     let hashes = match asked {
         None => None,
         Some(value) => {
-            let key = key(&access).await?;
-            Some(["phone", "email"].map(|kind| key.hash(kind, &value)).to_vec())
+            let known = with_data_dir(&access, |data_dir| secrets::read_erasure_key(data_dir)).await?;
+            Some(known.map_or_else(Vec::new, |key| ["phone", "email"].map(|kind| key.hash(kind, &value)).to_vec()))
         }
     };
     ok(&access.store.erased(hashes).await?)
 }
 
-async fn key(access: &Access) -> Result<leadgate_core::keeping::ErasureKey, Problem> {
+/// Reading and writing files blocks.
+async fn with_data_dir<T: Send + 'static>(
+    access: &Access,
+    work: impl FnOnce(&Path) -> anyhow::Result<T> + Send + 'static,
+) -> Result<T, Problem> {
     let data_dir = access.gateway().data_dir.clone();
-    let key = tokio::task::spawn_blocking(move || secrets::erasure_key(&data_dir)).await;
-    key.map_err(anyhow::Error::from).and_then(|key| key).map_err(|error| failed(&error))
+    let done = tokio::task::spawn_blocking(move || work(&data_dir)).await;
+    done.map_err(anyhow::Error::from).and_then(|done| done).map_err(|error| failed(&error))
 }
 
 /// By its cause: a database that is away is asked again.
