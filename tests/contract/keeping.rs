@@ -44,7 +44,7 @@ async fn bytes(db: &Db, outcome: Outcome) -> Vec<usize> {
 }
 
 pub(crate) async fn old_deliveries_lose_their_bytes_and_keep_their_receipts(db: Db) {
-    let old = db.expect(Outcome::Created, post(minutes(0)).phone(PHONE).edit(|s| s.raw.query = "a=b".to_owned())).await;
+    let old = db.expect(Outcome::Created, post(minutes(0)).phone(PHONE).edit(|s| "a=b".clone_into(&mut s.raw.query))).await;
     db.expect(Outcome::Quarantined, post(minutes(1)).held(true)).await;
     db.expect(Outcome::Spam, post(minutes(2)).spam()).await;
     db.expect(Outcome::Attached, post(days(5)).phone(PHONE)).await;
@@ -139,7 +139,7 @@ async fn anna(db: &Db) -> leadgate_core::receipt::Receipt {
     let first = marked(post(minutes(0))).email("marker@firma-mail.ru").key("k", "marker").external("marker-1");
     let first = with_file(first.known_as("message-id", "marker"), "aa").edit(|s| {
         s.raw.body = "phone=marker".into();
-        s.raw.query = "q=marker".to_owned();
+        "q=marker".clone_into(&mut s.raw.query);
         s.raw.peer = Some(std::net::IpAddr::from([203, 0, 113, 9]));
         s.draft.user_agent = Some("marker".to_owned());
         s.draft.title = Some("marker".to_owned());

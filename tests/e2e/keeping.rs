@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use leadgate_core::ports::Store as _;
 use leadgate_store_sqlite::SqliteStore;
 use leadgate_tests::client::{World, send, until};
 use leadgate_tests::gateway::{Gateway, Setup, run};
@@ -80,7 +79,7 @@ async fn plant(world: &World) -> anyhow::Result<()> {
 /// Whether bytes hold what the person left, as text, in hex (as blobs are dumped), or as digits.
 fn holds_mark(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes).to_lowercase();
-    let hex: String = MARK.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = leadgate_core::submission::hex(MARK.as_bytes());
     [MARK, &hex, DIGITS, "916 987-65-01", "9876501"].iter().any(|mark| text.contains(mark))
 }
 
@@ -103,18 +102,8 @@ fn files_with_mark(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// Every row of every table that holds it.
 async fn rows_with_mark(world: &World, database: Option<&Database>) -> anyhow::Result<Vec<String>> {
     let dump: BTreeMap<String, Vec<String>> = match database {
-        Some(database) => {
-            let store = database.open().await?;
-            let dump = store.dump().await?;
-            store.close().await;
-            dump
-        }
-        None => {
-            let store = SqliteStore::open_read_only(&world.gateway.data.join("leadgate.db")).await?;
-            let dump = store.dump().await?;
-            store.close().await;
-            dump
-        }
+        Some(database) => database.open().await?.dump().await?,
+        None => SqliteStore::open_read_only(&world.gateway.data.join("leadgate.db")).await?.dump().await?,
     };
     assert!(dump.len() > 15, "{:?}", dump.keys());
     let rows = dump.into_iter().flat_map(|(table, rows)| rows.into_iter().map(move |row| format!("{table}: {row}")));

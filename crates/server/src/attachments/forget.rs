@@ -26,12 +26,23 @@ impl Attachments {
     /// Deletes files that nothing names any more, by their hashes; says how many went. Those somebody may be naming anew at
     /// this moment are left to the sweep.
     pub async fn forget(&self, store: &dyn Store, clock: &Clock, names: &[String]) -> anyhow::Result<u64> {
+        self.forget_within(PATIENCE, store, clock, names).await
+    }
+
+    /// As [`Self::forget`]; `patience`: how long deliveries that bring files are waited for.
+    pub(super) async fn forget_within(
+        &self,
+        patience: Duration,
+        store: &dyn Store,
+        clock: &Clock,
+        names: &[String],
+    ) -> anyhow::Result<u64> {
         if names.is_empty() {
             return Ok(0);
         }
         self.still_ours(store).await?;
         let now = self.ask_time(clock).await?;
-        let Ok(_nobody_takes_in) = tokio::time::timeout(PATIENCE, self.0.taking_in.write()).await else { return Ok(0) };
+        let Ok(_nobody_takes_in) = tokio::time::timeout(patience, self.0.taking_in.write()).await else { return Ok(0) };
         let named = store.attachments_known(names.to_vec()).await?;
         let mut gone = 0;
         for name in names.iter().filter(|name| !named.contains(name)) {

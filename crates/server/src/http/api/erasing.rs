@@ -55,7 +55,7 @@ pub async fn erase(Admin(access): Admin, Id(id): Id<ContactId>, Json(asked): Jso
         let found = erasing::search(&*access.store, &contact.identities, None).await;
         also.extend(found.map_err(|error| failed(&error))?);
     }
-    let key = with_data_dir(&access, |data_dir| secrets::erasure_key(data_dir)).await?;
+    let key = with_data_dir(&access, secrets::erasure_key).await?;
     let wanted = Wanted { contact: id, reason: text::cut(&reason, REASON_BYTES).to_owned(), also, rebuild: asked.rebuild };
     let gateway = access.gateway();
     let act = access.act();
@@ -71,7 +71,7 @@ pub async fn erased(Admin(access): Admin, mut query: Query) -> Result<Response, 
     let hashes = match asked {
         None => None,
         Some(value) => {
-            let known = with_data_dir(&access, |data_dir| secrets::read_erasure_key(data_dir)).await?;
+            let known = with_data_dir(&access, secrets::read_erasure_key).await?;
             Some(known.map_or_else(Vec::new, |key| ["phone", "email"].map(|kind| key.hash(kind, &value)).to_vec()))
         }
     };
