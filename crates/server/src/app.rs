@@ -31,6 +31,7 @@ use crate::http::{self, Limits};
 use crate::intake::{self, Committer, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
 use crate::nodes::Node;
+use crate::outward::Outward;
 use crate::shutdown::Shutdown;
 use crate::space::Space;
 use crate::{housekeeping, pulls, secrets, stores};
@@ -92,6 +93,7 @@ impl App {
         let (drain, lease) = (config.server.drain, config.server.lease);
         let (data_dir, database) = (config.data_dir.clone(), config.database.clone());
         let space = Arc::new(Space::new(&config, housekeeping::disk_free));
+        let outward = Outward::new(config.server.inner_services.clone());
         let live = Live::new(config)?;
         let rules = RulesCell::new(Arc::clone(&live.rules));
         let store: StoreCell = Arc::new(SetOnce::new());
@@ -101,6 +103,7 @@ impl App {
             clock,
             intake,
             attachments,
+            outward,
             meters: Meters::default(),
             prometheus,
             tokens: TokenCache::default(),

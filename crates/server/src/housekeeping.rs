@@ -159,7 +159,6 @@ async fn one(task: Task, gateway: &Gateway, store: &dyn Store, marks: &mut Marks
 }
 
 async fn measure(gateway: &Gateway) -> anyhow::Result<()> {
-    look_for_space(gateway).await?;
     let folder = gateway.data_dir.clone();
     let free = tokio::task::spawn_blocking(move || disk_free(&folder)).await??;
     let before = gateway.disk_free.swap(free, Ordering::Relaxed);
@@ -170,7 +169,7 @@ async fn measure(gateway: &Gateway) -> anyhow::Result<()> {
     if let Some(prometheus) = &gateway.prometheus {
         prometheus.run_upkeep();
     }
-    Ok(())
+    look_for_space(gateway).await
 }
 
 /// Asks the disks; a line in the log whenever there is too little space, or enough again.
