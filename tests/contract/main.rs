@@ -5,6 +5,7 @@ mod admin;
 mod engine;
 mod gateways;
 mod intake;
+mod keeping;
 mod moves;
 mod nodes;
 mod people;
@@ -111,6 +112,16 @@ mod on {
             health_counts_and_totals,
             a_sweep_takes_what_is_old,
             attachments_are_known_while_named,
+        }
+        keeping {
+            old_deliveries_lose_their_bytes_and_keep_their_receipts,
+            a_long_past_is_thinned_in_pieces,
+            classes_go_in_their_time,
+            a_source_keeps_within_its_quota,
+            nothing_of_an_erased_person_is_left,
+            what_belongs_to_another_stays,
+            what_made_no_lead_goes_when_it_is_found,
+            erasures_are_carried_over_a_restore,
         }
     }
 }

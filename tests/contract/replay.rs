@@ -274,8 +274,15 @@ pub(crate) async fn the_ring_keeps_what_was_released(db: Db) {
     assert!(!db.of(&released).await.authenticated);
     db.changed(&release(), &let_in(&released)).await;
     db.changed(&drop_it(), &forgotten).await;
-    let sweep =
-        leadgate_core::ports::Sweep { now: start() + days(90), content_keys_before: start(), ring_before: start() + days(80) };
+    let sweep = leadgate_core::ports::Sweep {
+        now: start() + days(90),
+        content_keys_before: start(),
+        ring_before: Some(start() + days(80)),
+        spam_before: None,
+        quarantine_before: None,
+        files_before: None,
+        events_before: None,
+    };
     db.store.sweep(sweep).await.unwrap();
     let left = db.kept(KeptFilter { dropped: true, ..KeptFilter::default() }).await;
     assert_eq!(left.iter().map(|kept| kept.id).collect::<Vec<_>>(), [released.0.id]);

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::ports::{Act, Beat, Intake, IntakeError, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
@@ -98,6 +99,29 @@ macro_rules! a_store_that_only_fails_to_record {
             })+
         }
     };
+}
+
+macro_rules! and_keeps_as_it_does {
+    ($($name:ident($($argument:ident: $kind:ty),*) -> $outcome:ty;)+) => {
+        #[async_trait]
+        impl Keeping for Flaky {
+            $(async fn $name(&self, $($argument: $kind),*) -> Result<$outcome, StoreError> {
+                self.inner.$name($($argument),*).await
+            })+
+        }
+    };
+}
+
+and_keeps_as_it_does! {
+    thin(thinning: Thinning) -> Thinned;
+    beyond(source: &SourceId, quota: Quota) -> Option<i64>;
+    footprint(contact: ContactId) -> Option<Footprint>;
+    person(contact: ContactId) -> Option<Person>;
+    erase(erasure: Erasure, act: Act) -> Result<Erased, ChangeError>;
+    erased(hashes: Option<Vec<[u8; 32]>>) -> Vec<ErasedView>;
+    note_erased(erased: Vec<ErasedView>) -> Vec<ContactId>;
+    bodies(after: i64) -> Vec<Body>;
+    scrub(rebuild: bool) -> ();
 }
 
 a_store_that_only_fails_to_record! {

@@ -11,6 +11,7 @@ mod copy;
 mod disk;
 mod first_minute;
 mod forms;
+mod keeping;
 mod people;
 mod proxy;
 mod replay;

@@ -69,6 +69,8 @@ pub const TABLES: &[Table] = &[
     table("api_token", &["id"]),
     table("restore", &["id"]),
     table("ignored_sender", &["kind", "value"]),
+    table("erased", &["uuid"]),
+    table("erased_identity", &["hash", "erased"]),
 ];
 
 /// Tables that are not carried: every database has its own, or they are set by themselves.

@@ -9,6 +9,7 @@ pub mod carry;
 pub mod change;
 pub mod email;
 pub mod ids;
+pub mod keeping;
 pub mod name;
 pub mod page;
 pub mod phone;

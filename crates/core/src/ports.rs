@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::change::{ChangeError, LeadChange};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use crate::keeping::Keeping;
 use crate::prepare::Prepared;
 use crate::receipt::Receipt;
 use crate::replay::{Again, Kept, KeptFilter, Recorded};
@@ -419,14 +420,22 @@ pub fn source_lease(source: &SourceId) -> String {
 }
 
 /// What old rows may go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Sweep {
     /// Now.
     pub now: Timestamp,
     /// Content keys older than this are of no use.
     pub content_keys_before: Timestamp,
-    /// Unauthenticated quarantine older than this goes.
-    pub ring_before: Timestamp,
+    /// Unauthenticated quarantine older than this goes; `None`: none goes. So with the others.
+    pub ring_before: Option<Timestamp>,
+    /// Spam received before.
+    pub spam_before: Option<Timestamp>,
+    /// What waits for a person since before, although its sender is known.
+    pub quarantine_before: Option<Timestamp>,
+    /// Files that came before with deliveries that do not wait: nothing names them any more.
+    pub files_before: Option<Timestamp>,
+    /// Events told before. The newest stays: by it the next get their numbers.
+    pub events_before: Option<Timestamp>,
 }
 
 /// That the database was put back from a backup.
@@ -445,7 +454,7 @@ pub struct Restored {
 
 /// The store. One method is one transaction is one business fact.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Keeping {
     /// How many batches are worth recording at the same time. One, where there is one writer anyway.
     fn batches_at_once(&self) -> usize {
         1

@@ -73,6 +73,8 @@ pub struct Kept {
     pub peer: Option<IpAddr>,
     /// [`Head`] as JSON; empty if nothing of it was kept.
     pub head: String,
+    /// When its bytes were let go; then there is nothing to read again.
+    pub emptied_at: Option<Timestamp>,
     /// How `raw` is packed.
     pub codec: Codec,
     /// The bytes.

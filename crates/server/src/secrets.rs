@@ -1,7 +1,8 @@
 //! Secrets: those the configuration names, and those the gateway makes for itself and keeps in the data folder.
 //!
-//! The data folder holds `tokens.toml` (what the URLs of the sources hold) and `api-token` (the key of this machine's
-//! own commands to the API); both for their owner alone. None is shipped.
+//! The data folder holds `tokens.toml` (what the URLs of the sources hold), `api-token` (the key of this machine's own
+//! commands to the API) and `erasure-key` (under which the identities of erased people are hashed); for their owner alone.
+//! None is shipped.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use leadgate_core::ids::SourceId;
+use leadgate_core::keeping::ErasureKey;
 use leadgate_core::ports::Secrets;
 use leadgate_core::secret::Secret;
 use serde::Deserialize;
@@ -200,6 +202,41 @@ pub fn read_api_token(data_dir: &Path) -> anyhow::Result<Option<Secret>> {
     }
 }
 
+/// The secret under which the identities of erased people are hashed; made on first use, and kept by backups.
+pub fn erasure_key(data_dir: &Path) -> anyhow::Result<ErasureKey> {
+    create_data_dir(data_dir)?;
+    let path = erasure_key_file(data_dir);
+    let lock_path = data_dir.join(".tokens.lock");
+    let lock = private_file(&lock_path).with_context(|| format!("cannot write {}", lock_path.display()))?;
+    lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let text = data_encoding::HEXLOWER.encode(&rand::random::<[u8; 32]>());
+            replace(&path, &format!("{text}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+            text
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let secret = data_encoding::HEXLOWER.decode(text.trim().as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    secret.map(ErasureKey::new).with_context(|| {
+        format!(
+            "{} holds no key of 64 hex digits: put the one from a backup back. A new one would not know whom the old one hid",
+            path.display()
+        )
+    })
+}
+
+/// The same, if there is one yet: before the first erasure there is none.
+pub fn read_erasure_key(data_dir: &Path) -> anyhow::Result<Option<ErasureKey>> {
+    if erasure_key_file(data_dir).exists() { erasure_key(data_dir).map(Some) } else { Ok(None) }
+}
+
+/// Where [`erasure_key`] lies.
+pub fn erasure_key_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("erasure-key")
+}
+
 /// Where [`api_token`] lies.
 pub fn api_token_file(data_dir: &Path) -> PathBuf {
     data_dir.join("api-token")
@@ -274,6 +311,12 @@ mod tests {
         let key = api_token(&data).unwrap();
         assert_eq!(read_api_token(&data).unwrap(), Some(key.clone()));
         assert_eq!(api_token(&data).unwrap(), key);
+        assert_eq!(read_erasure_key(&data).unwrap(), None, "looking makes none");
+        let erasing = erasure_key(&data).unwrap();
+        assert_eq!(read_erasure_key(&data).unwrap(), Some(erasing.clone()));
+        assert_eq!(erasure_key(&data).unwrap(), erasing);
+        fs::write(erasure_key_file(folder.path()), "short").unwrap();
+        assert!(erasure_key(folder.path()).unwrap_err().to_string().contains("backup"));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -281,6 +324,7 @@ mod tests {
             assert_eq!(mode(&data), 0o700);
             assert_eq!(mode(&tokens_file(&data)), 0o600);
             assert_eq!(mode(&api_token_file(&data)), 0o600);
+            assert_eq!(mode(&erasure_key_file(&data)), 0o600);
         }
     }
 

@@ -21,6 +21,7 @@ mod changes;
 mod conn;
 mod contacts;
 mod dump;
+mod erase;
 mod error;
 mod facts;
 mod kept;
@@ -30,6 +31,7 @@ mod moves;
 mod nodes;
 mod numbers;
 mod open;
+mod person;
 mod record;
 mod rows;
 mod senders;
@@ -48,6 +50,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::plan::Lookup;
 use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
@@ -403,5 +406,55 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.servers.close().await;
+    }
+}
+
+#[async_trait]
+impl Keeping for PostgresStore {
+    async fn thin(&self, thinning: Thinning) -> Result<Thinned, StoreError> {
+        write!(self, conn => sweep::thin(conn, &thinning))
+    }
+
+    async fn beyond(&self, source: &SourceId, quota: Quota) -> Result<Option<i64>, StoreError> {
+        let (mut so_far, mut before) = ((0, 0), i64::MAX);
+        loop {
+            let sizes = read!(self, conn => sweep::sizes(conn, source.as_str(), before))?;
+            if let Some(beyond) = quota.beyond(&mut so_far, &sizes) {
+                return Ok(Some(beyond));
+            }
+            match sizes.last() {
+                Some((seq, _)) => before = *seq,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    async fn footprint(&self, contact: ContactId) -> Result<Option<Footprint>, StoreError> {
+        read!(self, conn => erase::footprint(conn, contact))
+    }
+
+    async fn person(&self, contact: ContactId) -> Result<Option<Person>, StoreError> {
+        read!(self, conn => person::one(conn, contact))
+    }
+
+    async fn erase(&self, erasure: Erasure, act: Act) -> Result<Result<Erased, ChangeError>, StoreError> {
+        write!(self, conn => erase::erase(conn, &erasure, &act))
+    }
+
+    async fn erased(&self, hashes: Option<Vec<[u8; 32]>>) -> Result<Vec<ErasedView>, StoreError> {
+        read!(self, conn => erase::list(conn, hashes.as_deref()))
+    }
+
+    async fn note_erased(&self, erased: Vec<ErasedView>) -> Result<Vec<ContactId>, StoreError> {
+        write!(self, conn => erase::note(conn, &erased))
+    }
+
+    async fn bodies(&self, after: i64) -> Result<Vec<Body>, StoreError> {
+        read!(self, conn => person::bodies(conn, after))
+    }
+
+    /// The server's own vacuum does that, in its own time.
+    async fn scrub(&self, _rebuild: bool) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "cursor_leases", include_str!("../../../migrations/postgres/0003_cursor_leases.sql")),
     (4, "restore", include_str!("../../../migrations/postgres/0004_restore.sql")),
     (5, "replay", include_str!("../../../migrations/postgres/0005_replay.sql")),
+    (6, "keeping", include_str!("../../../migrations/postgres/0006_keeping.sql")),
 ];
 
 /// Where the migrations that were applied are noted; the driver's own table.

@@ -24,7 +24,7 @@ pub(crate) async fn list(
     query.push(" ORDER BY s.seq LIMIT ").push_bind(i64::from(limit));
     query.push(concat!(
         ") SELECT s.seq, s.id, s.source, s.received_at, s.outcome, s.receipt, s.outcome = 'noted' AND s.decided_at IS NOT NULL AS dropped,
-                  s.authenticated, s.historic, s.content_type, s.query, s.peer, s.head, s.codec, s.raw,
+                  s.authenticated, s.historic, s.content_type, s.query, s.peer, s.head, s.emptied_at, s.codec, s.raw,
                   iif(s.seq = ",
         speaker!(),
         ", a.content, NULL) AS content, a.touch, f.reasons
@@ -49,6 +49,7 @@ pub(crate) async fn list(
             query: row.text("query")?,
             peer: row.get::<Option<&str>>("peer")?.and_then(|peer| peer.parse().ok()),
             head: row.text("head")?,
+            emptied_at: row.maybe_time("emptied_at")?,
             codec: row.parse("codec", codec)?,
             raw: Bytes::copy_from_slice(row.get("raw")?),
             reasons: row.json("reasons")?,

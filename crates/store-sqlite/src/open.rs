@@ -40,6 +40,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "cursor_leases", include_str!("../../../migrations/sqlite/0003_cursor_leases.sql")),
     (4, "restore", include_str!("../../../migrations/sqlite/0004_restore.sql")),
     (5, "replay", include_str!("../../../migrations/sqlite/0005_replay.sql")),
+    (6, "keeping", include_str!("../../../migrations/sqlite/0006_keeping.sql")),
 ];
 
 fn migrator() -> Migrator {
@@ -115,6 +116,8 @@ pub(crate) fn writer_options(path: &Path, options: &Options) -> SqliteConnectOpt
         .pragma("cache_size", format!("-{}", options.cache_kib))
         .pragma("temp_store", "MEMORY")
         .pragma("mmap_size", "0")
+        // Where something was removed there are zeros.
+        .pragma("secure_delete", "ON")
         .pragma("journal_size_limit", (64 << 20).to_string())
         // The log is copied into the file beside the writer, see `checkpoint`.
         .pragma("wal_autocheckpoint", "0")

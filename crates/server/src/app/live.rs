@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::removed::Removed;
-use crate::config::{Config, Database, Language, Server};
+use crate::config::{Config, Database, Keeping, Language, Server};
 use crate::metrics::SourceMeters;
 use crate::secrets::SourceTokens;
 use crate::sources::REMOVED;
@@ -55,6 +55,8 @@ pub struct Live {
     pub managers: Vec<String>,
     /// The rules of the plan.
     pub rules: Arc<Rules>,
+    /// What is kept for how long.
+    pub keeping: Keeping,
     /// Sources in the order of the configuration.
     pub sources: Vec<Arc<LiveSource>>,
     /// Sources the gateway asks, in the order of the configuration.
@@ -145,6 +147,7 @@ impl Live {
             body_timeout: config.server.body_timeout,
             managers: config.managers.into_iter().map(|manager| manager.id.0).collect(),
             rules,
+            keeping: config.keeping,
             by_id: sources.iter().enumerate().map(|(at, source)| (source.id.clone(), at)).collect(),
             sources,
             pulls,

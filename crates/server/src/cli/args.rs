@@ -15,7 +15,7 @@ use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, Submis
 use leadgate_core::receipt::Outcome;
 use leadgate_core::views::Scope;
 
-pub use self::keeping::{Backup, Copy, Restore};
+pub use self::keeping::{Backup, Copy, Erase, ErasedList, Export, Restore};
 pub use self::replay::{Chosen, Quarantine, Replay, Senders};
 
 const EXAMPLES: &str = "\
@@ -306,6 +306,12 @@ pub enum Contacts {
         /// The contact's number.
         id: ContactId,
     },
+    /// Give out everything that is kept of a person, for a person who asks.
+    Export(Export),
+    /// Remove everything that is known of a person, for good.
+    Erase(Erase),
+    /// List who was erased, when, by whom and why.
+    Erased(ErasedList),
     /// Take a contact that came back and waits.
     Take {
         /// The contact's number.

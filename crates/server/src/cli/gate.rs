@@ -25,7 +25,7 @@ use crate::app::is_local;
 use crate::clock::Clock;
 use crate::config::{Config, Listen, LoadOptions};
 use crate::replay::{self, Asked, Deed, Readers};
-use crate::{secrets, stores};
+use crate::{erasing, secrets, stores};
 
 /// What every command has: the configuration and the way to the leads.
 pub(super) struct Gate {
@@ -300,17 +300,12 @@ impl Reader {
     }
 }
 
-/// The most bytes a kept body unpacks to: more than any limit of a source.
-const UNPACKED_MOST: usize = 64 << 20;
-
 /// The kept bytes as they were.
 pub(super) fn unpack(detail: &SubmissionDetail) -> anyhow::Result<Vec<u8>> {
-    match detail.codec {
-        leadgate_core::submission::Codec::Plain => Ok(detail.raw.clone()),
-        leadgate_core::submission::Codec::Zstd => {
-            zstd::bulk::decompress(&detail.raw, UNPACKED_MOST).context("the kept bytes of this delivery cannot be unpacked")
-        }
+    if let Some(at) = detail.emptied_at {
+        bail!("the bytes of this delivery went at {at}");
     }
+    erasing::unpacked(detail.codec, detail.raw.clone())
 }
 
 /// How a command changes things.
@@ -464,7 +459,7 @@ pub(super) async fn reload(api: &Api) -> anyhow::Result<Value> {
     api.post("/api/v1/admin/reload", &json!({})).await
 }
 
-fn act(clock: &Clock) -> Act {
+pub(super) fn act(clock: &Clock) -> Act {
     Act { actor: "cli".to_owned(), at: clock.now(), event: clock.event() }
 }
 

@@ -5,6 +5,7 @@ pub mod args;
 mod backup;
 mod copying;
 mod deliveries;
+mod erasing;
 mod gate;
 mod init;
 mod leads;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SubmissionId};
+use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::ports::{Act, Beat, NewToken, Refusals, StoreError, Sweep};
 use leadgate_core::receipt::{Outcome, Reason};
 use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
@@ -81,6 +82,37 @@ fn says(item: &Prepared, word: &str) -> bool {
 
 fn never<T>() -> Result<T, StoreError> {
     Err(StoreError::Corrupt { table: "fake", detail: "the intake asked for something else".to_owned() })
+}
+
+#[async_trait]
+impl Keeping for Fake {
+    async fn thin(&self, _: Thinning) -> Result<Thinned, StoreError> {
+        never()
+    }
+    async fn beyond(&self, _: &SourceId, _: Quota) -> Result<Option<i64>, StoreError> {
+        never()
+    }
+    async fn footprint(&self, _: ContactId) -> Result<Option<Footprint>, StoreError> {
+        never()
+    }
+    async fn person(&self, _: ContactId) -> Result<Option<Person>, StoreError> {
+        never()
+    }
+    async fn erase(&self, _: Erasure, _: Act) -> Result<Result<Erased, ChangeError>, StoreError> {
+        never()
+    }
+    async fn erased(&self, _: Option<Vec<[u8; 32]>>) -> Result<Vec<ErasedView>, StoreError> {
+        never()
+    }
+    async fn note_erased(&self, _: Vec<ErasedView>) -> Result<Vec<ContactId>, StoreError> {
+        never()
+    }
+    async fn bodies(&self, _: i64) -> Result<Vec<Body>, StoreError> {
+        never()
+    }
+    async fn scrub(&self, _: bool) -> Result<(), StoreError> {
+        never()
+    }
 }
 
 #[async_trait]

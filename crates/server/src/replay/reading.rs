@@ -80,6 +80,10 @@ impl<'a> Readers<'a> {
     pub(super) fn read(&self, kept: &Kept, instead: Option<&SourceId>, deed: Deed) -> Result<Prepared, String> {
         let id = instead.unwrap_or(&kept.source);
         let reader = self.reader(id, deed)?;
+        if let Some(at) = kept.emptied_at {
+            let day = at.strftime("%Y-%m-%d");
+            return Err(format!("its bytes were let go on {day} ([keeping] raw, or an erased contact): nothing is left to read"));
+        }
         if is_head_only(kept) {
             return Err("only its head was kept: its body was over the limit".to_owned());
         }

@@ -4,6 +4,7 @@
 mod admin;
 mod auth;
 mod contacts;
+mod erasing;
 mod extract;
 mod files;
 mod leads;
@@ -35,6 +36,10 @@ pub fn router() -> Router<Arc<Gateway>> {
         .route("/contacts", get(contacts::list))
         .route("/contacts/{id}", get(contacts::one))
         .route("/contacts/{id}/take", post(contacts::take))
+        .route("/contacts/{id}/footprint", get(erasing::footprint))
+        .route("/contacts/{id}/export", get(erasing::export))
+        .route("/contacts/{id}/erase", post(erasing::erase))
+        .route("/erased", get(erasing::erased))
         .route("/activities/{id}/detach", post(contacts::detach))
         .route("/moves/{id}/undo", post(contacts::undo))
         .route("/reviews", get(contacts::reviews))

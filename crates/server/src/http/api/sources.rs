@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::auth::{Access, Read};
 use super::extract::{Query, ok};
 use crate::app::Live;
+use crate::config::Keeping;
 use crate::http::operation::Readiness;
 use crate::http::problem::Problem;
 use crate::sources::SourceView;
@@ -72,6 +73,8 @@ struct Status {
     waiting: usize,
     #[serde(flatten)]
     totals: Totals,
+    keeping: Keeping,
+    space_low: bool,
     sources: Vec<SourceView>,
 }
 
@@ -93,6 +96,8 @@ pub async fn status(Read(access): Read, query: Query) -> Result<Response, Proble
         ready: Readiness::of(gateway).await,
         waiting: gateway.intake.writes().waiting(),
         totals: access.store.totals().await?,
+        keeping: live.keeping.clone(),
+        space_low: gateway.space.is_low(),
         sources: views(&access, &live).await?,
     })
 }

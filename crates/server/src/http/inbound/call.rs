@@ -125,7 +125,13 @@ impl<'a> Call<'a> {
             return self.busy(&self.request(&Bytes::new(), None));
         }
         let limits = self.source.push.limits();
-        let content = match multipart::boundary(self.head) {
+        let boundary = multipart::boundary(self.head);
+        // Until what names the files is committed.
+        let _taking_in = match &boundary {
+            Some(_) => Some(self.gateway.attachments.taking_in().await),
+            None => None,
+        };
+        let content = match boundary {
             None => match body.whole(limits.body).await {
                 Ok(whole) => Content::Whole(whole),
                 Err(error) => return self.not_read(error, Some(&mut body)).await,
@@ -133,7 +139,8 @@ impl<'a> Call<'a> {
             Some(boundary) => {
                 let known_sender = self.known_sender();
                 let (attachments, clock) = (&self.gateway.attachments, &self.gateway.clock);
-                let shelf = Shelf { attachments, clock, push: &*self.source.push, limits, known_sender };
+                let shelf =
+                    Shelf { attachments, clock, push: &*self.source.push, limits, known_sender, space: &self.gateway.space };
                 match multipart::read(body, boundary, &shelf).await {
                     Ok(Form::Parts(parts)) => Content::Parts(parts),
                     Ok(Form::NoForm(whole)) => Content::Whole(whole),
