@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Keys that are attribution wherever they are found. Lower case; values are kept as sent.
 ///
@@ -40,7 +41,7 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// Where a value was found, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// A field of the form.
@@ -72,7 +73,7 @@ impl Origin {
 }
 
 /// One value of a touch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TouchValue {
     /// Lower-case key, one of [`KEYS`] or another `utm_*`.
     pub key: Cow<'static, str>,
@@ -83,7 +84,7 @@ pub struct TouchValue {
 }
 
 /// The attribution of one activity.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Touch {
     /// Campaign tags, click ids and client ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -31,6 +31,9 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// Disk, gauges and the upkeep of histograms.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
+/// Whether the files of the certificate have changed.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
+
 /// Content keys live as long as the longest repeat window, and this much longer.
 const CONTENT_KEY_MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// What nobody vouched for is kept so long.
@@ -45,15 +48,17 @@ enum Task {
     Sweep,
     Prune,
     Attachments,
+    Certificate,
 }
 
 impl Task {
-    const ALL: [(Self, Duration); 5] = [
+    const ALL: [(Self, Duration); 6] = [
         (Self::Measure, MEASURE_EVERY),
         (Self::Refusals, REFUSALS_EVERY),
         (Self::Sweep, SWEEP_EVERY),
         (Self::Prune, PRUNE_EVERY),
         (Self::Attachments, ATTACHMENTS_EVERY),
+        (Self::Certificate, CERTIFICATE_EVERY),
     ];
 
     fn is_shared(self) -> bool {
@@ -67,6 +72,7 @@ impl Task {
             Self::Sweep => "sweep",
             Self::Prune => "prune",
             Self::Attachments => "attachments",
+            Self::Certificate => "certificate",
         }
     }
 }
@@ -124,7 +130,7 @@ fn report(task: Task, outcome: anyhow::Result<()>) {
     }
 }
 
-async fn one(task: Task, gateway: &Gateway, store: &dyn Store) -> anyhow::Result<()> {
+async fn one(task: Task, gateway: &Arc<Gateway>, store: &dyn Store) -> anyhow::Result<()> {
     match task {
         Task::Measure => measure(gateway).await,
         Task::Refusals => write_refusals(gateway, store).await,
@@ -137,6 +143,10 @@ async fn one(task: Task, gateway: &Gateway, store: &dyn Store) -> anyhow::Result
             let swept = gateway.attachments.sweep(store, &gateway.clock).await?;
             metrics::attachments_swept(swept);
             Ok(())
+        }
+        Task::Certificate => {
+            let gateway = Arc::clone(gateway);
+            tokio::task::spawn_blocking(move || gateway.look_at_certificate()).await?
         }
     }
 }

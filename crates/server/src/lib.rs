@@ -2,6 +2,7 @@
 //!
 //! The binary is a shell around [`cli::run`]; tests build and run the gateway through the same parts.
 
+mod acme;
 pub mod app;
 pub mod attachments;
 pub mod backup;
@@ -20,3 +21,5 @@ pub mod secrets;
 pub mod shutdown;
 pub mod sources;
 pub mod stores;
+pub mod systemd;
+pub mod tls;

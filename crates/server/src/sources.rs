@@ -8,6 +8,7 @@ use leadgate_core::ids::SourceId;
 use leadgate_core::ports::SourceKind;
 use leadgate_core::views::SourceHealth;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::config::Source;
 
@@ -34,7 +35,7 @@ pub fn kind(name: &str) -> Option<&'static SourceKind> {
 }
 
 /// A source as the API and the commands show it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SourceView {
     /// Its id.
     pub id: SourceId,

@@ -9,6 +9,7 @@ use super::sources;
 use super::story;
 use crate::print;
 use crate::sources::SourceView;
+use crate::tls::CertificateView;
 
 /// Runs `status`.
 pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
@@ -37,6 +38,10 @@ pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
     match &totals {
         Some(totals) => write_totals(&mut pair, totals),
         None => pair("Leads", "none yet"),
+    }
+    if let Some(tls) = &gate.config.server.tls {
+        let told = CertificateView::of_file(&tls.certificate, gate.clock.now());
+        pair("Certificate", &told.map_or_else(|error| format!("{error:#}"), |certificate| certificate.words()));
     }
     for (index, assumed) in gate.config.assumed.iter().enumerate() {
         pair(if index == 0 { "Assumed" } else { "" }, assumed);

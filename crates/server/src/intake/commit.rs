@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use futures_util::FutureExt as _;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{IntakeError, Store, StoreError};
 use leadgate_core::prepare::Prepared;

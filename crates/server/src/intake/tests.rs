@@ -283,7 +283,8 @@ async fn a_failing_call_loses_nothing_acknowledged_and_doubles_nothing() {
                 if again {
                     faults.insert(n + 1, fault);
                 }
-                let rig = rig(Fake { faults, at_once: 1 + n % 2, ..Fake::default() }, Limits { batch_items: 4, ..Limits::default() });
+                let rig =
+                    rig(Fake { faults, at_once: 1 + n % 2, ..Fake::default() }, Limits { batch_items: 4, ..Limits::default() });
                 let groups: Vec<Vec<Submission>> = (0..12).map(|i| (0..=i % 3).map(|_| item("hello")).collect()).collect();
                 let ids: Vec<Vec<SubmissionId>> = groups.iter().map(|group| group.iter().map(|item| item.id).collect()).collect();
                 let again_groups = groups.clone();
