@@ -28,6 +28,11 @@ impl Keys {
         self.problems.push(BuildProblem { key: format!("{}{key}", self.prefix), words: words.into() });
     }
 
+    /// How many problems there are so far.
+    pub(crate) fn problems(&self) -> usize {
+        self.problems.len()
+    }
+
     pub(crate) fn value(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         self.table.remove(key)
@@ -45,6 +50,19 @@ impl Keys {
 
     pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         self.typed(key, "a text", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A number within bounds, with or without a fraction.
+    pub(crate) fn fraction(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let wanted = format!("a number from {} to {}", range.start(), range.end());
+        #[expect(clippy::cast_precision_loss, reason = "it is about 0 and 1")]
+        let number =
+            self.typed(key, &wanted, |value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64)))?;
+        let fitting = range.contains(&number).then_some(number);
+        if fitting.is_none() {
+            self.problem(key, format!("it is {number}, but must be {wanted}"));
+        }
+        fitting
     }
 
     pub(crate) fn yes(&mut self, key: &'static str) -> Option<bool> {
@@ -97,7 +115,7 @@ impl Keys {
     }
 
     /// Reads a table within this one with its own known keys.
-    fn within<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(crate) fn within<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let table = self.table(key)?;
         let mut inner = Self { table, prefix: format!("{}{key}.", self.prefix), known: Vec::new(), problems: Vec::new() };
         let out = read(&mut inner);

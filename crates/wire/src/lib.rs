@@ -2,7 +2,7 @@
 //!
 //! [`body`] turns whatever a sender posts into an ordered list of fields, by content rather than by what its header says;
 //! [`fields`] knows what forms call a name, a phone or a consent; [`redact`] overwrites secrets in what is kept; [`auth`]
-//! compares secrets; [`client`] talks to a running gateway.
+//! compares secrets; [`client`] talks to a running gateway, [`guarded`] to services of others.
 
 pub mod auth;
 pub mod body;
@@ -10,6 +10,7 @@ mod cards;
 mod charset;
 pub mod client;
 pub mod fields;
+pub mod guarded;
 pub mod json;
 mod pairs;
 pub mod redact;

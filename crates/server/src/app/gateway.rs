@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::http::api::TokenCache;
 use crate::intake::{GroupIntake, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
+use crate::outward::Outward;
 use crate::tls::{CertificateView, FEW_DAYS, Tls};
 
 /// How long a request waits for the database to open (migrations may run).
@@ -32,6 +33,8 @@ pub struct Gateway {
     pub intake: GroupIntake,
     /// Files.
     pub attachments: Attachments,
+    /// Asks other services.
+    pub outward: Outward,
     /// What is counted on every call.
     pub meters: Meters,
     /// Renders the metrics.
