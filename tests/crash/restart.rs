@@ -145,7 +145,7 @@ async fn the_units_are_understood_by_systemd() -> anyhow::Result<()> {
         Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&names).current_dir(folder.path()).output().await;
     match verified {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            println!("systemd-analyze is not here: the units were only read")
+            println!("systemd-analyze is not here: the units were only read");
         }
         Err(error) => return Err(error.into()),
         Ok(verified) => {

@@ -33,7 +33,7 @@ impl Authority {
         }});
         std::fs::write(folder.join("pebble.json"), config.to_string())?;
         let log = std::fs::File::create(folder.join("pebble.log"))?;
-        let mut start = |program: &str, arguments: &[&str]| {
+        let start = |program: &str, arguments: &[&str]| {
             Command::new(program)
                 .args(arguments)
                 .env("PEBBLE_VA_NOSLEEP", "1")
@@ -60,7 +60,6 @@ impl Authority {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "a test tells what it could not try")]
 async fn the_gateway_orders_its_certificate() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let door = free_port()?;
