@@ -94,7 +94,8 @@ async fn look(store: &dyn Store, size: u64, samples: u64, together: usize) -> an
         let items: Vec<_> = items.collect();
         let begin = Instant::now();
         let told = store.preview(items, Arc::clone(&rules)).await?;
-        took.push(begin.elapsed().as_secs_f64() * 1e3 / call.len() as f64);
+        let items = f64::from(u32::try_from(call.len())?);
+        took.push(begin.elapsed().as_secs_f64() * 1e3 / items);
         for (n, receipt) in call.iter().zip(&told) {
             let known = receipt.outcome == Outcome::Attached;
             anyhow::ensure!(known == (n % 2 == 0), "delivery {n} beside {size}: {receipt:?}");

@@ -136,6 +136,7 @@ impl PostgresStore {
         if !open::fits(&mut found.conn, &target).await? {
             return Err(OpenError::Empty(target.to_string()));
         }
+        open::up_to_date(&mut found.conn, &target).await?;
         Ok(Self::new(target, found, &Options::default(), true).await)
     }
 

@@ -97,6 +97,15 @@ pub(crate) async fn fits(conn: &mut PgConnection, target: &Target) -> Result<boo
     Ok(true)
 }
 
+/// Refuses a schema that lacks something this program reads.
+pub(crate) async fn up_to_date(conn: &mut PgConnection, target: &Target) -> Result<(), OpenError> {
+    let applied = applied(conn).await.map_err(|source| refusal(target, source))?;
+    if migrations().any(|migration| applied.iter().all(|(version, _)| *version != migration.version)) {
+        return Err(OpenError::Behind(target.to_string()));
+    }
+    Ok(())
+}
+
 /// Refuses a database that rows are still being carried into.
 pub(crate) async fn whole(conn: &mut PgConnection, target: &Target) -> Result<(), OpenError> {
     if is_table(conn, UNFINISHED).await.map_err(|source| refusal(target, source))? {

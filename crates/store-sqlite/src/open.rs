@@ -239,7 +239,12 @@ pub(crate) async fn try_reading(pool: &SqlitePool, path: &Path) -> Result<(), Op
     let database_error = |source| OpenError::Database { path: path.display().to_string(), source };
     let mut conn = pool.acquire().await.map_err(database_error)?;
     conn.ping().await.map_err(database_error)?;
-    fits(&mut conn, path).await
+    fits(&mut conn, path).await?;
+    let applied = applied(&mut conn).await.map_err(database_error)?;
+    if migrator().iter().any(|migration| !applied.contains(&migration.version)) {
+        return Err(OpenError::Behind(path.display().to_string()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
