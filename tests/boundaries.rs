@@ -29,6 +29,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("hyper-rustls", &["leadgate"]),
     ("object_store", &["leadgate"]),
     ("indicatif", &["leadgate"]),
+    ("tokio-rustls", &["leadgate", "leadgate-tests"]),
+    ("utoipa-axum", &["leadgate"]),
     ("tokio", &["leadgate", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-tests"]),
     ("rlibphonenumber", &["leadgate-core"]),
     ("phonenumber", &["leadgate-core"]),
@@ -53,6 +55,8 @@ const CORE: &[&str] = &[
     "toml",
     "tracing",
     "unicode-normalization",
+    // Only its derive: what a view looks like in JSON, said where the view is.
+    "utoipa",
     "uuid",
 ];
 

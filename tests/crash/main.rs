@@ -8,5 +8,6 @@ mod drain;
 mod flaky;
 mod kill;
 mod outage;
+mod restart;
 mod senders;
 mod several;

@@ -1,5 +1,6 @@
 //! Leadgate as its users meet it: the real binary, real sockets, real files, a real browser.
 
+mod acme;
 mod answers;
 mod api;
 mod attachments;

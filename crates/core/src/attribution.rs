@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Keys that are attribution wherever they are found. Lower case; values are kept as sent.
 ///
@@ -41,7 +42,7 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// Where a value was found, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// A field of the form.
@@ -73,7 +74,7 @@ impl Origin {
 }
 
 /// One value of a touch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TouchValue {
     /// Lower-case key, one of [`KEYS`] or another `utm_*`.
     pub key: Cow<'static, str>,
@@ -84,7 +85,7 @@ pub struct TouchValue {
 }
 
 /// The attribution of one activity.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Touch {
     /// Campaign tags, click ids and client ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -104,7 +105,7 @@ pub struct Touch {
 }
 
 /// What a browser remembers of a visitor's first visit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FirstTouch {
     /// When it was, by the visitor's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]

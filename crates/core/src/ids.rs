@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 macro_rules! row_id {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
         pub struct $name(pub i64);
 
@@ -45,7 +46,7 @@ row_id! {
 }
 
 /// One delivery from a source: a `UUIDv7` given when the delivery arrives. A known one is always a repeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct SubmissionId(pub Uuid);
 
@@ -64,7 +65,7 @@ impl FromStr for SubmissionId {
 }
 
 /// A running gateway: a UUID drawn at its start, so that one that was started again is another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct NodeId(pub Uuid);
 
@@ -109,8 +110,9 @@ impl fmt::Display for EventId {
 }
 
 /// The name of a source in config and URLs: 1 to 40 of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9_-]{0,39}$", examples("site"))]
 pub struct SourceId(Arc<str>);
 
 /// Why a text is no [`SourceId`].
@@ -156,7 +158,7 @@ impl<'de> Deserialize<'de> for SourceId {
 }
 
 /// A manager's name in config (`[[managers]] id`). Text, because people write it there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct ManagerId(pub String);
 

@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::attribution::Touch;
@@ -26,7 +27,7 @@ pub const BODIES: u32 = 64;
 // ------------------------------------------------------------------------------------------------------------- thinning
 
 /// How much one source may keep.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Quota {
     /// Bytes of kept deliveries; `None`: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,7 +184,7 @@ pub struct Erasure {
 }
 
 /// What an erasure did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Erased {
     /// Whom.
     pub contact: ContactId,
@@ -197,7 +198,7 @@ pub struct Erased {
 }
 
 /// How much is known of a person.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Footprint {
     /// Phones, e-mails and other ids.
     pub identities: u64,
@@ -212,7 +213,7 @@ pub struct Footprint {
 }
 
 /// That a person was erased.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErasedView {
     /// The contact's UUID: by it the erasure is done once more after a restore.
     pub uuid: Uuid,
@@ -261,7 +262,7 @@ pub struct Person {
 }
 
 /// A lead of a person.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PersonLead {
     /// Its number.
     pub id: LeadId,
@@ -290,7 +291,7 @@ pub struct PersonLead {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PersonActivity {
     /// Its number.
     pub id: ActivityId,
@@ -315,7 +316,7 @@ pub struct PersonActivity {
 }
 
 /// What an activity told before a later delivery amended it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EarlierContent {
     /// When it was amended.
     pub until: Timestamp,
@@ -326,7 +327,7 @@ pub struct EarlierContent {
 }
 
 /// A delivery of a person.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PersonSubmission {
     /// Its id.
     pub id: SubmissionId,

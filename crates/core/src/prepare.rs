@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::attribution::Touch;
 use crate::name::{NameKey, PersonName};
@@ -12,7 +13,7 @@ use crate::submission::{Consent, Draft, Field, FileRef, FormRef, Order, Submissi
 use crate::{email, name, phone, text};
 
 /// The kind of an identity: `phone`, `email`, or a messenger's or client id's own name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct IdentityKind(pub Cow<'static, str>);
 
@@ -46,7 +47,7 @@ pub struct Identity {
 }
 
 /// A phone or e-mail as typed, with what was made of it. Kept with the activity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReadValue {
     /// What it is.
     pub kind: IdentityKind,
@@ -69,7 +70,7 @@ pub struct ReadValue {
 }
 
 /// What an activity tells, as it is kept (JSON) and shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Content {
     /// The name as typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +98,7 @@ pub struct Content {
     pub order: Option<Order>,
     /// The customer's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub address: Option<std::net::IpAddr>,
     /// The customer's browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]

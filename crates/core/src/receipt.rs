@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{ActivityId, ContactId, LeadId, SubmissionId};
 use crate::prepare::IdentityKind;
@@ -12,7 +13,7 @@ use crate::senders::Sender;
 use crate::submission::Signal;
 
 /// What became of a submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A lead was made.
@@ -81,7 +82,7 @@ impl fmt::Display for Outcome {
 }
 
 /// What became of a submission, with ids and reasons.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
     /// Which submission.
     pub submission: SubmissionId,
@@ -102,7 +103,7 @@ pub struct Receipt {
 }
 
 /// In what state a contact holds an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityState {
     /// Attaches; at most one contact has it.
@@ -136,7 +137,7 @@ impl IdentityState {
 }
 
 /// One step of a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Reason {
     /// The same delivery again, by its own id.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::attribution::Touch;
 use crate::ids::SourceId;
 use crate::phone::Country;
 
 /// How far an identity can be trusted to mean one person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strength {
     /// Kept, never matched: guessed, generic, invalid, disposable, ours.
@@ -39,7 +40,7 @@ impl Strength {
 }
 
 /// What happens when a known contact without an open lead comes back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KnownContact {
     /// An activity on the contact, listed as waiting until somebody takes it (as Bitrix24 advises).

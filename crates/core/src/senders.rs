@@ -4,13 +4,14 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::phone::{self, Country};
 use crate::prepare::{IdentityKind, ReadValue};
 use crate::{email, text};
 
 /// What a sender is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SenderKind {
     /// A phone, with every extension of it.
@@ -38,7 +39,7 @@ impl SenderKind {
 }
 
 /// A sender, in canonical form.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Sender {
     /// What it is known by.
     pub kind: SenderKind,
@@ -103,7 +104,7 @@ fn without_extension(key: &str) -> &str {
 }
 
 /// A sender that is ignored, with who said so and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IgnoredSender {
     /// Who.
     #[serde(flatten)]

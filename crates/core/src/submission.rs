@@ -8,6 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::attribution::Touch;
 use crate::ids::{SourceId, SubmissionId};
@@ -137,7 +138,7 @@ pub struct Raw {
 }
 
 /// How kept bytes are packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Codec {
     /// As they are.
@@ -239,7 +240,7 @@ pub struct Handle {
 }
 
 /// A form's own id and name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FormRef {
     /// The id in the site builder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,7 +251,7 @@ pub struct FormRef {
 }
 
 /// A field that is neither name, phone, e-mail nor message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Field {
     /// Its name as sent.
     pub name: String,
@@ -259,7 +260,7 @@ pub struct Field {
 }
 
 /// What a person agreed to, as evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Consent {
     /// The field.
     pub field: String,
@@ -274,11 +275,12 @@ pub struct Consent {
     pub page: Option<String>,
     /// From which address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub address: Option<IpAddr>,
 }
 
 /// A file in the attachment store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FileRef {
     /// SHA-256 of the content, hex: its name in the attachment store.
     pub sha256: String,
@@ -294,7 +296,7 @@ pub struct FileRef {
 }
 
 /// An order: what was bought.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// The shop's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -316,7 +318,7 @@ pub struct Order {
 }
 
 /// A line of an order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderLine {
     /// The product and its chosen options.
     pub name: String,
@@ -341,7 +343,7 @@ pub struct Reference {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivityKind {
     /// A form was sent.
@@ -376,7 +378,7 @@ impl ActivityKind {
 }
 
 /// What speaks against a submission. One signal flags the lead as suspect, two that are evidence make spam.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "signal", rename_all = "snake_case")]
 pub enum Signal {
     /// A field people cannot see was filled in.

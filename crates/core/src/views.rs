@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::attribution::Touch;
@@ -15,7 +16,7 @@ use crate::rules::Strength;
 use crate::submission::{ActivityKind, Codec};
 
 /// A page of a list, newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
@@ -61,7 +62,7 @@ pub struct LeadFilter {
 }
 
 /// A lead in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LeadSummary {
     /// Its number.
     pub id: LeadId,
@@ -100,7 +101,7 @@ pub struct LeadSummary {
 }
 
 /// A lead with everything on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LeadDetail {
     /// The lead.
     #[serde(flatten)]
@@ -122,7 +123,7 @@ pub struct LeadDetail {
 }
 
 /// A change somebody made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
@@ -137,7 +138,7 @@ pub struct HistoryEntry {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActivityView {
     /// Its id.
     pub id: ActivityId,
@@ -185,7 +186,7 @@ pub struct ContactFilter {
 }
 
 /// A contact in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ContactSummary {
     /// Its number.
     pub id: ContactId,
@@ -212,7 +213,7 @@ pub struct ContactSummary {
 }
 
 /// A contact with everything on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ContactDetail {
     /// The contact.
     #[serde(flatten)]
@@ -233,7 +234,7 @@ pub struct ContactDetail {
 }
 
 /// An identity of a contact.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IdentityView {
     /// What it is.
     pub kind: IdentityKind,
@@ -254,7 +255,7 @@ pub struct IdentityView {
 }
 
 /// Two contacts that may be one person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReviewView {
     /// Its number.
     pub id: ReviewId,
@@ -280,7 +281,7 @@ pub struct SubmissionFilter {
 }
 
 /// A submission in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubmissionSummary {
     /// Its id.
     pub id: SubmissionId,
@@ -305,7 +306,7 @@ pub struct SubmissionSummary {
 }
 
 /// A submission with what is kept of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubmissionDetail {
     /// The submission.
     #[serde(flatten)]
@@ -331,7 +332,7 @@ pub struct SubmissionDetail {
 }
 
 /// How a source is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceHealth {
     /// Which.
     pub source: SourceId,
@@ -348,7 +349,7 @@ pub struct SourceHealth {
 }
 
 /// A gateway that serves the database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NodeView {
     /// Drawn at its start.
     pub id: NodeId,
@@ -369,7 +370,7 @@ pub struct NodeView {
 }
 
 /// A lease somebody holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LeaseView {
     /// `source:<id>`, `housekeeping`.
     pub name: String,
@@ -382,7 +383,7 @@ pub struct LeaseView {
 }
 
 /// Everything on one screen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Totals {
     /// Open leads, tests not counted.
     pub open_leads: u64,
@@ -405,7 +406,7 @@ pub struct Totals {
 }
 
 /// An API token as listed; the token itself is shown once, when it is made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
     /// Its name.
     pub name: String,
@@ -422,7 +423,7 @@ pub struct TokenView {
 }
 
 /// What an API token may do. `Admin` includes `Write` includes `Read`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Read leads, contacts, submissions, sources.
@@ -450,7 +451,7 @@ impl Scope {
 }
 
 /// A move of an activity that can be undone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MoveView {
     /// Its number: undo it by this.
     pub id: MoveId,

@@ -7,7 +7,7 @@ mod live;
 mod removed;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -18,9 +18,12 @@ use leadgate_core::views::Scope;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SetOnce};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::bind::Bound;
+pub use self::bind::Passed;
 pub use gateway::{Gateway, RefusalCounts, Reloaded};
 pub use live::{AddressLimit, Live, LivePull, LiveSource, Pace, compare_with_nothing};
 
@@ -28,14 +31,15 @@ use crate::attachments::Attachments;
 use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::http::api::TokenCache;
-use crate::http::{self, Limits};
+use crate::http::{self, Door, Limits};
 use crate::intake::{self, Committer, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
 use crate::nodes::Node;
 use crate::outward::Outward;
 use crate::shutdown::Shutdown;
 use crate::space::Space;
-use crate::{housekeeping, pulls, secrets, stores};
+use crate::tls::Tls;
+use crate::{acme, housekeeping, pulls, secrets, stores, systemd};
 
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
@@ -64,8 +68,9 @@ const LAST_COMMITS: Duration = Duration::from_secs(5);
 pub struct App {
     gateway: Arc<Gateway>,
     committer: Committer,
-    listeners: Vec<std::net::TcpListener>,
+    doors: Vec<(std::net::TcpListener, Option<TlsAcceptor>)>,
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
     note: Option<String>,
     api_token: Secret,
     database: Database,
@@ -84,8 +89,21 @@ impl App {
     /// Takes the port, then makes everything that must be there before the first request. The database is opened by
     /// [`App::run`]: while migrations run, requests wait.
     pub fn build(config: Config, clock: Clock, reload: Reload) -> anyhow::Result<Self> {
-        let bound = bind::bind(&config.server.listen)?;
-        let addresses = bound.listeners.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>()?;
+        Self::build_on(Passed::default(), config, clock, reload)
+    }
+
+    /// As [`App::build`], on sockets that were passed to the process, where there are some.
+    pub fn build_on(mut passed: Passed, config: Config, clock: Clock, reload: Reload) -> anyhow::Result<Self> {
+        let tls = config.server.tls.as_ref().map(Tls::load).transpose()?;
+        let bound = passed.plain(&config.server.listen)?;
+        let encrypted = passed.tls(config.server.tls.as_ref())?;
+        let addresses = bound.addresses()?;
+        let tls_addresses = encrypted.as_ref().map(Bound::addresses).transpose()?.unwrap_or_default();
+        let note = bound.note.or_else(|| encrypted.as_ref()?.note.clone());
+        let mut doors: Vec<_> = bound.listeners.into_iter().map(|listener| (listener, None)).collect();
+        for listener in encrypted.map(|bound| bound.listeners).unwrap_or_default() {
+            doors.push((listener, tls.as_ref().map(Tls::acceptor)));
+        }
         let prometheus = metrics::install();
         secrets::create_data_dir(&config.data_dir)?;
         let api_token = secrets::api_token(&config.data_dir)?;
@@ -120,13 +138,16 @@ impl App {
             proxy_warned: AtomicBool::new(false),
             reloads: tokio::sync::Notify::new(),
             keeps_house: AtomicBool::new(false),
+            tls,
+            days_told: AtomicI64::new(i64::MAX),
         };
         Ok(Self {
             gateway: Arc::new(gateway),
             committer,
-            listeners: bound.listeners,
+            doors,
             addresses,
-            note: bound.note,
+            tls_addresses,
+            note,
             api_token,
             database,
             limits,
@@ -140,6 +161,11 @@ impl App {
         &self.addresses
     }
 
+    /// Where it listens for TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
     /// What every request handler shares.
     pub fn gateway(&self) -> &Arc<Gateway> {
         &self.gateway
@@ -147,24 +173,24 @@ impl App {
 
     /// What a person should know at the start.
     pub fn banner(&self) -> String {
-        banner::banner(&self.gateway, &self.addresses, self.note.as_deref(), &self.database)
+        banner::banner(&self.gateway, (&self.addresses, &self.tls_addresses), self.note.as_deref(), &self.database)
     }
 
     /// Serves until told to stop; then finishes what is under way within `server.drain`, or stops at once when told twice.
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let Self { gateway, committer, listeners, addresses, note, api_token, database, limits, drain, lease } = self;
+        let Self { gateway, committer, doors, addresses, tls_addresses, note, api_token, database, limits, drain, lease } = self;
         if let Some(note) = note {
             tracing::warn!("{note}");
         }
         let connections = TaskTracker::new();
         let responder = http::responder(Arc::clone(&gateway));
         let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-        for listener in listeners {
+        for (listener, tls) in doors {
             let listener = TcpListener::from_std(listener).context("the listening socket cannot be used")?;
             let (room, tasks) = (Arc::clone(&room), connections.clone());
-            connections.spawn(http::serve(listener, responder.clone(), limits, room, tasks, shutdown.clone()));
+            connections.spawn(http::serve(Door { listener, tls }, responder.clone(), limits, room, tasks, shutdown.clone()));
         }
-        tracing::info!(?addresses, "listening");
+        tracing::info!(?addresses, ?tls_addresses, "listening");
         // Senders that came early wait for this.
         let opened = tokio::select! {
             opened = open(&database, &gateway, &api_token) => opened,
@@ -205,11 +231,13 @@ async fn serve(
     let readers = TaskTracker::new();
     readers.spawn(pulls::run(Arc::clone(gateway), node.clone(), shutdown.soft().clone()));
     readers.spawn(housekeeping::hold(Arc::clone(gateway), node.clone(), keep_house.clone()));
+    readers.spawn(acme::run(Arc::clone(gateway), shutdown.soft().clone()));
     let alive = workers.spawn(node.live(leave.clone()));
     // Only now: whoever waits for the store finds its committer at work.
     if gateway.store.set(Arc::clone(&store)).is_err() {
         tracing::error!("the store was opened twice");
     }
+    systemd::ready();
     loop {
         tokio::select! {
             () = shutdown.soft().cancelled() => break,
@@ -221,6 +249,7 @@ async fn serve(
             }
         }
     }
+    systemd::stopping();
     connections.close();
     tokio::select! {
         () = connections.wait() => {}

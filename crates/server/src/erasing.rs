@@ -11,6 +11,7 @@ use leadgate_core::ports::{Act, Store};
 use leadgate_core::submission::Codec;
 use leadgate_core::views::IdentityView;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::export::{Export, ExportFile, export};
 use self::needles::Needles;
@@ -24,7 +25,8 @@ const UNPACKED: usize = 64 << 20;
 const SMALL: u64 = 64 << 20;
 
 /// What an erasure did, and what is left for later.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Erasure)]
 pub struct Done {
     /// What went from the database.
     #[serde(flatten)]

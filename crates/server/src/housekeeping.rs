@@ -36,6 +36,9 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// Disk, gauges and the upkeep of histograms.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
+/// Whether the files of the certificate have changed.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
+
 /// Content keys live as long as the longest repeat window, and this much longer.
 const CONTENT_KEY_MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Calls of a sweep in one go, so that neighbours get their turn.
@@ -49,16 +52,18 @@ enum Task {
     Quotas,
     Prune,
     Attachments,
+    Certificate,
 }
 
 impl Task {
-    const ALL: [(Self, Duration); 6] = [
+    const ALL: [(Self, Duration); 7] = [
         (Self::Measure, MEASURE_EVERY),
         (Self::Refusals, REFUSALS_EVERY),
         (Self::Sweep, SWEEP_EVERY),
         (Self::Quotas, QUOTAS_EVERY),
         (Self::Prune, PRUNE_EVERY),
         (Self::Attachments, ATTACHMENTS_EVERY),
+        (Self::Certificate, CERTIFICATE_EVERY),
     ];
 
     fn is_shared(self) -> bool {
@@ -73,6 +78,7 @@ impl Task {
             Self::Quotas => "quotas",
             Self::Prune => "prune",
             Self::Attachments => "attachments",
+            Self::Certificate => "certificate",
         }
     }
 }
@@ -131,7 +137,7 @@ fn report(task: Task, outcome: anyhow::Result<()>) {
     }
 }
 
-async fn one(task: Task, gateway: &Gateway, store: &dyn Store, marks: &mut Marks) -> anyhow::Result<()> {
+async fn one(task: Task, gateway: &Arc<Gateway>, store: &dyn Store, marks: &mut Marks) -> anyhow::Result<()> {
     match task {
         Task::Measure => measure(gateway).await,
         Task::Refusals => write_refusals(gateway, store).await,
@@ -154,6 +160,10 @@ async fn one(task: Task, gateway: &Gateway, store: &dyn Store, marks: &mut Marks
             let swept = gateway.attachments.sweep(store, &gateway.clock).await?;
             metrics::attachments_swept(swept);
             Ok(())
+        }
+        Task::Certificate => {
+            let gateway = Arc::clone(gateway);
+            tokio::task::spawn_blocking(move || gateway.look_at_certificate()).await?
         }
     }
 }

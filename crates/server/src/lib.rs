@@ -2,6 +2,7 @@
 //!
 //! The binary is a shell around [`cli::run`]; tests build and run the gateway through the same parts.
 
+mod acme;
 pub mod app;
 pub mod attachments;
 pub mod backup;
@@ -24,3 +25,5 @@ pub mod shutdown;
 pub mod sources;
 pub mod space;
 pub mod stores;
+pub mod systemd;
+pub mod tls;

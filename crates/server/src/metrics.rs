@@ -23,6 +23,7 @@ const ATTACHMENTS_SWEPT: &str = "leadgate_attachments_swept_total";
 const THINNED: &str = "leadgate_submissions_emptied_total";
 const SPACE_LOW: &str = "leadgate_space_low";
 const HOUSEKEEPING_FAILURES: &str = "leadgate_housekeeping_failures_total";
+const CERTIFICATE_DAYS: &str = "leadgate_certificate_days_left";
 
 /// The route template of senders' calls.
 pub const INBOUND: &str = "/in/{source}/{token}";
@@ -72,6 +73,7 @@ fn describe() {
     metrics::describe_counter!(THINNED, "Deliveries that lost their bytes or went, by age and quota");
     metrics::describe_gauge!(SPACE_LOW, "1 while too little space is free for files");
     metrics::describe_counter!(HOUSEKEEPING_FAILURES, "Housekeeping that failed, by task");
+    metrics::describe_gauge!(CERTIFICATE_DAYS, "Whole days until the certificate of [server.tls] ends; below 0 when it has");
 }
 
 /// Why a call was refused without being recorded.
@@ -215,6 +217,11 @@ pub fn gauges(queue: usize, disk_free: Option<u64>, writable: bool) {
     }
     metrics::gauge!(DATABASE_WRITABLE).set(if writable { 1.0 } else { 0.0 });
     metrics::counter!(PHONE_PANICS).absolute(leadgate_core::phone::panics());
+}
+
+/// The certificate has so many days left.
+pub fn certificate(days: i64) {
+    metrics::gauge!(CERTIFICATE_DAYS).set(f64::from(i32::try_from(days).unwrap_or(i32::MAX)));
 }
 
 /// The configuration was read again.

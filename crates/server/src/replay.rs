@@ -14,6 +14,7 @@ use leadgate_core::ports::{Act, Store, StoreError};
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::replay::{Again, Decision, How, Kept, KeptFilter, Recorded};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::reading::Readers;
 
@@ -38,8 +39,9 @@ pub enum Deed {
 }
 
 /// What is asked of one batch; also the body of the API's calls.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = Replaying)]
 pub struct Asked {
     /// These submissions; none: all that fit the rest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -71,7 +73,8 @@ pub struct Asked {
 }
 
 /// What a batch came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Replayed)]
 pub struct Batch {
     /// How many submissions fit in all; told with the first batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,7 +87,8 @@ pub struct Batch {
 }
 
 /// What became of one submission.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReplayedSubmission)]
 pub struct Told {
     /// Which.
     pub id: SubmissionId,
@@ -108,8 +112,9 @@ pub struct Told {
 }
 
 /// What was done with a submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReplayDone)]
 pub enum Done {
     /// It has a further receipt.
     Changed,

@@ -9,6 +9,7 @@ use leadgate_core::ports::{Mode, Script, SourceKind};
 use leadgate_core::secret::Secret;
 use leadgate_core::views::SourceHealth;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::config::Source;
 
@@ -38,7 +39,7 @@ pub fn kind(name: &str) -> Option<&'static SourceKind> {
 }
 
 /// A source as the API and the commands show it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SourceView {
     /// Its id.
     pub id: SourceId,

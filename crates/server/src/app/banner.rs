@@ -8,7 +8,12 @@ use crate::config::Database;
 use crate::secrets;
 
 /// The words.
-pub fn banner(gateway: &Gateway, addresses: &[SocketAddr], note: Option<&str>, database: &Database) -> String {
+pub fn banner(
+    gateway: &Gateway,
+    (addresses, tls): (&[SocketAddr], &[SocketAddr]),
+    note: Option<&str>,
+    database: &Database,
+) -> String {
     let live = gateway.live();
     let local = local_url(addresses).unwrap_or_else(|| live.base_url.clone());
     let mut out = Lines(String::new());
@@ -18,6 +23,9 @@ pub fn banner(gateway: &Gateway, addresses: &[SocketAddr], note: Option<&str>, d
     }
     out.line("");
     out.sources(&live, &local);
+    if let Some((address, certificate)) = tls.first().zip(gateway.certificate()) {
+        out.pair("TLS", &format!("port {}: {}", address.port(), certificate.words()));
+    }
     out.pair("demo page", &format!("{local}/demo"));
     out.line("");
     let zone = live.time_zone.iana_name().unwrap_or("this machine's");

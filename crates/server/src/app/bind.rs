@@ -3,10 +3,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::Listen;
+use crate::config::{Listen, Tls};
 
 /// Connections the system may hold for us before we take them.
 const BACKLOG: i32 = 1024;
@@ -18,6 +18,65 @@ pub struct Bound {
     pub listeners: Vec<TcpListener>,
     /// E.g. that there is no IPv6.
     pub note: Option<String>,
+}
+
+/// Sockets that somebody else opened for us and keeps open while we restart: systemd, by the protocol of `sd_listen_fds`.
+#[derive(Debug, Default)]
+pub struct Passed {
+    plain: Vec<TcpListener>,
+    tls: Vec<TcpListener>,
+}
+
+/// What the name of a passed socket must hold to be the TLS door (`FileDescriptorName=` of its unit).
+const TLS_NAME: &str = "tls";
+
+impl Passed {
+    /// Takes what this process was given. To be called once, before anything else reads the environment.
+    pub fn from_env() -> anyhow::Result<Self> {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
+        let mut given = listenfd::ListenFd::from_env();
+        let mut passed = Self::default();
+        for index in 0..given.len() {
+            let name = names.next().unwrap_or_default();
+            let listener = given.take_tcp_listener(index).with_context(|| {
+                format!("the socket {name:?} passed by the service manager is no TCP socket: ListenStream= of its unit takes a port or an address")
+            })?;
+            let Some(listener) = listener else { continue };
+            listener.set_nonblocking(true).context("a passed socket cannot be used")?;
+            if name.contains(TLS_NAME) { passed.tls.push(listener) } else { passed.plain.push(listener) }
+        }
+        Ok(passed)
+    }
+
+    /// The plain door: passed, or opened as configured.
+    pub fn plain(&mut self, listen: &Listen) -> anyhow::Result<Bound> {
+        or_bind(std::mem::take(&mut self.plain), listen)
+    }
+
+    /// The TLS door: passed, or opened as configured; none if there is no certificate.
+    pub fn tls(&mut self, tls: Option<&Tls>) -> anyhow::Result<Option<Bound>> {
+        let passed = std::mem::take(&mut self.tls);
+        match tls {
+            Some(tls) => or_bind(passed, &tls.listen).map(Some),
+            None if passed.is_empty() => Ok(None),
+            None => Err(anyhow!(
+                "the service manager passes a socket for TLS, but there is no certificate: name it in [server.tls] of config/local.toml, \
+                 or disable leadgate-tls.socket"
+            )),
+        }
+    }
+}
+
+fn or_bind(passed: Vec<TcpListener>, listen: &Listen) -> anyhow::Result<Bound> {
+    if passed.is_empty() { bind(listen) } else { Ok(Bound { listeners: passed, note: None }) }
+}
+
+impl Bound {
+    /// Where they listen.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
 }
 
 /// Listens as configured.

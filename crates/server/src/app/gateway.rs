@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::intake::{GroupIntake, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
 use crate::outward::Outward;
 use crate::space::Space;
+use crate::tls::{CertificateView, FEW_DAYS, Tls};
 
 /// How long a request waits for the database to open (migrations may run).
 const STORE_WAIT: Duration = Duration::from_secs(10);
@@ -60,6 +61,9 @@ pub struct Gateway {
     pub(super) reloads: tokio::sync::Notify,
     /// Whether this gateway keeps house for its database.
     pub keeps_house: AtomicBool,
+    pub(super) tls: Option<Tls>,
+    /// How many days the certificate had left when that was last told.
+    pub(super) days_told: AtomicI64,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -93,9 +97,12 @@ impl Gateway {
         let _one_at_a_time = self.reloading.lock().await;
         let gateway = Arc::clone(self);
         // Reading files blocks.
-        let outcome = tokio::task::spawn_blocking(move || (gateway.reload)().and_then(Live::new))
-            .await
-            .context("reading the configuration panicked");
+        let read = move || {
+            let live = (gateway.reload)().and_then(Live::new)?;
+            gateway.look_at_certificate()?;
+            Ok(live)
+        };
+        let outcome = tokio::task::spawn_blocking(read).await.context("reading the configuration panicked");
         let live = match outcome.and_then(|live| live) {
             Ok(live) => live,
             Err(error) => {
@@ -126,6 +133,35 @@ impl Gateway {
         let free = self.disk_free.load(Ordering::Relaxed);
         let writes = self.intake.writes();
         metrics::gauges(writes.waiting(), (free != u64::MAX).then_some(free), !writes.failing());
+        if let Some(certificate) = self.certificate() {
+            metrics::certificate(certificate.days_left);
+        }
+    }
+
+    /// The TLS door's lock, where there is one.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    /// The certificate in force, where there is TLS.
+    pub fn certificate(&self) -> Option<CertificateView> {
+        self.tls.as_ref().map(|tls| tls.view(self.clock.now()))
+    }
+
+    /// Takes a certificate that was renewed, and tells, once a day, of one that soon ends. Blocks.
+    pub fn look_at_certificate(&self) -> anyhow::Result<()> {
+        let Some(tls) = &self.tls else { return Ok(()) };
+        let changed = tls.look_again()?;
+        let certificate = tls.view(self.clock.now());
+        let days = certificate.days_left;
+        if changed {
+            tracing::info!(until = %certificate.expires_at, "a new certificate is in force");
+        }
+        if days < FEW_DAYS && self.days_told.swap(days, Ordering::Relaxed) != days {
+            let names = certificate.names.join(", ");
+            tracing::warn!(days, names, "the certificate of [server.tls] soon ends or has ended: senders refuse one that has");
+        }
+        Ok(())
     }
 
     /// Told once: somebody forwards addresses, and nobody has said who may.
@@ -141,7 +177,7 @@ impl Gateway {
 }
 
 /// What a reload changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Reloaded {
     /// How many sources there are now.
     pub sources: usize,

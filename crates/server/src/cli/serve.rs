@@ -7,18 +7,19 @@ use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 
 use super::args::Globals;
-use crate::app::App;
+use crate::app::{App, Passed};
 use crate::clock::Clock;
 use crate::config::{Config, LoadOptions, Log, LogFormat, Problems};
 use crate::{print, shutdown};
 
 /// Runs the gateway until it is told to stop.
 pub(super) async fn serve(globals: &Globals) -> anyhow::Result<()> {
+    let passed = Passed::from_env()?;
     let config = Config::load(LoadOptions::from_process(globals.config.clone()))?;
     log_to_stderr(&config.log)?;
     let from = globals.config.clone();
     let reload = Box::new(move || Ok(Config::load(LoadOptions::from_process(from.clone()))?));
-    let app = App::build(config, Clock::system(), reload)?;
+    let app = App::build_on(passed, config, Clock::system(), reload)?;
     print::line(&app.banner())?;
     let switches = shutdown::signals().context("cannot listen to signals")?;
     app.run(switches).await

@@ -10,6 +10,7 @@ use super::story;
 use crate::config::Keeping;
 use crate::print;
 use crate::sources::SourceView;
+use crate::tls::CertificateView;
 
 /// Runs `status`.
 pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
@@ -45,6 +46,10 @@ pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
             .before(now)
             .map_or_else(String::new, |before| format!(": what came before {} is gone", story::time(before, gate.zone())));
         pair(if index == 0 { "Kept" } else { "" }, &format!("{class} {}{gone}", lifetime.words()));
+    }
+    if let Some(tls) = &gate.config.server.tls {
+        let told = CertificateView::of_file(&tls.certificate, gate.clock.now());
+        pair("Certificate", &told.map_or_else(|error| format!("{error:#}"), |certificate| certificate.words()));
     }
     for (index, assumed) in gate.config.assumed.iter().enumerate() {
         pair(if index == 0 { "Assumed" } else { "" }, assumed);

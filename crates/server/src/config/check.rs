@@ -22,6 +22,7 @@ use super::layers::{Layers, absolute, join};
 use super::machine::Machine;
 use super::problems::suggestion;
 use super::section::{Report, Section};
+use super::tls::tls;
 use super::{Company, Config, Database, Language, Leads, Listen, Log, LogFormat, Manager, Problems, Server, Source};
 use crate::secrets::Resolver;
 use crate::sources;
@@ -195,7 +196,9 @@ fn domain(text: &str) -> Result<String, String> {
 }
 
 fn server(mut section: Section<'_>, base: &Path) -> (Server, PathBuf) {
-    let listen = listen(&mut section);
+    let listen = listen(&mut section, PORT);
+    let data_dir = section.text("data_dir").unwrap_or_else(|| "../data".to_owned());
+    let data_dir = absolute(base, Path::new(&data_dir));
     let seconds = |length: SignedDuration| length.unsigned_abs();
     let server = Server {
         listen,
@@ -207,10 +210,10 @@ fn server(mut section: Section<'_>, base: &Path) -> (Server, PathBuf) {
         max_connections: section.whole("max_connections", 1, 1_000_000).map_or(4096, |number| number as usize),
         drain: section.duration("drain").map_or(Duration::from_secs(8), seconds),
         lease: lease(&mut section),
+        tls: tls(section.section("tls"), base, &data_dir),
     };
-    let data_dir = section.text("data_dir").unwrap_or_else(|| "../data".to_owned());
     section.finish();
-    (server, absolute(base, Path::new(&data_dir)))
+    (server, data_dir)
 }
 
 /// A second at least: it is renewed three times within it, over a network.
@@ -222,8 +225,9 @@ fn lease(section: &mut Section<'_>) -> Duration {
     lease
 }
 
-fn listen(section: &mut Section<'_>) -> Listen {
-    let default = Listen::Dual { port: PORT };
+/// `listen`, a port or addresses.
+pub(super) fn listen(section: &mut Section<'_>, port: u16) -> Listen {
+    let default = Listen::Dual { port };
     match section.take("listen") {
         None => default,
         Some(Value::Integer(port)) => u16::try_from(port).map_or_else(

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use leadgate_core::ids::SourceId;
 use leadgate_core::keeping::Quota;
 use serde::Serialize;
+use utoipa::ToSchema;
 use toml::Value;
 
 use super::section::{Section, duration};
@@ -56,19 +57,25 @@ const fn days(days: i64) -> Lifetime {
 }
 
 /// `[keeping]`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Keeping {
     /// The bytes of settled deliveries; their rows and receipts stay.
+    #[schema(value_type = String)]
     pub raw: Lifetime,
     /// Files that came with them.
+    #[schema(value_type = String)]
     pub files: Lifetime,
     /// Spam, with its rows.
+    #[schema(value_type = String)]
     pub spam: Lifetime,
     /// What nobody vouches for, with its rows.
+    #[schema(value_type = String)]
     pub rejected: Lifetime,
     /// What waits for a person although its sender is known, with its rows.
+    #[schema(value_type = String)]
     pub quarantine: Lifetime,
     /// Events.
+    #[schema(value_type = String)]
     pub events: Lifetime,
     /// How much each source may keep.
     pub quota: Quota,

@@ -13,6 +13,7 @@ mod problems;
 mod section;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +35,7 @@ pub use attachments::{Attachments, S3};
 pub use keeping::{Keeping, Lifetime};
 pub use machine::FALLBACK_COUNTRY;
 pub use problems::{Problem, Problems, did_you_mean};
+pub use tls::{Acme, Tls};
 
 use crate::secrets::SourceTokens;
 
@@ -138,6 +140,8 @@ pub struct Server {
     pub drain: Duration,
     /// How long what one gateway of several does stays its own after it fell silent.
     pub lease: Duration,
+    /// A second door with TLS.
+    pub tls: Option<Tls>,
 }
 
 /// Where the gateway listens.

@@ -8,6 +8,7 @@ use leadgate_core::keeping::{Person, PersonActivity, PersonLead, PersonSubmissio
 use leadgate_core::ports::Store;
 use leadgate_core::views::ContactDetail;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::unpacked;
@@ -16,7 +17,7 @@ use super::unpacked;
 const FORMAT: u32 = 1;
 
 /// The document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Export {
     /// Its form.
     format: u32,
@@ -33,7 +34,7 @@ pub struct Export {
 }
 
 /// A delivery with its bytes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Delivery {
     #[serde(flatten)]
     submission: PersonSubmission,
@@ -46,7 +47,7 @@ struct Delivery {
 }
 
 /// A file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ExportFile {
     /// Its hash, by which it is kept.
     pub sha256: String,

@@ -12,7 +12,7 @@ mod serve;
 mod tests;
 
 pub use respond::Responder;
-pub use serve::{Limits, serve};
+pub use serve::{Door, Limits, serve};
 
 /// What answers requests.
 pub fn responder(gateway: std::sync::Arc<crate::app::Gateway>) -> Responder {

@@ -7,8 +7,19 @@ use http::HeaderMap;
 use http::header::{FORWARDED, HOST};
 use ipnet::IpNet;
 
+use super::problem::Problem;
+
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether it came by the TLS door.
+    pub tls: bool,
+}
 
 /// Who is at the other end of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +30,7 @@ pub struct Caller {
     pub client: Option<IpAddr>,
     /// What stands between.
     pub via: Via,
-    /// Whether the sender spoke TLS, by a declared proxy's word.
+    /// Whether the sender spoke TLS, with us or by a declared proxy's word.
     pub tls: bool,
 }
 
@@ -36,26 +47,37 @@ pub enum Via {
 
 impl Caller {
     /// Reads the other end and, if it is a declared proxy, its headers.
-    pub fn of(socket: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+    pub fn of(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        let Peer { address: socket, tls: encrypted } = peer;
         let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
         if is_trusted(socket) {
-            let tls = last(headers, X_FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+            let tls = last(headers, X_FORWARDED_PROTO).map_or(encrypted, |scheme| scheme.eq_ignore_ascii_case("https"));
             return Self { socket, client: forwarded_client(headers, socket, is_trusted), via: Via::Proxy, tls };
         }
         let forwards = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
         if forwards && is_near(socket) {
-            return Self { socket, client: None, via: Via::Undeclared, tls: false };
+            return Self { socket, client: None, via: Via::Undeclared, tls: encrypted };
         }
-        Self { socket, client: Some(socket), via: Via::Direct, tls: false }
+        Self { socket, client: Some(socket), via: Via::Direct, tls: encrypted }
     }
 
-    /// Whether the API and the metrics may answer: on this machine itself, or behind a declared proxy.
+    /// Whether what needs no token may be told to operators: on this machine itself, or behind a declared proxy.
     pub fn is_operator(&self) -> bool {
         match self.via {
             Via::Direct => self.socket.is_loopback(),
             Via::Proxy => true,
             Via::Undeclared => false,
         }
+    }
+
+    /// Refuses whose token would cross a network unencrypted.
+    pub fn may_show_a_token(&self) -> Result<(), Problem> {
+        if self.is_operator() || (self.via == Via::Direct && self.tls) { Ok(()) } else { Err(Problem::Elsewhere) }
+    }
+
+    /// Refuses who is no operator.
+    pub fn may_operate(&self) -> Result<(), Problem> {
+        if self.is_operator() { Ok(()) } else { Err(Problem::Elsewhere) }
     }
 
     /// Whether the sender sits at this very machine.
@@ -159,7 +181,7 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
-        Caller::of(socket.parse().unwrap(), &map, &trusted)
+        Caller::of(Peer { address: socket.parse().unwrap(), tls: false }, &map, &trusted)
     }
 
     #[test]
@@ -210,13 +232,29 @@ mod tests {
     }
 
     #[test]
+    fn a_token_crosses_no_network_in_the_open() {
+        let far = Peer { address: [203, 0, 113, 9].into(), tls: false };
+        let allowed = |peer, headers: &HeaderMap| Caller::of(peer, headers, &[]).may_show_a_token().is_ok();
+        let none = HeaderMap::new();
+        assert!(!allowed(far, &none));
+        assert!(allowed(Peer { tls: true, ..far }, &none));
+        assert!(Caller::of(Peer { tls: true, ..far }, &none, &[]).may_operate().is_err(), "the metrics take no token");
+        // A proxy nobody declared may have taken the request in the open.
+        let mut forwarded = HeaderMap::new();
+        forwarded.insert(X_FORWARDED_FOR, "203.0.113.9".parse().unwrap());
+        assert!(!allowed(Peer { address: [10, 0, 0, 2].into(), tls: true }, &forwarded));
+    }
+
+    #[test]
     fn the_url_is_as_the_sender_saw_it() {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, "leads.example.org:8080".parse().unwrap());
         headers.insert("x-forwarded-proto", "https".parse().unwrap());
         let proxy: Vec<IpNet> = vec!["127.0.0.1/32".parse().unwrap()];
-        let declared = Caller::of([127, 0, 0, 1].into(), &headers, &proxy);
-        let direct = Caller::of([127, 0, 0, 1].into(), &headers, &[]);
+        let near = Peer { address: [127, 0, 0, 1].into(), tls: false };
+        let (declared, direct) = (Caller::of(near, &headers, &proxy), Caller::of(near, &headers, &[]));
+        let encrypted = Caller::of(Peer { tls: true, ..near }, &headers, &[]);
+        assert_eq!(origin(&encrypted, &headers, None, "x"), "https://leads.example.org:8080");
         assert_eq!(origin(&declared, &headers, None, "x"), "https://leads.example.org:8080");
         assert_eq!(origin(&direct, &headers, None, "x"), "http://leads.example.org:8080");
         assert_eq!(origin(&direct, &headers, Some("https://l.example"), "x"), "https://l.example");

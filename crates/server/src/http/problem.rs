@@ -6,7 +6,8 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use leadgate_core::change::ChangeError;
 use leadgate_core::ports::StoreError;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Why the API did not do as asked.
 #[derive(Debug)]
@@ -39,6 +40,25 @@ pub enum Problem {
     Unavailable(String),
     /// A defect; the details are in the log.
     Internal,
+}
+
+/// A problem as the caller reads it (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Told {
+    /// Which problem: `urn:leadgate:problem:` and a code that programs may compare.
+    #[schema(pattern = "^urn:leadgate:problem:[a-z-]+$")]
+    r#type: String,
+    /// The status in words.
+    #[schema(value_type = String)]
+    title: &'static str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong and what to do.
+    pub detail: String,
+    /// The request's id, as in the log and in `X-Request-Id`.
+    request_id: String,
 }
 
 impl Problem {
@@ -97,7 +117,7 @@ impl Problem {
                     .to_owned()
             }
             Self::Elsewhere => "the API and the metrics answer on this machine itself, or behind a proxy named in trusted_proxies ([server] in \
-                                config/local.toml): they must not cross a network unencrypted"
+                                config/local.toml); the API also over TLS ([server.tls]): they must not cross a network unencrypted"
                 .to_owned(),
             Self::Internal => "the gateway failed; its log says more under this request_id".to_owned(),
         }
@@ -108,18 +128,26 @@ impl Problem {
         Self::NotFound(format!("there is no such {what}"))
     }
 
+    /// What the caller is told.
+    pub fn told(&self, request_id: &str) -> Told {
+        let status = self.status();
+        Told {
+            r#type: format!("urn:leadgate:problem:{}", self.code()),
+            title: status.canonical_reason().unwrap_or("Problem"),
+            status: status.as_u16(),
+            detail: self.detail(),
+            request_id: request_id.to_owned(),
+        }
+    }
+
     /// The answer, with the id of the request.
     pub fn respond(&self, request_id: &str) -> Response {
-        let status = self.status();
-        let body = json!({
-            "type": format!("urn:leadgate:problem:{}", self.code()),
-            "title": status.canonical_reason().unwrap_or("Problem"),
-            "status": status.as_u16(),
-            "detail": self.detail(),
-            "request_id": request_id,
+        let body = serde_json::to_vec(&self.told(request_id)).unwrap_or_else(|error| {
+            tracing::error!(%error, "a problem could not be written");
+            Vec::new()
         });
-        let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = status;
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self {

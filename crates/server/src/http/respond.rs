@@ -1,7 +1,6 @@
 //! What becomes of a request: senders' calls go straight to their handler; everything else through the router, with its
 //! body read within limits first. Ids, security headers, the access log and the count of requests are here.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as HttpBody;
 use tower::ServiceExt as _;
 
-use super::peer::{Caller, Via};
+use super::peer::{Caller, Peer, Via};
 use super::problem::Problem;
 use super::{api, inbound, operation, pages};
 use crate::app::Gateway;
@@ -73,10 +72,10 @@ impl Drop for Connected {
 impl Responder {
     /// For a gateway.
     pub fn new(gateway: Arc<Gateway>) -> Self {
-        let router = Router::new()
-            .merge(operation::router())
+        let (api, _) = operation::router().nest("/api/v1", api::router()).split_for_parts();
+        let router = api
             .merge(pages::router())
-            .nest("/api/v1", api::router())
+            .merge(api::ui())
             .fallback(async || Problem::NotFound("there is nothing at this path".to_owned()))
             .method_not_allowed_fallback(async || Problem::Method)
             .layer(axum::middleware::from_fn(remember_route))
@@ -91,7 +90,7 @@ impl Responder {
     }
 
     /// Answers one request.
-    pub async fn respond<B>(&self, peer: IpAddr, request: Request<B>) -> Response
+    pub async fn respond<B>(&self, peer: Peer, request: Request<B>) -> Response
     where
         B: HttpBody<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
@@ -123,7 +122,7 @@ impl Responder {
         response
     }
 
-    async fn routed<B>(&self, peer: IpAddr, request: Request<B>, id: &RequestId) -> Response
+    async fn routed<B>(&self, peer: Peer, request: Request<B>, id: &RequestId) -> Response
     where
         B: HttpBody<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
@@ -132,7 +131,7 @@ impl Responder {
         let live = self.gateway.live();
         let caller = Caller::of(peer, request.headers(), &live.trusted_proxies);
         if caller.via == Via::Undeclared {
-            self.gateway.warn_of_undeclared_proxy(peer);
+            self.gateway.warn_of_undeclared_proxy(peer.address);
         }
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(caller);

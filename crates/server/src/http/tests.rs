@@ -2,8 +2,10 @@
 
 mod api;
 mod inbound;
+mod openapi;
 mod operation;
 mod replay;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ min_fill_ms = 0
 struct Rig {
     folder: TempDir,
     address: SocketAddr,
+    tls: Option<SocketAddr>,
     client: Client,
     shutdown: Shutdown,
     gateway: Arc<Gateway>,
@@ -70,13 +73,13 @@ impl Rig {
         write_config(folder.path(), server, more);
         let path = folder.path().to_path_buf();
         let app = App::build(load(folder.path()).unwrap(), Clock::system(), Box::new(move || load(&path))).unwrap();
-        let address = app.addresses()[0];
+        let (address, tls) = (app.addresses()[0], app.tls_addresses().first().copied());
         let gateway = Arc::clone(app.gateway());
         let key = secrets::read_api_token(&gateway.data_dir).unwrap().unwrap().expose().to_owned();
         let shutdown = Shutdown::new();
         let running = tokio::spawn(app.run(shutdown.clone()));
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { folder, address, client, shutdown, gateway, running, key }
+        Self { folder, address, tls, client, shutdown, gateway, running, key }
     }
 
     fn url(&self, path: &str) -> String {

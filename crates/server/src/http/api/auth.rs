@@ -108,10 +108,7 @@ impl Access {
 }
 
 async fn access(parts: &Parts, gateway: &Arc<Gateway>, scope: Scope) -> Result<Access, Problem> {
-    let operator = parts.extensions.get::<Caller>().is_some_and(Caller::is_operator);
-    if !operator {
-        return Err(Problem::Elsewhere);
-    }
+    parts.extensions.get::<Caller>().ok_or(Problem::Elsewhere)?.may_show_a_token()?;
     let token =
         parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer).ok_or(Problem::Unauthorized)?;
     let Some(store) = gateway.store().await else {

@@ -3,13 +3,26 @@
 use axum::response::Response;
 use leadgate_core::ids::{ActivityId, ContactId, MoveId};
 use leadgate_core::name;
-use leadgate_core::views::{ActivityView, ContactDetail, ContactFilter, LeadFilter, PageAt};
+use leadgate_core::views::{
+    ActivityView, ContactDetail, ContactFilter, ContactSummary, LeadFilter, MoveView, Page, PageAt, ReviewView,
+};
 
 use super::auth::{Access, Read, Write};
+use super::describe::{Origins, Paging, Whom};
 use super::extract::{Id, Json, Query, ok, paged};
 use super::leads::{Taking, identity, manager};
 use crate::http::problem::Problem;
 
+/// Lists contacts, the most recently active first.
+#[utoipa::path(
+    get, path = "/contacts", operation_id = "list_contacts", tag = "contacts", security(("token" = ["read"])),
+    params(
+        ("waiting" = Option<bool>, Query, description = "Only those who came back without an open lead and wait to be taken"),
+        ("name" = Option<String>, Query, description = "The beginning of a word of the name"),
+        Whom, Origins, Paging,
+    ),
+    responses((status = 200, description = "A page of contacts", body = Page<ContactSummary>)),
+)]
 pub async fn list(Read(access): Read, mut query: Query) -> Result<Response, Problem> {
     let filter = ContactFilter {
         waiting: query.flag("waiting")?.unwrap_or(false),
@@ -22,6 +35,12 @@ pub async fn list(Read(access): Read, mut query: Query) -> Result<Response, Prob
     paged(access.store.contacts(filter, at).await)
 }
 
+/// Shows a contact with everything on it.
+#[utoipa::path(
+    get, path = "/contacts/{id}", operation_id = "show_contact", tag = "contacts", security(("token" = ["read"])),
+    params(("id" = ContactId, Path, description = "The contact's number")),
+    responses((status = 200, description = "The contact", body = ContactDetail)),
+)]
 pub async fn one(Read(access): Read, Id(id): Id<ContactId>) -> Result<Response, Problem> {
     ok(&visible(&access, id).await?)
 }
@@ -47,6 +66,13 @@ pub fn narrow(access: &Access, timeline: &mut Vec<ActivityView>) {
     timeline.retain(|activity| activity.source.as_ref().is_none_or(|source| access.sees(source)));
 }
 
+/// Takes a contact that came back and waits.
+#[utoipa::path(
+    post, path = "/contacts/{id}/take", operation_id = "take_contact", tag = "contacts", security(("token" = ["write"])),
+    params(("id" = ContactId, Path, description = "The contact's number")),
+    request_body = Taking,
+    responses((status = 200, description = "The contact as it is now", body = ContactDetail)),
+)]
 pub async fn take(Write(access): Write, Id(id): Id<ContactId>, Json(taking): Json<Taking>) -> Result<Response, Problem> {
     if access.limited() {
         visible(&access, id).await?;
@@ -59,6 +85,12 @@ pub async fn take(Write(access): Write, Id(id): Id<ContactId>, Json(taking): Jso
     ok(&contact)
 }
 
+/// Gives an activity a contact and a lead of its own: it was somebody else after all.
+#[utoipa::path(
+    post, path = "/activities/{id}/detach", operation_id = "detach_activity", tag = "contacts", security(("token" = ["write"])),
+    params(("id" = ActivityId, Path, description = "The activity's number")),
+    responses((status = 200, description = "What was moved", body = MoveView)),
+)]
 pub async fn detach(Write(access): Write, Id(id): Id<ActivityId>) -> Result<Response, Problem> {
     let source = access.store.activity_source(id).await?.ok_or_else(|| Problem::missing("activity"))?;
     if access.limited() && !source.is_some_and(|source| access.sees(&source)) {
@@ -67,11 +99,23 @@ pub async fn detach(Write(access): Write, Id(id): Id<ActivityId>) -> Result<Resp
     ok(&access.store.detach(id, access.act()).await??)
 }
 
+/// Takes a move back.
+#[utoipa::path(
+    post, path = "/moves/{id}/undo", operation_id = "undo_move", tag = "contacts", security(("token" = ["write"])),
+    params(("id" = MoveId, Path, description = "The move's number")),
+    responses((status = 200, description = "The move, undone", body = MoveView)),
+)]
 pub async fn undo(Write(access): Write, Id(id): Id<MoveId>) -> Result<Response, Problem> {
     access.unlimited()?;
     ok(&access.store.undo_move(id, access.act()).await??)
 }
 
+/// Lists pairs of contacts that may be one person.
+#[utoipa::path(
+    get, path = "/reviews", operation_id = "list_reviews", tag = "contacts", security(("token" = ["read"])),
+    params(Paging),
+    responses((status = 200, description = "A page of pairs", body = Page<ReviewView>)),
+)]
 pub async fn reviews(Read(access): Read, mut query: Query) -> Result<Response, Problem> {
     access.unlimited()?;
     let at = query.page()?;

@@ -4,25 +4,40 @@ use std::path::Path;
 
 use axum::response::Response;
 use leadgate_core::ids::{ContactId, SubmissionId};
+use leadgate_core::keeping::{ErasedView, Footprint};
 use leadgate_core::text;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::auth::{Access, Admin};
+use super::describe::Whom;
 use super::extract::{Id, Json, Query, ok};
 use super::leads::identity;
-use crate::erasing::{self, Wanted};
+use crate::erasing::{self, Done, Export, Wanted};
 use crate::http::problem::Problem;
 use crate::secrets;
 
 /// The longest reason.
 const REASON_BYTES: usize = 1000;
 
+/// Counts what is kept of a contact.
+#[utoipa::path(
+    get, path = "/contacts/{id}/footprint", operation_id = "contact_footprint", tag = "contacts", security(("token" = ["admin"])),
+    params(("id" = ContactId, Path, description = "The contact's number")),
+    responses((status = 200, description = "How much there is", body = Footprint)),
+)]
 pub async fn footprint(Admin(access): Admin, Id(id): Id<ContactId>, query: Query) -> Result<Response, Problem> {
     query.finish()?;
     access.unlimited()?;
     ok(&access.store.footprint(id).await?.ok_or_else(|| Problem::missing("contact"))?)
 }
 
+/// Gives everything that is kept of a contact.
+#[utoipa::path(
+    get, path = "/contacts/{id}/export", operation_id = "export_contact", tag = "contacts", security(("token" = ["admin"])),
+    params(("id" = ContactId, Path, description = "The contact's number")),
+    responses((status = 200, description = "Everything; files are named by their hash", body = Export)),
+)]
 pub async fn export(Admin(access): Admin, Id(id): Id<ContactId>, query: Query) -> Result<Response, Problem> {
     query.finish()?;
     access.unlimited()?;
@@ -31,9 +46,10 @@ pub async fn export(Admin(access): Admin, Id(id): Id<ContactId>, query: Query) -
 }
 
 /// An erasure to do.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Erasing {
+    /// Why; kept as the proof.
     reason: String,
     /// Look through what was kept without a lead, too.
     #[serde(default)]
@@ -46,6 +62,13 @@ pub struct Erasing {
     rebuild: bool,
 }
 
+/// Erases a contact for good.
+#[utoipa::path(
+    post, path = "/contacts/{id}/erase", operation_id = "erase_contact", tag = "contacts", security(("token" = ["admin"])),
+    params(("id" = ContactId, Path, description = "The contact's number")),
+    request_body = Erasing,
+    responses((status = 200, description = "What went", body = Done)),
+)]
 pub async fn erase(Admin(access): Admin, Id(id): Id<ContactId>, Json(asked): Json<Erasing>) -> Result<Response, Problem> {
     access.unlimited()?;
     let reason = text::present(&asked.reason).ok_or_else(|| Problem::Invalid("`reason`: say why".to_owned()))?;
@@ -63,7 +86,12 @@ pub async fn erase(Admin(access): Admin, Id(id): Id<ContactId>, Json(asked): Jso
     ok(&done.map_err(|error| failed(&error))??)
 }
 
-/// Who was erased; with `identity`, whether this person was.
+/// Lists who was erased; with a phone or an address, whether this person was.
+#[utoipa::path(
+    get, path = "/erased", operation_id = "list_erased", tag = "contacts", security(("token" = ["admin"])),
+    params(Whom),
+    responses((status = 200, description = "The erasures, the newest first", body = Vec<ErasedView>)),
+)]
 pub async fn erased(Admin(access): Admin, mut query: Query) -> Result<Response, Problem> {
     access.unlimited()?;
     let asked = identity(&mut query, &access)?;

@@ -13,10 +13,8 @@ use leadgate_core::views::{Page, PageAt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::describe::MOST;
 use crate::http::problem::Problem;
-
-/// The longest page.
-const MOST: u32 = 500;
 
 /// An id in the path. What is no id is nobody's.
 pub struct Id<T>(pub T);
@@ -31,8 +29,15 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Path(text) =
             Path::<String>::from_request_parts(parts, state).await.map_err(|error| Problem::Bad(error.to_string()))?;
-        text.parse().map(Self).map_err(|_| Problem::NotFound(format!("{text:?} is no id")))
+        let id = Some(&text).filter(|text| is_text(text)).and_then(|text| text.parse().ok());
+        id.map(Self).ok_or_else(|| Problem::NotFound(format!("{text:?} is no id")))
     }
+}
+
+/// Whether it can be text: no zero character, which no database keeps, and nothing in it was no UTF-8 (which the decoder put U+FFFD
+/// in the place of).
+fn is_text(value: &str) -> bool {
+    !value.contains(['\0', '\u{fffd}'])
 }
 
 /// The pairs of a query. What is not taken is refused by [`Query::finish`].
@@ -46,14 +51,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
             Ok(RawQuery(query)) => query.unwrap_or_default(),
             Err(never) => match never {},
         };
-        Ok(Self(
-            url::form_urlencoded::parse(query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
-        ))
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned()));
+        let pairs: Vec<(String, String)> = pairs.collect();
+        match pairs.iter().find(|(name, value)| !is_text(name) || !is_text(value)) {
+            None => Ok(Self(pairs)),
+            Some((name, _)) => {
+                Err(Problem::Bad(format!("`{}` is no UTF-8 text, or holds a zero character", name.escape_debug())))
+            }
+        }
     }
 }
 
 impl Query {
-    /// The values of a key; an empty value is none.
+    /// The values of a key.
     pub fn all(&mut self, name: &str) -> Vec<String> {
         let mut taken = Vec::new();
         self.0.retain_mut(|(known, value)| {
@@ -75,9 +85,9 @@ impl Query {
         }
     }
 
-    /// A key whose value means something.
+    /// A key whose value means something: an empty one does not.
     pub fn parsed<T>(&mut self, name: &str, meaning: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
-        match self.text(name)?.filter(|value| !value.is_empty()) {
+        match self.text(name)? {
             None => Ok(None),
             Some(value) => parse(&value).map(Some).ok_or_else(|| Problem::Bad(format!("`{name}`: {value:?} is not {meaning}"))),
         }
@@ -92,10 +102,10 @@ impl Query {
         })
     }
 
-    /// Sources, given one by one or with commas; none given: all.
+    /// Sources, given one by one or with commas; none given: all. An empty list is refused: it would show all.
     pub fn sources(&mut self) -> Result<Option<Vec<SourceId>>, Problem> {
         let given = self.all("source");
-        let ids: Vec<&str> = given.iter().flat_map(|list| list.split(',')).filter(|id| !id.is_empty()).collect();
+        let ids: Vec<&str> = given.iter().flat_map(|list| list.split(',')).collect();
         if ids.is_empty() {
             return Ok(None);
         }

@@ -6,13 +6,24 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_S
 use leadgate_core::text;
 
 use super::auth::Read;
+use super::describe::Binary;
 use super::extract::{Id, Query};
 use crate::http::problem::Problem;
 
 /// The longest file name given back.
 const NAME_BYTES: usize = 200;
 
-/// A file by its hash. Whoever knows the hash has seen the activity that names it, so tokens limited to sources may ask too.
+/// A file somebody sent, for download.
+///
+/// Whoever knows its hash has seen the activity that names it, so tokens limited to sources may ask too.
+#[utoipa::path(
+    get, path = "/attachments/{sha256}", operation_id = "attachment", tag = "submissions", security(("token" = ["read"])),
+    params(
+        ("sha256" = String, Path, description = "The SHA-256 of its content, hex", pattern = "^[0-9a-f]{64}$"),
+        ("name" = Option<String>, Query, description = "The name to save it under"),
+    ),
+    responses((status = 200, description = "The file", body = Binary, content_type = "application/octet-stream")),
+)]
 pub async fn attachment(Read(access): Read, Id(sha256): Id<String>, mut query: Query) -> Result<Response, Problem> {
     let name = query.text("name")?.filter(|name| !name.is_empty());
     query.finish()?;

@@ -3,11 +3,13 @@
 use axum::response::Response;
 use leadgate_core::change::{ChangeError, Close, LeadChange, Stage};
 use leadgate_core::ids::{ContactId, LeadId, ManagerId};
-use leadgate_core::views::{LeadDetail, LeadFilter};
+use leadgate_core::views::{LeadDetail, LeadFilter, LeadSummary, Page};
 use leadgate_core::{email, phone, text};
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use super::auth::{Access, Read, Write};
+use super::describe::{Origins, Paging, Since, Version, Whom};
 use super::extract::{Id, IfMatch, Json, Query, paged, versioned};
 use crate::app::Live;
 use crate::http::problem::Problem;
@@ -15,6 +17,19 @@ use crate::http::problem::Problem;
 /// The longest note.
 const NOTE_BYTES: usize = 64 << 10;
 
+/// Lists leads, newest first.
+#[utoipa::path(
+    get, path = "/leads", operation_id = "list_leads", tag = "leads", security(("token" = ["read"])),
+    params(
+        ("stage" = Option<Stage>, Query, description = "In this stage, in any case"),
+        ("open" = Option<bool>, Query, description = "Open or closed"),
+        ("contact" = Option<ContactId>, Query, description = "Of this contact"),
+        ("responsible" = Option<String>, Query, description = "Of this manager; empty: of nobody"),
+        ("tests" = Option<bool>, Query, description = "Test leads too"),
+        Whom, Origins, Since, Paging,
+    ),
+    responses((status = 200, description = "A page of leads", body = Page<LeadSummary>)),
+)]
 pub async fn list(Read(access): Read, mut query: Query) -> Result<Response, Problem> {
     let filter = LeadFilter {
         stage: query.parsed("stage", "a stage: NEW, IN_PROCESS, PROCESSED, CONVERTED or JUNK", Stage::parse)?,
@@ -52,6 +67,14 @@ fn canonical_of(typed: &str, live: &Live) -> String {
     }
 }
 
+/// Shows a lead with everything on it.
+///
+/// A token that is limited to sources sees only what came from these.
+#[utoipa::path(
+    get, path = "/leads/{id}", operation_id = "show_lead", tag = "leads", security(("token" = ["read"])),
+    params(("id" = LeadId, Path, description = "The lead's number")),
+    responses((status = 200, description = "The lead", body = LeadDetail, headers(("ETag" = String, description = "The version, for `If-Match`")))),
+)]
 pub async fn one(Read(access): Read, Id(id): Id<LeadId>) -> Result<Response, Problem> {
     let lead = visible(&access, id).await?;
     versioned(lead.version, &lead)
@@ -87,14 +110,21 @@ async fn change(access: &Access, id: LeadId, changes: Vec<LeadChange>, version: 
     }
 }
 
-/// What PATCH may change. `responsible: null` makes it nobody's.
-#[derive(Deserialize)]
+/// What to change: at least one of these. `responsible: null` makes it nobody's.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = LeadPatch)]
 #[expect(clippy::option_option, reason = "absent, null and a name are three things")]
 pub struct Patch {
+    /// An open stage, in any case; final ones are reached by closing.
+    #[schema(value_type = Option<Stage>)]
     stage: Option<String>,
     #[serde(default, deserialize_with = "given")]
+    /// A manager's id.
+    #[schema(min_length = 1)]
     responsible: Option<Option<String>>,
+    /// A note for the timeline, at most 64 KB.
+    #[schema(min_length = 1)]
     note: Option<String>,
 }
 
@@ -104,6 +134,15 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Changes a lead.
+///
+/// Everything named is changed together, or nothing.
+#[utoipa::path(
+    patch, path = "/leads/{id}", operation_id = "change_lead", tag = "leads", security(("token" = ["write"])),
+    params(("id" = LeadId, Path, description = "The lead's number"), Version),
+    request_body = Patch,
+    responses((status = 200, description = "The lead as it is now", body = LeadDetail, headers(("ETag" = String, description = "The version, for `If-Match`")))),
+)]
 pub async fn patch(
     Write(access): Write,
     Id(id): Id<LeadId>,
@@ -148,12 +187,21 @@ fn note_text(typed: &str) -> Result<String, Problem> {
 }
 
 /// How a lead ends.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = LeadClosing)]
 pub struct Closing {
+    /// As what.
     r#as: Close,
 }
 
+/// Closes a lead.
+#[utoipa::path(
+    post, path = "/leads/{id}/close", operation_id = "close_lead", tag = "leads", security(("token" = ["write"])),
+    params(("id" = LeadId, Path, description = "The lead's number"), Version),
+    request_body = Closing,
+    responses((status = 200, description = "The lead as it is now", body = LeadDetail, headers(("ETag" = String, description = "The version, for `If-Match`")))),
+)]
 pub async fn close(
     Write(access): Write,
     Id(id): Id<LeadId>,
@@ -163,18 +211,32 @@ pub async fn close(
     change(&access, id, vec![LeadChange::Close(closing.r#as)], version).await
 }
 
+/// Opens a closed lead again.
+#[utoipa::path(
+    post, path = "/leads/{id}/reopen", operation_id = "reopen_lead", tag = "leads", security(("token" = ["write"])),
+    params(("id" = LeadId, Path, description = "The lead's number"), Version),
+    responses((status = 200, description = "The lead as it is now", body = LeadDetail, headers(("ETag" = String, description = "The version, for `If-Match`")))),
+)]
 pub async fn reopen(Write(access): Write, Id(id): Id<LeadId>, IfMatch(version): IfMatch) -> Result<Response, Problem> {
     change(&access, id, vec![LeadChange::Reopen], version).await
 }
 
 /// Who takes it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Taking {
     /// The manager's id.
+    #[schema(min_length = 1)]
     pub manager: String,
 }
 
+/// Takes a lead: the manager becomes responsible, a new lead goes into work.
+#[utoipa::path(
+    post, path = "/leads/{id}/take", operation_id = "take_lead", tag = "leads", security(("token" = ["write"])),
+    params(("id" = LeadId, Path, description = "The lead's number"), Version),
+    request_body = Taking,
+    responses((status = 200, description = "The lead as it is now", body = LeadDetail, headers(("ETag" = String, description = "The version, for `If-Match`")))),
+)]
 pub async fn take(
     Write(access): Write,
     Id(id): Id<LeadId>,
@@ -186,12 +248,21 @@ pub async fn take(
 }
 
 /// A note.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
+    /// At most 64 KB.
+    #[schema(min_length = 1)]
     text: String,
 }
 
+/// Writes a note on a lead's timeline.
+#[utoipa::path(
+    post, path = "/leads/{id}/notes", operation_id = "note_on_lead", tag = "leads", security(("token" = ["write"])),
+    params(("id" = LeadId, Path, description = "The lead's number"), Version),
+    request_body = Note,
+    responses((status = 200, description = "The lead as it is now", body = LeadDetail, headers(("ETag" = String, description = "The version, for `If-Match`")))),
+)]
 pub async fn note(
     Write(access): Write,
     Id(id): Id<LeadId>,

@@ -1,9 +1,10 @@
 //! The JSON API under `/api/v1`: bearer tokens, one screen of code an endpoint, `application/problem+json` for everything
-//! that is no success.
+//! that is no success. A route's description stands at its handler; [`describe`] makes the document of them.
 
 mod admin;
 mod auth;
 mod contacts;
+pub mod describe;
 mod erasing;
 mod extract;
 mod files;
@@ -12,53 +13,56 @@ mod replay;
 mod senders;
 mod sources;
 mod submissions;
+mod ui;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use auth::TokenCache;
+pub use ui::router as ui;
 
 use super::problem::Problem;
 use crate::app::Gateway;
 
-/// The routes below `/api/v1`.
-pub fn router() -> Router<Arc<Gateway>> {
-    Router::new()
-        .route("/leads", get(leads::list))
-        .route("/leads/{id}", get(leads::one).patch(leads::patch))
-        .route("/leads/{id}/close", post(leads::close))
-        .route("/leads/{id}/reopen", post(leads::reopen))
-        .route("/leads/{id}/take", post(leads::take))
-        .route("/leads/{id}/notes", post(leads::note))
-        .route("/contacts", get(contacts::list))
-        .route("/contacts/{id}", get(contacts::one))
-        .route("/contacts/{id}/take", post(contacts::take))
-        .route("/contacts/{id}/footprint", get(erasing::footprint))
-        .route("/contacts/{id}/export", get(erasing::export))
-        .route("/contacts/{id}/erase", post(erasing::erase))
-        .route("/erased", get(erasing::erased))
-        .route("/activities/{id}/detach", post(contacts::detach))
-        .route("/moves/{id}/undo", post(contacts::undo))
-        .route("/reviews", get(contacts::reviews))
-        .route("/submissions", get(submissions::list))
-        .route("/submissions/{id}", get(submissions::one))
-        .route("/submissions/{id}/raw", get(submissions::raw))
-        .route("/quarantine", get(submissions::quarantine))
-        .route("/quarantine/release", post(replay::release))
-        .route("/quarantine/drop", post(replay::drop))
-        .route("/replay", post(replay::replay))
-        .route("/senders", get(senders::list).post(senders::ignore))
-        .route("/senders/{sender}", delete(senders::forget))
-        .route("/attachments/{sha256}", get(files::attachment))
-        .route("/sources", get(sources::list))
-        .route("/nodes", get(sources::nodes))
-        .route("/status", get(sources::status))
-        .route("/tokens", get(admin::tokens).post(admin::add_token))
-        .route("/tokens/{name}", delete(admin::revoke_token))
-        .route("/admin/reload", post(admin::reload))
+/// The routes below `/api/v1`, with their descriptions. A route is added by `routes!` only: `route` would leave it out of the
+/// document.
+pub fn router() -> OpenApiRouter<Arc<Gateway>> {
+    OpenApiRouter::new()
+        .routes(routes!(leads::list))
+        .routes(routes!(leads::one, leads::patch))
+        .routes(routes!(leads::close))
+        .routes(routes!(leads::reopen))
+        .routes(routes!(leads::take))
+        .routes(routes!(leads::note))
+        .routes(routes!(contacts::list))
+        .routes(routes!(contacts::one))
+        .routes(routes!(contacts::take))
+        .routes(routes!(erasing::footprint))
+        .routes(routes!(erasing::export))
+        .routes(routes!(erasing::erase))
+        .routes(routes!(erasing::erased))
+        .routes(routes!(contacts::detach))
+        .routes(routes!(contacts::undo))
+        .routes(routes!(contacts::reviews))
+        .routes(routes!(submissions::list))
+        .routes(routes!(submissions::one))
+        .routes(routes!(submissions::raw))
+        .routes(routes!(submissions::quarantine))
+        .routes(routes!(replay::release))
+        .routes(routes!(replay::drop))
+        .routes(routes!(replay::replay))
+        .routes(routes!(senders::list, senders::ignore))
+        .routes(routes!(senders::forget))
+        .routes(routes!(files::attachment))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::nodes))
+        .routes(routes!(sources::status))
+        .routes(routes!(admin::tokens, admin::add_token))
+        .routes(routes!(admin::revoke_token))
+        .routes(routes!(admin::reload))
         .fallback(async || Problem::NotFound("the API has nothing at this path".to_owned()))
         // Bodies come here whole, read within their limit already.
         .layer(DefaultBodyLimit::disable())

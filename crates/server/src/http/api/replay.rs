@@ -6,19 +6,43 @@ use axum::response::Response;
 use super::auth::{Access, Admin};
 use super::extract::{Json, ok};
 use crate::http::problem::Problem;
-use crate::replay::{self, Asked, Deed, Readers};
+use crate::replay::{self, Asked, Batch, Deed, Readers};
 
 /// The most ids of one call.
 const MOST_IDS: usize = 1000;
 
+/// Lets deliveries in.
+///
+/// One call is one batch: while the answer has `next`, ask again with it as `after`.
+#[utoipa::path(
+    post, path = "/quarantine/release", operation_id = "release", tag = "submissions", security(("token" = ["admin"])),
+    request_body = Asked,
+    responses((status = 200, description = "What became of each", body = Batch)),
+)]
 pub async fn release(Admin(access): Admin, Json(asked): Json<Asked>) -> Result<Response, Problem> {
     run(&access, asked, Deed::Release).await
 }
 
+/// Drops deliveries.
+///
+/// They are kept as `noted`, with who said so; no replay reads them again. One call is one batch, as with `release`.
+#[utoipa::path(
+    post, path = "/quarantine/drop", operation_id = "drop", tag = "submissions", security(("token" = ["admin"])),
+    request_body = Asked,
+    responses((status = 200, description = "What became of each", body = Batch)),
+)]
 pub async fn drop(Admin(access): Admin, Json(asked): Json<Asked>) -> Result<Response, Problem> {
     run(&access, asked, Deed::Drop).await
 }
 
+/// Reads deliveries again by the rules of today.
+///
+/// Nothing outward follows from it. One call is one batch, as with `release`; with `dry` nothing is changed.
+#[utoipa::path(
+    post, path = "/replay", operation_id = "replay", tag = "submissions", security(("token" = ["admin"])),
+    request_body = Asked,
+    responses((status = 200, description = "What became of each", body = Batch)),
+)]
 pub async fn replay(Admin(access): Admin, Json(asked): Json<Asked>) -> Result<Response, Problem> {
     let deed = if asked.reattach { Deed::Reattach } else { Deed::Replay };
     run(&access, asked, deed).await

@@ -4,9 +4,10 @@ use axum::response::Response;
 use leadgate_core::ids::SubmissionId;
 use leadgate_core::receipt::Outcome;
 use leadgate_core::submission::Codec;
-use leadgate_core::views::{SubmissionDetail, SubmissionFilter};
+use leadgate_core::views::{Page, SubmissionDetail, SubmissionFilter, SubmissionSummary};
 
 use super::auth::{Access, Admin, Read};
+use super::describe::{Binary, Origins, Paging, Since};
 use super::extract::{Id, Query, ok, paged};
 use super::files::download;
 use crate::http::problem::Problem;
@@ -14,17 +15,26 @@ use crate::http::problem::Problem;
 /// The most bytes a kept body may unpack to.
 const UNPACKED: usize = 64 << 20;
 
+/// Lists what arrived, newest first.
+#[utoipa::path(
+    get, path = "/submissions", operation_id = "list_submissions", tag = "submissions", security(("token" = ["read"])),
+    params(
+        ("outcome" = Option<Vec<Outcome>>, Query, description = "With one of these outcomes; several, also with commas"),
+        Origins, Since, Paging,
+    ),
+    responses((status = 200, description = "A page of submissions", body = Page<SubmissionSummary>)),
+)]
 pub async fn list(Read(access): Read, mut query: Query) -> Result<Response, Problem> {
-    let outcomes = query
-        .all("outcome")
-        .iter()
-        .flat_map(|list| list.split(','))
-        .filter(|o| !o.is_empty())
-        .map(outcome)
-        .collect::<Result<_, _>>()?;
+    let outcomes = query.all("outcome").iter().flat_map(|list| list.split(',')).map(outcome).collect::<Result<_, _>>()?;
     listed(&access, query, outcomes).await
 }
 
+/// Lists what waits for a person to look at it.
+#[utoipa::path(
+    get, path = "/quarantine", operation_id = "list_quarantine", tag = "submissions", security(("token" = ["read"])),
+    params(Origins, Since, Paging),
+    responses((status = 200, description = "A page of submissions", body = Page<SubmissionSummary>)),
+)]
 pub async fn quarantine(Read(access): Read, query: Query) -> Result<Response, Problem> {
     listed(&access, query, vec![Outcome::Quarantined]).await
 }
@@ -43,6 +53,12 @@ fn outcome(text: &str) -> Result<Outcome, Problem> {
     })
 }
 
+/// Shows what arrived once, and what became of it.
+#[utoipa::path(
+    get, path = "/submissions/{id}", operation_id = "show_submission", tag = "submissions", security(("token" = ["read"])),
+    params(("id" = SubmissionId, Path, description = "The submission's id")),
+    responses((status = 200, description = "The submission", body = SubmissionDetail)),
+)]
 pub async fn one(Read(access): Read, Id(id): Id<SubmissionId>) -> Result<Response, Problem> {
     ok(&visible(&access, id).await?)
 }
@@ -52,6 +68,12 @@ async fn visible(access: &Access, id: SubmissionId) -> Result<SubmissionDetail, 
     found.filter(|found| access.sees(&found.submission.source)).ok_or_else(|| Problem::missing("submission"))
 }
 
+/// The bytes as they arrived, with secrets overwritten.
+#[utoipa::path(
+    get, path = "/submissions/{id}/raw", operation_id = "submission_bytes", tag = "submissions", security(("token" = ["admin"])),
+    params(("id" = SubmissionId, Path, description = "The submission's id")),
+    responses((status = 200, description = "The bytes, for download", body = Binary, content_type = "application/octet-stream")),
+)]
 pub async fn raw(Admin(access): Admin, Id(id): Id<SubmissionId>) -> Result<Response, Problem> {
     let kept = visible(&access, id).await?;
     if let Some(at) = kept.emptied_at {

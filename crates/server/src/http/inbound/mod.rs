@@ -8,7 +8,6 @@ mod call;
 mod held;
 mod multipart;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,7 +20,7 @@ use leadgate_core::ports::PathToken;
 
 use self::body::Reader;
 use self::call::Call;
-use super::peer::{Caller, Via};
+use super::peer::{Caller, Peer, Via};
 use super::respond::{RequestId, log, secure};
 use crate::app::{Gateway, compare_with_nothing};
 
@@ -63,7 +62,7 @@ impl<'a> Address<'a> {
 }
 
 /// Answers a sender's call.
-pub async fn call<B>(gateway: &Arc<Gateway>, peer: IpAddr, request: Request<B>) -> Response
+pub async fn call<B>(gateway: &Arc<Gateway>, peer: Peer, request: Request<B>) -> Response
 where
     B: HttpBody<Data = bytes::Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -79,7 +78,7 @@ where
         let valid = source.accepts(address.token);
         let caller = Caller::of(peer, &head.headers, &live.trusted_proxies);
         if caller.via == Via::Undeclared {
-            gateway.warn_of_undeclared_proxy(peer);
+            gateway.warn_of_undeclared_proxy(peer.address);
         }
         let (path_token, rest) = if valid { (PathToken::Valid, address.rest) } else { (PathToken::Absent, address.below) };
         let call = Call::new(gateway, &live, source, &head, caller, path_token, rest.trim_end_matches('/'), (received_at, id));

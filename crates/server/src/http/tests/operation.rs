@@ -82,6 +82,20 @@ async fn a_stop_finishes_what_is_under_way() {
 }
 
 #[tokio::test]
+async fn who_was_let_in_before_a_stop_may_still_speak() {
+    let rig = Rig::start().await;
+    let mut stream = tokio::net::TcpStream::connect(rig.address).await.unwrap();
+    // Let in, as this other connection, which came later, was.
+    assert!(rig.raw(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.ends_with("ok\n"));
+    rig.shutdown.stop();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    rig.running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_hard_stop_waits_for_nobody() {
     let rig = Rig::start().await;
     let mut idle = tokio::net::TcpStream::connect(rig.address).await.unwrap();
