@@ -13,4 +13,5 @@ pub mod fields;
 pub mod json;
 mod pairs;
 pub mod redact;
+mod repair;
 mod words;
