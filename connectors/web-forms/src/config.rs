@@ -1,122 +1,13 @@
-//! Reading a source's keys: every problem at once, unknown keys by name.
+//! The keys that every kind of source here has.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 
 use jiff::SignedDuration;
 use leadgate_core::attribution::{Origin, attribution_key};
 use leadgate_core::phone::Country;
-use leadgate_core::ports::BuildProblem;
 use leadgate_core::rules::{IdentityOverrides, KnownContact, LeadPer, SourceRules, Strength};
 use leadgate_wire::fields::Kind;
-use toml::{Table, Value};
-
-/// A table being read. What is left in it at the end is unknown.
-pub(crate) struct Keys {
-    table: Table,
-    prefix: String,
-    known: Vec<&'static str>,
-    problems: Vec<BuildProblem>,
-}
-
-impl Keys {
-    pub(crate) fn new(table: Table) -> Self {
-        Self { table, prefix: String::new(), known: Vec::new(), problems: Vec::new() }
-    }
-
-    pub(crate) fn problem(&mut self, key: &str, words: impl Into<String>) {
-        self.problems.push(BuildProblem { key: format!("{}{key}", self.prefix), words: words.into() });
-    }
-
-    pub(crate) fn value(&mut self, key: &'static str) -> Option<Value> {
-        self.known.push(key);
-        self.table.remove(key)
-    }
-
-    /// Takes a value of one type; anything else is a problem in the given words.
-    fn typed<T>(&mut self, key: &'static str, wanted: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
-        let value = self.value(key)?;
-        let read = read(&value);
-        if read.is_none() {
-            self.problem(key, format!("it is {}, but must be {wanted}", type_name(&value)));
-        }
-        read
-    }
-
-    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
-        self.typed(key, "a text", |value| value.as_str().map(str::to_owned))
-    }
-
-    pub(crate) fn yes(&mut self, key: &'static str) -> Option<bool> {
-        self.typed(key, "true or false", Value::as_bool)
-    }
-
-    pub(crate) fn number(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
-        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
-        let number = self.typed(key, &wanted, Value::as_integer)?;
-        let fitting = u64::try_from(number).ok().filter(|number| range.contains(number));
-        if fitting.is_none() {
-            self.problem(key, format!("it is {number}, but must be {wanted}"));
-        }
-        fitting
-    }
-
-    /// A list of texts; one text stands for a list of one.
-    pub(crate) fn list(&mut self, key: &'static str) -> Option<Vec<String>> {
-        self.typed(key, "a list of texts", |value| match value {
-            Value::String(one) => Some(vec![one.clone()]),
-            Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-            _ => None,
-        })
-    }
-
-    pub(crate) fn table(&mut self, key: &'static str) -> Option<Table> {
-        self.typed(key, "a table", |value| value.as_table().cloned())
-    }
-
-    pub(crate) fn one_of<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.text(key)?;
-        let choice = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
-        if choice.is_none() {
-            let names: Vec<String> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
-            self.problem(key, format!("it is {text:?}, but must be one of {}", names.join(", ")));
-        }
-        choice
-    }
-
-    /// Problems with unknown keys added; none: all is well.
-    pub(crate) fn finish(mut self) -> Vec<BuildProblem> {
-        self.known.sort_unstable();
-        self.known.dedup();
-        let unknown: Vec<String> = self.table.keys().cloned().collect();
-        for key in unknown {
-            let known = self.known.join(", ");
-            self.problem(&key, format!("there is no such key here; there are: {known}"));
-        }
-        self.problems
-    }
-
-    /// Reads a table within this one with its own known keys.
-    fn within<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        let table = self.table(key)?;
-        let mut inner = Self { table, prefix: format!("{}{key}.", self.prefix), known: Vec::new(), problems: Vec::new() };
-        let out = read(&mut inner);
-        self.problems.extend(inner.finish());
-        Some(out)
-    }
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::String(_) => "a text",
-        Value::Integer(_) => "a whole number",
-        Value::Float(_) => "a number",
-        Value::Boolean(_) => "true or false",
-        Value::Datetime(_) => "a date",
-        Value::Array(_) => "a list (of other things)",
-        Value::Table(_) => "a table",
-    }
-}
+pub(crate) use leadgate_wire::keys::Keys;
 
 /// The keys every kind of source has.
 pub(crate) fn rules(keys: &mut Keys) -> SourceRules {

@@ -1,8 +1,9 @@
 //! What Leadgate's connectors share.
 //!
 //! [`body`] turns whatever a sender posts into an ordered list of fields, by content rather than by what its header says;
-//! [`fields`] knows what forms call a name, a phone or a consent; [`redact`] overwrites secrets in what is kept; [`auth`]
-//! compares secrets; [`client`] talks to a running gateway.
+//! [`pointer`] names places in it; [`fields`] knows what forms call a name, a phone or a consent; [`redact`] overwrites secrets
+//! in what is kept; [`auth`] tells a source's own sender from others; [`keys`] reads a source's config; [`client`] talks to a
+//! running gateway.
 
 pub mod auth;
 pub mod body;
@@ -11,7 +12,9 @@ mod charset;
 pub mod client;
 pub mod fields;
 pub mod json;
+pub mod keys;
 mod pairs;
+pub mod pointer;
 pub mod redact;
 mod repair;
 mod words;
