@@ -6,6 +6,7 @@ use leadgate_core::attribution::attribution_key;
 use leadgate_core::ports::{Parsed, PathToken, Refusal, Reply, Request};
 use leadgate_core::submission::{ContentHash, Draft, Field, Hold, Purpose, Submission};
 use leadgate_core::text;
+use leadgate_wire::auth;
 use leadgate_wire::body::{self, BodyError, Decoded, Entry, Limits, Shape};
 use leadgate_wire::fields::{Kind, classify, looks_like_email, looks_like_phone};
 use leadgate_wire::redact::{self, Hide};
@@ -30,11 +31,29 @@ pub(super) fn deliver(config: &Config, request: &Request<'_>) -> Result<Parsed, 
     if matches!(request.method, "HEAD" | "OPTIONS") || plugin::is_hook_test(request) {
         return tried();
     }
+    if request.method == "GET" && request.query().is_empty() && request.body.is_empty() {
+        return tried();
+    }
+    signed(config, request)?;
     match decode(request) {
         Ok(Call { entries, files, query }) if says_nothing(&entries, &files, &query) => tried(),
         Ok(call) => Ok(Parsed::Submissions(vec![read(config, request, call)])),
         Err(error) => Ok(Parsed::Submissions(vec![held(config, request, &error)])),
     }
+}
+
+/// Checks the signature of WPForms, where its secret is known. It signs the bytes of JSON; of a form it signs something else
+/// than what it sends, so that nobody can check it.
+fn signed(config: &Config, request: &Request<'_>) -> Result<(), Refusal> {
+    let Some(signature) = &config.signature else { return Ok(()) };
+    // What is read again was checked when it came.
+    if request.path_token != PathToken::Valid {
+        return Ok(());
+    }
+    let call = auth::Call { request, body: None, now: request.received_at };
+    signature.check(&call).map_err(|why| {
+        Refusal::Unauthenticated(format!("{why}; WPForms signs what can be checked only with Request Format JSON"))
+    })
 }
 
 /// What was sent: fields, and what the address said beside them.

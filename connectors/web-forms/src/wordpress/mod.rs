@@ -35,6 +35,8 @@ const EXAMPLE: &str = r#"[sources.{id}]
 kind = "wordpress"
 # What your fields are, where their names do not tell: Gravity Forms calls them by numbers.
 # fields = { 1 = "name", "1.3" = "first_name", 4 = "phone", field_7 = "message", internal = "ignore" }
+# The secret of a WPForms webhook: then only what it signed comes in. Give WPForms a source of its own for that.
+# wpforms_secret = { env = "WPFORMS_SECRET" }       # or { file = "..." }; a list while it is being changed
 # A line that names these enquiries in lists; without it the form's subject.
 # title = "Shop"
 # Reads phone numbers written without a country.

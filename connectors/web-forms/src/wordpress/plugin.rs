@@ -41,7 +41,7 @@ fn by_headers(request: &Request<'_>) -> Option<Plugin> {
     let agent = request.header("user-agent").unwrap_or_default();
     if request.header("x-wpforms-webhook-id").is_some() || agent.starts_with("wpforms-webhooks") {
         Some(Plugin::WpForms)
-    } else if agent.contains("ForminatorWebhook") || is_hook_test(request) {
+    } else if agent.contains("ForminatorWebhook") {
         Some(Plugin::Forminator)
     } else if agent.contains("Jetpack/") {
         Some(Plugin::Jetpack)

@@ -42,8 +42,7 @@ impl Visitor {
 
     /// Whether a field is called an address of the network, and holds one.
     pub(super) fn is_address(entry: &Entry) -> bool {
-        let named = fields::label(&entry.path).split(' ').any(|word| word == "ip");
-        named && entry.value.trim().parse::<IpAddr>().is_ok()
+        entry.value.trim().parse::<IpAddr>().is_ok() && fields::label(&entry.path).split(' ').any(|word| word == "ip")
     }
 
     /// The first one counts.
@@ -152,6 +151,14 @@ fn plainly(one: Placed, plugin: Option<Plugin>, own: &HashMap<String, Kind>) -> 
         if matches!(part.replace('_', "-").as_str(), "first-name" | "middle-name" | "last-name") {
             return renamed(one, &part);
         }
+    }
+    // Its hidden fields have no names of their own; an address in one is the page's.
+    if plugin == Some(Plugin::Forminator)
+        && matches!(names::element(first), Some(("hidden", _)))
+        && sender::host(&entry.value).is_some()
+    {
+        let named = Found { kind: Kind::Page, exact: true };
+        return Placed { named, ..one };
     }
     if plugin == Some(Plugin::Fluent) && first == "response" && entry.path.len() > 1 {
         let path = entry.path[1..].to_vec();

@@ -1,9 +1,11 @@
 //! WordPress's form plugins: what comes of a call of each, and the exact answers.
 
 use crate::support::{Call, build, emails, fields, header, id, phones, raw};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use leadgate_core::attribution::Origin;
 use leadgate_core::ports::{Outcome, Parsed, Part, Push, Refusal, Reply};
 use leadgate_core::submission::{Draft, FileRef, Submission};
+use sha2::Sha256;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json; charset=UTF-8";
@@ -235,6 +237,41 @@ fn wpforms() {
 }
 
 #[test]
+fn what_wpforms_signed() {
+    let push = wordpress("wpforms_secret = [\"new\", \"old\"]");
+    let now = crate::support::at().as_second();
+    let body = fixture!("wpforms.json");
+    let sign = |secret: &str, at: i64, body: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(format!("{at}.{body}").as_bytes());
+        format!("t={at},v={}", leadgate_core::submission::hex(&mac.finalize().into_bytes()))
+    };
+    let signed = |body: &str, signature: &str| call(JSON, body.to_owned()).header("x-wpforms-webhook-signature", signature);
+    for good in [sign("new", now, body), sign("old", now - 290, body), sign("new", now + 100, body)] {
+        assert_eq!(keys(&signed(body, &good).submission(push.as_ref())).len(), 1, "{good}");
+    }
+    let right = sign("new", now, body);
+    let (stamp, value) = right.split_once(',').unwrap();
+    for wrong in [
+        sign("newer", now, body),
+        sign("new", now - 400, body),
+        sign("new", now, &body.replace("Ana", "Eva")),
+        sign("new", now, ""),
+        value.to_owned(),
+        stamp.to_owned(),
+        right.replace(&format!("t={now}"), &format!("t={}", now + 1)),
+        format!("sha256={value}"),
+        String::new(),
+    ] {
+        assert!(matches!(signed(body, &wrong).parse(push.as_ref()), Err(Refusal::Unauthenticated(_))), "{wrong}");
+    }
+    assert!(call(JSON, body).parse(push.as_ref()).is_err() && call(FORM, "Name=Ana").parse(push.as_ref()).is_err());
+    assert!(signed(body, &right).untokened().parse(push.as_ref()).is_err(), "the path's token is needed as well");
+    assert_eq!(call("", "").method("GET").probe(push.as_ref()).status, 200);
+    assert!(build("wordpress", "wpforms_secret = \"\"").is_err());
+}
+
+#[test]
 fn fluent_forms() {
     let submission = sent(JSON, fixture!("fluent.json"));
     let draft = &submission.draft;
@@ -276,6 +313,9 @@ fn forminator() {
         ]
     );
     assert_eq!(draft.form.as_ref().and_then(|form| form.name.as_deref()), Some("Formulario"));
+    let hidden = fixture!("forminator.json").replace(r#""hidden-1": "x""#, r#""hidden-1": "https://campo.example/a?gclid=G9""#);
+    let touch = Call { body: hidden.into(), ..call.clone() }.submission(push.as_ref()).draft.touch;
+    assert_eq!((touch.page.as_deref(), touch.get("gclid")), (Some("https://campo.example/a?gclid=G9"), Some("G9")));
     // When the address is saved, labels come in place of values.
     let tried = call.header("x-hook-test", "TRUE");
     assert_eq!(tried.probe(push.as_ref()), Reply::text(200, "ok"));
@@ -405,6 +445,24 @@ fn ten_thousand_fields_and_bombs_wait_for_a_person() {
     }
     let deep = format!("fields{}=1&your-name=Lea", "[a]".repeat(5000));
     assert_eq!(sent(FORM, &deep).draft.name.as_deref(), Some("Lea"));
+}
+
+#[test]
+fn scripts_and_line_breaks_are_data() {
+    let push = wordpress("");
+    let evil = "\"><script>alert(1)</script>\r\nSet-Cookie: a=b\r\n\r\n";
+    let body = serde_json::json!({
+        "your-name": evil, "your-phone": evil, "your-email": evil, "your-message": evil, "your-subject": evil, "_url": evil,
+        "utm_source": evil, "form_name": evil, "form_id": evil, "client_ip": evil, "_user_agent": evil, evil: evil, "agree": evil,
+    });
+    let call = call(JSON, body.to_string());
+    let submission = call.submission(push.as_ref());
+    let draft = &submission.draft;
+    assert_eq!((draft.name.as_deref(), draft.address), (Some("\"><script>alert(1)</script>\nSet-Cookie: a=b"), None));
+    // Names of fields are one line; what is no address is no page.
+    assert!(draft.fields.iter().all(|field| !field.name.contains(['\r', '\n'])), "{:?}", draft.fields);
+    assert_eq!((draft.touch.page.as_deref(), submission.hold.is_none()), (None, true));
+    assert_eq!(call.success(push.as_ref()), Reply::text(200, "ok"));
 }
 
 #[test]

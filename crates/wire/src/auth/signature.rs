@@ -137,6 +137,11 @@ impl Template {
         Self(vec![Fill::Body])
     }
 
+    /// The time as it was sent, a dot and the raw body.
+    pub fn stamped() -> Self {
+        Self(vec![Fill::Timestamp, Fill::Text(".".to_owned()), Fill::Body])
+    }
+
     /// Whether the time is part of it: a time that is not signed proves nothing.
     pub fn has_timestamp(&self) -> bool {
         self.0.contains(&Fill::Timestamp)
