@@ -147,12 +147,16 @@ async fn only_safe_addresses_and_no_redirects() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where a redirector sends everybody, and how.
+type Elsewhere = (StatusCode, [(HeaderName, HeaderValue); 1]);
+
 /// A server that sends everybody to `to`.
 async fn redirector(status: u16, to: &str) -> anyhow::Result<String> {
-    let answer = (StatusCode::from_u16(status)?, [(HeaderName::from_static("location"), HeaderValue::from_str(to)?)]);
+    let elsewhere: Elsewhere =
+        (StatusCode::from_u16(status)?, [(HeaderName::from_static("location"), HeaderValue::from_str(to)?)]);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/hook", listener.local_addr()?);
-    let app = Router::new().fallback(async |State(answer): State<Arc<_>>| (*answer).clone()).with_state(Arc::new(answer));
+    let app = Router::new().fallback(async |State(elsewhere): State<Elsewhere>| elsewhere).with_state(elsewhere);
     tokio::spawn(axum::serve(listener, app).into_future());
     Ok(url)
 }
