@@ -13,14 +13,14 @@ use toml::Table;
 
 use crate::config::{fields, rules, title};
 
-/// Where WPForms puts its signature.
+/// Where `WPForms` puts its signature.
 const SIGNATURE: &str = "x-wpforms-webhook-signature";
 /// How far the time of a signature may be from ours.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// Everything a WordPress source's config says.
 pub(super) struct Config {
-    /// What a delivery must prove beside the token in its path: the signature of WPForms, if its secret is known.
+    /// What a delivery must prove beside the token in its path: the signature of `WPForms`, if its secret is known.
     pub signature: Option<Auth>,
     pub own: HashMap<String, Kind>,
     pub title: Option<String>,

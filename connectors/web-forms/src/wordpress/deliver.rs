@@ -42,7 +42,7 @@ pub(super) fn deliver(config: &Config, request: &Request<'_>) -> Result<Parsed, 
     }
 }
 
-/// Checks the signature of WPForms, where its secret is known. It signs the bytes of JSON; of a form it signs something else
+/// Checks the signature of `WPForms`, where its secret is known. It signs the bytes of JSON; of a form it signs something else
 /// than what it sends, so that nobody can check it.
 fn signed(config: &Config, request: &Request<'_>) -> Result<(), Refusal> {
     let Some(signature) = &config.signature else { return Ok(()) };
