@@ -3,7 +3,7 @@
 //! [`body`] turns whatever a sender posts into an ordered list of fields, by content rather than by what its header says;
 //! [`pointer`] names places in it; [`fields`] knows what forms call a name, a phone or a consent; [`redact`] overwrites secrets
 //! in what is kept; [`auth`] tells a source's own sender from others; [`keys`] reads a source's config; [`client`] talks to a
-//! running gateway.
+//! running gateway, [`guarded`] to services of others.
 
 pub mod auth;
 pub mod body;
@@ -11,6 +11,7 @@ mod cards;
 mod charset;
 pub mod client;
 pub mod fields;
+pub mod guarded;
 pub mod json;
 pub mod keys;
 mod pairs;

@@ -240,7 +240,9 @@ fn redirects() {
 #[test]
 fn answers_to_scripts_and_people() {
     let form = form();
-    let json = format!("{{\"ok\":true,\"id\":\"{ID}\"}}");
+    let json = format!(
+        "{{\"ok\":true,\"id\":\"{ID}\",\"message\":\"Мы получили ваше сообщение и скоро ответим.\",\"next\":\"https://shop.example/\"}}"
+    );
     for (name, value) in [
         ("accept", "application/json"),
         ("x-requested-with", "XMLHttpRequest"),
@@ -339,7 +341,7 @@ fn examples_are_configs() {
         // As it is, and with every commented key in force.
         for text in [kind.example.to_owned(), uncommented(kind.example)] {
             let text = text.replace("{id}", "site");
-            let text = ["TILDA_KEY", "WPFORMS_SECRET"]
+            let text = ["TILDA_KEY", "WPFORMS_SECRET", "CAPTCHA_SECRET"]
                 .iter()
                 .fold(text, |text, name| text.replace(&format!("{{ env = \"{name}\" }}"), "\"k\""));
             let mut table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
