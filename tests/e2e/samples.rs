@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 const TILDA: &str = "tilda-token-0123456789";
+const WORDPRESS: &str = "wordpress-token-0123456789";
 
 /// A sample with what it should give.
 struct Sample {
@@ -25,8 +26,33 @@ impl Sample {
     }
 
     fn path(&self) -> String {
-        if self.text("file").starts_with("tilda_") { format!("/in/tilda/{TILDA}") } else { format!("/in/site/{TOKEN}") }
+        match self.text("file").split('_').next() {
+            Some("tilda") => format!("/in/tilda/{TILDA}"),
+            Some("cf7" | "elementor" | "gravity") => format!("/in/wp/{WORDPRESS}"),
+            _ => format!("/in/site/{TOKEN}"),
+        }
     }
+
+    /// What is expected, without the remark behind it: "Stan Tester (1.3 + 1.6)".
+    fn plain(&self, key: &str) -> Option<&str> {
+        self.expected[key].as_str().map(plain)
+    }
+
+    /// The attribution that is expected; what a page's address tells is told as its query.
+    fn touch(&self) -> Vec<(&str, &str)> {
+        let values = self.expected["utm"].as_object().into_iter().flatten();
+        let values = values.map(|(key, value)| (key.as_str(), plain(value.as_str().unwrap_or_default())));
+        values
+            .flat_map(|(key, value)| match key {
+                "page_url" => value.split('&').filter_map(|pair| pair.split_once('=')).collect(),
+                _ => vec![(key, value)],
+            })
+            .collect()
+    }
+}
+
+fn plain(expected: &str) -> &str {
+    if expected.ends_with(')') { expected.rsplit_once(" (").map_or(expected, |(plain, _)| plain) } else { expected }
 }
 
 fn folder() -> PathBuf {
@@ -47,7 +73,7 @@ fn samples() -> anyhow::Result<Option<Vec<Sample>>> {
     let mut samples = Vec::new();
     for expected in all {
         let name = expected["file"].as_str().context("a sample has a file")?;
-        if ["html_", "tilda_", "hostile_"].iter().any(|kind| name.starts_with(kind)) {
+        if ["html_", "tilda_", "cf7_", "elementor_", "gravity_", "hostile_"].iter().any(|kind| name.starts_with(kind)) {
             let body = std::fs::read(folder.join(name))?;
             samples.push(Sample { expected, body });
         }
@@ -57,7 +83,10 @@ fn samples() -> anyhow::Result<Option<Vec<Sample>>> {
 }
 
 fn setup() -> Setup {
-    Setup { more: format!("[sources.tilda]\nkind = \"tilda\"\ntoken = \"{TILDA}\"\n"), ..Setup::default() }
+    let more = format!(
+        "[sources.tilda]\nkind = \"tilda\"\ntoken = \"{TILDA}\"\n[sources.wp]\nkind = \"wordpress\"\ntoken = \"{WORDPRESS}\"\n"
+    );
+    Setup { more, ..Setup::default() }
 }
 
 /// The values of a kind as typed.
@@ -88,18 +117,18 @@ async fn twice(sample: &Sample) -> anyhow::Result<()> {
         assert!(values.contains("invalid") && lead["email"].is_null(), "{name}: {values}");
         return Ok(());
     }
-    assert_eq!(lead["name"], sample.expected["name"].as_str().unwrap_or_default(), "{name}");
+    assert_eq!(lead["name"], sample.plain("name").unwrap_or_default(), "{name}");
     for kind in ["phone", "email"] {
         let typed = typed(&lead, kind);
-        match sample.expected[kind].as_str() {
+        match sample.plain(kind) {
             Some(expected) => assert_eq!(typed.first().map(String::as_str), Some(expected), "{name}: {typed:?}"),
             None => assert!(typed.is_empty(), "{name}: {typed:?}"),
         }
     }
     let touch = lead["first_touch"]["values"].as_array().cloned().unwrap_or_default();
-    for (key, value) in sample.expected["utm"].as_object().into_iter().flatten() {
-        let found = touch.iter().find(|known| known["key"] == key.as_str()).map(|known| &known["value"]);
-        assert_eq!(found, Some(value), "{name}: {key} in {touch:?}");
+    for (key, value) in sample.touch() {
+        let found = touch.iter().find(|known| known["key"] == key).map(|known| &known["value"]);
+        assert_eq!(found, Some(&Value::from(value)), "{name}: {key} in {touch:?}");
     }
     let kept = world.all("/submissions").await?;
     assert_eq!((kept.len(), &kept[0]["repeats"]), (1, &Value::from(1)), "{name}: {kept:?}");

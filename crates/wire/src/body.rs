@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::json::{Json, item_label};
 pub use crate::pairs::escaped;
-use crate::{charset, pairs};
+use crate::{charset, pairs, repair};
 
 /// The content type under which a multipart form is kept: its fields and the hashes of its files as JSON.
 pub const PARTS: &str = "application/vnd.leadgate.parts+json";
@@ -170,6 +170,14 @@ pub fn decode(content_type: &str, body: &[u8], parts: Option<&[Part]>, limits: &
         Reading::Unreadable(why) => return Err(BodyError::Unreadable(why)),
     };
     Ok(Decoded { shape, entries: reader.entries, files, refused })
+}
+
+/// JSON that a template broke by putting texts into it as they were typed, made whole; `None`: it is none, or is broken in a way
+/// that leaves more than one reading. For bodies that [`decode`] calls unreadable.
+pub fn mended(content_type: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let text = charset::decode_whole(body, charset::content_type(content_type).1);
+    let json = repair::object(text.trim())?;
+    serde_json::to_vec(&json).ok()
 }
 
 /// The encoding of a multipart form's values; its names are texts already.

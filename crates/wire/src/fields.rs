@@ -74,6 +74,8 @@ const NAMED: &[(&str, Kind)] = &[
     ("name", Kind::Name),
     ("given_name", Kind::GivenName),
     ("family_name", Kind::FamilyName),
+    ("first_name", Kind::GivenName),
+    ("last_name", Kind::FamilyName),
     ("patronymic", Kind::Patronymic),
     ("phone", Kind::Phone),
     ("email", Kind::Email),

@@ -38,6 +38,7 @@ pub(crate) const WRAPPERS: &[&str] = &[
     "entry",
     "attributes",
     "properties",
+    "names",
 ];
 
 /// Words that say nothing: "your name", "введите телефон *".
@@ -45,7 +46,9 @@ pub(crate) static FILLERS: LazyLock<HashSet<&str>> = LazyLock::new(|| words(FILL
 
 const FILLERS_LIST: &str = "your|my|enter|please|the|required|optional|no|label|txt|input|field|ваш|ваша|ваше|ваши|вашу|вашего|свой|свое|\
     свою|укажите|введите|напишите|оставьте|обязательно|поле|вкажіть|введіть|ihr|ihre|ihren|dein|deine|bitte|tu|su|\
-    sus|votre|vos|seu|sua|form";
+    sus|votre|vos|seu|sua|form|erforderlich|pflichtfeld|obligatoire|obligatorio|obrigatório|obrigatorio|requerido|requis|\
+    обязательное|обязательный|обязательна|ваші|вашого|обовязково|обовʼязково|escriba|introduzca|saisissez|entrez|digite|\
+    geben|ein|eingeben";
 
 /// Whole labels.
 pub(crate) static PHRASES: LazyLock<HashMap<&str, Kind>> =
@@ -95,10 +98,11 @@ const PHRASE_LISTS: &[(Kind, &str)] = &[
          имя отчество|имя и отчество|имя отчество фамилия|контактное лицо|имя клиента|имя заказчика|имя покупателя|\
          имя получателя|имя контакта|имя гостя|фио клиента|фио заказчика|фио получателя|фио покупателя|как вас зовут|\
          как к вам обращаться|как к вам можно обращаться|как вас называть|как обращаться|представьтесь|как зовут|імя|\
-         ім я|піб|прізвище та ім я|прізвище ім я|ім я та прізвище|ім я прізвище|як вас звати|контактна особа|\
+         імʼя|ім я|піб|прізвище та імʼя|прізвище імʼя|імʼя та прізвище|імʼя прізвище|прізвище та ім я|прізвище ім я|ім я та прізвище|ім я прізвище|як вас звати|контактна особа|\
          vor und nachname|vorname nachname|vorname und nachname|vollständiger name|ansprechpartner|name vorname|nombre|\
          nombre completo|nombre y apellido|nombre y apellidos|nombre apellido|persona de contacto|nome|nome completo|\
-         nome e sobrenome|nome e apelido|nom|nom complet|nom prénom|nom prenom|nom et prénom|nom et prenom|prénom nom|\
+         nome e sobrenome|nome e apelido|nome sobrenome|nome apelido|cómo te llamas|como te llamas|como se llama|nombre apellidos|\
+         nom et prénoms|nom et prenoms|nom de contact|wie heißen sie|nom|nom complet|nom prénom|nom prenom|nom et prénom|nom et prenom|prénom nom|\
          prenom nom|prénom et nom|prenom et nom|delivery fio",
     ),
     (Kind::NameGuess, "user name|user|author|contact|client|customer|клиент|заказчик|контакт|обращение"),
@@ -115,15 +119,21 @@ const PHRASE_LISTS: &[(Kind, &str)] = &[
     (Kind::Patronymic, "отчество|по батькові|patronymic|middle name|middlename|name middle|otchestvo"),
     (
         Kind::Phone,
-        "phonenumber|telephonenumber|mobilenumber|cellnumber|msisdn|контактный номер|номер для связи|контактний номер|\
+        "phonenumber|telephonenumber|mobilenumber|cellnumber|msisdn|contact number|contact no|numéro de contact|\
+         numero de contact|número de contacto|numero de contacto|número de contato|numero de contato|контактный номер|номер для связи|контактний номер|\
          номер мобильного|callback number|call back number",
     ),
     (
         Kind::Email,
         "e mail|email|mail|emailaddress|электронный адрес|эл адрес|адрес электронной почты|replyto|reply to|\
-         электронная почта|эл почта|електронна пошта|correo|correo electrónico|correo electronico|courriel",
+         электронная почта|эл почта|електронна пошта|correo|correo electrónico|correo electronico|courriel|\
+         adresse de messagerie|adresse mél|adresse mail|endereço eletrônico|endereco eletronico|dirección de correo|\
+         електронна адреса",
     ),
-    (Kind::PhoneOrEmail, "contacts|contact info|contact details|контакты|контактные данные|как с вами связаться|связь"),
+    (
+        Kind::PhoneOrEmail,
+        "contacts|contact info|contact details|контакты|контактные данные|как с вами связаться|связь|номер|контакти|контактні дані",
+    ),
     (
         Kind::Message,
         "message|msg|comment|comments|question|questions|inquiry|enquiry|description|details|text|textarea|note|notes|\
@@ -147,7 +157,9 @@ const PHRASE_LISTS: &[(Kind, &str)] = &[
         Kind::Page,
         "page|page url|pageurl|page link|url|source url|sourceurl|current url|currenturl|this page|page location|\
          location href|href|permalink|page address|source page|страница|адрес страницы|url страницы|ссылка на страницу|\
-         страница отправки|сторінка",
+         страница отправки|сторінка|адрес url страницы|ссылка страницы|страница url|url сторінки|адреса сторінки|\
+         посилання на сторінку|seiten url|seite url|url der seite|seitenadresse|seiten adresse|url de la página|url de la pagina|\
+         url de página|url de pagina|página url|url da página|url da pagina|url de la page|adresse de la page|lien de la page",
     ),
     (
         Kind::Landing,
@@ -156,7 +168,7 @@ const PHRASE_LISTS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Referrer,
-        "referrer|referer|http referer|http referrer|document referrer|page referrer|ref url|previous url|previousurl|\
+        "referrer|referer|http referer|http referrer|document referrer|page referrer|referer url|referrer url|ref url|previous url|previousurl|\
          источник перехода",
     ),
     (Kind::FormId, "formid|id формы|form identifier"),
@@ -191,7 +203,7 @@ const TOKEN_LISTS: &[(Kind, &str)] = &[
     (
         Kind::Phone,
         "phone|phones|telephone|tel|telefon|telefonnummer|telefono|teléfono|telefone|téléphone|mobile|mobil|mobiltelefon|\
-         cell|cellphone|cellular|handy|handynummer|rufnummer|gsm|celular|movil|móvil|telemovel|telemóvel|portable|\
+         cell|cellphone|cellular|handy|handynummer|mobilnummer|rufnummer|telefonnr|gsm|celular|movil|móvil|telemovel|telemóvel|portable|\
          телефон|телефона|телефону|телефоне|телефоном|телефоны|тел|моб|мобильный|мобильного|сотовый|сотового|мобільний|\
          phonenumber|fon",
     ),
@@ -210,6 +222,9 @@ pub(crate) const SERVICE_PREFIXES: &[&str] = &[
     "cf-turnstile",
     "_mc4wp",
     "wpforms[",
+    "_fluentform_",
+    "__fluent",
+    "gform_",
 ];
 
 /// Names that software puts into forms for itself, in lower case.
@@ -219,5 +234,6 @@ const SERVICE_LIST: &str = "g-recaptcha-response|h-captcha-response|cf-turnstile
     smart-token|altcha|botpoison|_botpoison|recaptcha|recaptcha_response|recaptcha_token|recaptcha-token|captcha|\
     _captcha|captcha_token|captcha_sid|captcha_word|csrf|_csrf|csrf_token|csrf-token|csrftoken|_csrf_token|xsrf|\
     _xsrf|csrfmiddlewaretoken|authenticity_token|_token|_nonce|nonce|security|utf8|_method|_charset_|form_build_id|\
-    form_token|form_key|sessid|bxajaxid|max_file_size|submit|_submit|_template|_cc|_autoresponse|_format|_ajax|\
+    form_token|form_key|sessid|ak_js|ak_hp_textarea|captcha-1|captcha_1|contact-form-id|contact-form-hash|\
+    jetpack_contact_form_jwt|forminator_nonce|_wp_http_referer|bxajaxid|max_file_size|submit|_submit|_template|_cc|_autoresponse|_format|_ajax|\
     is_ajax|ajax|action|_blacklist|_webhook|quform_csrf_token";

@@ -6,7 +6,7 @@ use leadgate_core::ports::{BuildProblem, Secrets};
 use leadgate_core::rules::SourceRules;
 use leadgate_core::secret::Secret;
 use leadgate_wire::fields::Kind;
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::config::{Keys, fields, rules, title};
 
@@ -33,7 +33,7 @@ pub(super) fn read(table: Table, secrets: &dyn Secrets) -> Result<(Config, Sourc
     let usual = USUAL_NAMES.iter().map(|&name| name.to_owned());
     let asked_names: Vec<String> = own_name.clone().map_or_else(|| usual.clone().collect(), |name| vec![name]);
     let config = Config {
-        keys: resolve(&mut keys, secrets),
+        keys: keys.secrets("key", secrets),
         key_names: usual.chain(own_name).collect(),
         asked_names,
         own: fields(&mut keys),
@@ -41,22 +41,4 @@ pub(super) fn read(table: Table, secrets: &dyn Secrets) -> Result<(Config, Sourc
     };
     let problems = keys.finish();
     if problems.is_empty() { Ok((config, rules)) } else { Err(problems) }
-}
-
-fn resolve(keys: &mut Keys, secrets: &dyn Secrets) -> Vec<Secret> {
-    let written = match keys.value("key") {
-        None => return Vec::new(),
-        Some(Value::Array(several)) => several,
-        Some(one) => vec![one],
-    };
-    let mut out = Vec::new();
-    for value in &written {
-        match secrets.resolve(value) {
-            // An empty key would let everybody in.
-            Ok(secret) if secret.expose().trim().is_empty() => keys.problem("key", "it is empty"),
-            Ok(secret) => out.push(secret),
-            Err(why) => keys.problem("key", why),
-        }
-    }
-    out
 }

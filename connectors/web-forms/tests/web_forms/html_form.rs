@@ -340,10 +340,10 @@ fn examples_are_configs() {
     for kind in leadgate_web_forms::KINDS {
         // As it is, and with every commented key in force.
         for text in [kind.example.to_owned(), uncommented(kind.example)] {
-            let text = text
-                .replace("{id}", "site")
-                .replace("{ env = \"TILDA_KEY\" }", "\"k\"")
-                .replace("{ env = \"CAPTCHA_SECRET\" }", "\"k\"");
+            let text = text.replace("{id}", "site");
+            let text = ["TILDA_KEY", "WPFORMS_SECRET", "CAPTCHA_SECRET"]
+                .iter()
+                .fold(text, |text, name| text.replace(&format!("{{ env = \"{name}\" }}"), "\"k\""));
             let mut table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
             let mut source =
                 table.remove("sources").and_then(|s| s.get("site").and_then(toml::Value::as_table).cloned()).unwrap();

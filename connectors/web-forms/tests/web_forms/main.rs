@@ -9,3 +9,4 @@ mod samples;
 mod snippet;
 mod support;
 mod tilda;
+mod wordpress;
