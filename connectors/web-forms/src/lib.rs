@@ -1,12 +1,13 @@
-//! Connectors for forms: a site's own HTML form, and Tilda.
+//! Connectors for forms: a site's own HTML form, Tilda, and anything that can post.
 
 mod config;
 mod draft;
 pub mod html_form;
 mod names;
 pub mod tilda;
+pub mod webhook;
 
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[html_form::KIND, tilda::KIND];
+pub const KINDS: &[SourceKind] = &[html_form::KIND, tilda::KIND, webhook::KIND];

@@ -37,7 +37,7 @@ pub(super) fn deliver(config: &Config, request: &Request<'_>) -> Result<Parsed, 
 
 /// The path's token, or the key: in a header, `Authorization`, the query or the body.
 fn authenticate(config: &Config, request: &Request<'_>, decoded: Option<&Decoded>, query: &[Entry]) -> Result<(), Refusal> {
-    if request.path_token == PathToken::Valid {
+    if request.path_token != PathToken::Absent {
         return Ok(());
     }
     let named = |name: &str| config.asked_names.iter().any(|known| known.eq_ignore_ascii_case(name.trim()));

@@ -11,10 +11,27 @@ const BODIES: &[(&str, &str)] = &[
     ("application/x-www-form-urlencoded", include_str!("../../fixtures/tilda/cart_text.urlencoded")),
     ("application/x-www-form-urlencoded", include_str!("../../fixtures/tilda/cart_brackets.urlencoded")),
     ("application/json", include_str!("../../fixtures/tilda/marketplace.json")),
+    ("application/json", include_str!("../../fixtures/webhook/typeform.json")),
+    ("text/plain", include_str!("../../fixtures/webhook/tally.json")),
+    ("application/json", include_str!("../../fixtures/webhook/google_ads.json")),
+    ("application/json", include_str!("../../fixtures/webhook/vk.json")),
 ];
 
-fn both() -> [Box<dyn Push>; 2] {
-    ["html_form", "tilda"].map(|kind| build(kind, "").unwrap().0)
+/// Every kind; of webhooks one that reads what it gets as it looks, one of a preset, and one with a mapping of its own.
+const KINDS: [(&str, &str); 5] = [
+    ("html_form", ""),
+    ("tilda", ""),
+    ("webhook", ""),
+    ("webhook", "preset = \"roistat\""),
+    (
+        "webhook",
+        "json = \"/a\"\nguess = true\nmap = { name = \"/*/b\", phone = { from = \"/[c=d]/e\", all = true } }\n\
+         answers = { at = \"\", label = \"/a\", value = [\"/b\", \"\"], options = { at = \"/o/*\", id = \"/i\", text = \"/t\" } }",
+    ),
+];
+
+fn all() -> [Box<dyn Push>; 5] {
+    KINDS.map(|(kind, config)| build(kind, config).unwrap().0)
 }
 
 fn answered(push: &dyn Push, call: &Call) {
@@ -26,10 +43,10 @@ fn answered(push: &dyn Push, call: &Call) {
 
 #[test]
 fn cut_at_every_byte() {
-    let both = both();
+    let all = all();
     for (content_type, body) in BODIES {
         for length in 0..=body.len() {
-            for push in &both {
+            for push in &all {
                 answered(push.as_ref(), &Call::post(content_type, body.as_bytes()[..length].to_vec()));
             }
         }
@@ -38,13 +55,13 @@ fn cut_at_every_byte() {
 
 #[test]
 fn one_byte_changed() {
-    let both = both();
+    let all = all();
     for (content_type, body) in BODIES {
         for at in (0..body.len()).step_by(3) {
             for byte in [0, b'%', b'&', b'"', 0xff] {
                 let mut changed = body.as_bytes().to_vec();
                 changed[at] = byte;
-                answered(both[at % 2].as_ref(), &Call::post(content_type, changed));
+                answered(all[at % all.len()].as_ref(), &Call::post(content_type, changed));
             }
         }
     }
@@ -68,7 +85,7 @@ proptest! {
         headers in proptest::collection::vec(("(origin|referer|accept|content-type|accept-language|host|authorization|sec-fetch-mode)", "[ -~]{0,40}"), 0..6),
         query in "[ -~]{0,60}",
     ) {
-        for push in &both() {
+        for push in &all() {
             let mut call = Call::post("", body.clone()).query(&query);
             for (name, value) in &headers {
                 call = call.header(name, value);

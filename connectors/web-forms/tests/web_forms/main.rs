@@ -7,3 +7,4 @@ mod html_form;
 mod samples;
 mod support;
 mod tilda;
+mod webhook;
