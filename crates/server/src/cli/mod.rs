@@ -8,6 +8,7 @@ mod deliveries;
 mod gate;
 mod init;
 mod leads;
+mod mapping;
 mod nodes;
 mod send;
 mod serve;
