@@ -44,7 +44,14 @@ fn main() -> anyhow::Result<()> {
 
 fn build_release() -> anyhow::Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let status = std::process::Command::new(cargo).args(["build", "--release", "-p", "leadgate"]).status()?;
+    let mut build = std::process::Command::new(cargo);
+    // What cargo tells this program of itself would make it build anew what others have built.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            build.env_remove(name);
+        }
+    }
+    let status = build.args(["build", "--release", "-p", "leadgate"]).status()?;
     anyhow::ensure!(status.success(), "cargo build --release -p leadgate failed");
     Ok(())
 }

@@ -79,6 +79,10 @@ macro_rules! a_store_that_only_fails_to_record {
     ($($name:ident($($argument:ident: $kind:ty),*) -> $outcome:ty;)+) => {
         #[async_trait]
         impl Store for Flaky {
+            fn batches_at_once(&self) -> usize {
+                self.inner.batches_at_once()
+            }
+
             async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
                 self.flaky_record(batch, rules).await
             }

@@ -22,7 +22,7 @@ fn program(names: &[&str]) -> anyhow::Result<PathBuf> {
 }
 
 /// Chromium behind chromedriver.
-struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     session: String,
     web: reqwest::Client,
@@ -31,7 +31,7 @@ struct Browser {
 }
 
 impl Browser {
-    async fn open(languages: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn open(languages: &str) -> anyhow::Result<Self> {
         let (driver, chromium) = (program(&["chromedriver"])?, program(&["chromium", "chromium-browser", "google-chrome"])?);
         let (port, profile, web) = (free_port()?, tempfile::tempdir()?, client::web()?);
         let child = Command::new(driver)
@@ -67,7 +67,7 @@ impl Browser {
         Ok(browser)
     }
 
-    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         let request = self.web.request(method.parse()?, format!("{}{path}", self.session));
         let answer = client::send(match body {
             Some(body) => request.json(&body),
@@ -81,36 +81,59 @@ impl Browser {
         Ok(value)
     }
 
-    async fn go(&self, url: &str) -> anyhow::Result<()> {
+    pub(crate) async fn go(&self, url: &str) -> anyhow::Result<()> {
         self.call("POST", "/url", Some(json!({ "url": url }))).await.map(|_| ())
     }
 
-    async fn find(&self, css: &str) -> anyhow::Result<String> {
+    pub(crate) async fn find(&self, css: &str) -> anyhow::Result<String> {
         let found = self.call("POST", "/element", Some(json!({ "using": "css selector", "value": css }))).await?;
         Ok(found[ELEMENT].as_str().with_context(|| format!("no {css}"))?.to_owned())
     }
 
-    async fn write(&self, css: &str, text: &str) -> anyhow::Result<()> {
+    pub(crate) async fn write(&self, css: &str, text: &str) -> anyhow::Result<()> {
         let element = self.find(css).await?;
         self.call("POST", &format!("/element/{element}/value"), Some(json!({ "text": text }))).await.map(|_| ())
     }
 
-    async fn click(&self, css: &str) -> anyhow::Result<()> {
+    pub(crate) async fn click(&self, css: &str) -> anyhow::Result<()> {
         let element = self.find(css).await?;
         self.call("POST", &format!("/element/{element}/click"), Some(json!({}))).await.map(|_| ())
     }
 
-    async fn text(&self, css: &str) -> anyhow::Result<String> {
+    pub(crate) async fn text(&self, css: &str) -> anyhow::Result<String> {
         let element = self.find(css).await?;
         let text = self.call("GET", &format!("/element/{element}/text"), None).await?;
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
-    async fn script(&self, script: &str) -> anyhow::Result<Value> {
+    pub(crate) async fn script(&self, script: &str) -> anyhow::Result<Value> {
         self.call("POST", "/execute/sync", Some(json!({ "script": script, "args": [] }))).await
     }
 
-    async fn close(mut self) -> anyhow::Result<()> {
+    /// Into a frame; `None`: back to the page.
+    pub(crate) async fn frame(&self, css: Option<&str>) -> anyhow::Result<()> {
+        let id = match css {
+            Some(css) => json!({ ELEMENT: self.find(css).await? }),
+            None => Value::Null,
+        };
+        self.call("POST", "/frame", Some(json!({ "id": id }))).await.map(|_| ())
+    }
+
+    /// A command of the browser's own protocol.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) -> anyhow::Result<Value> {
+        self.call("POST", "/goog/cdp/execute", Some(json!({ "cmd": command, "params": parameters }))).await
+    }
+
+    /// Takes the network away, or gives it back.
+    pub(crate) async fn offline(&self, offline: bool) -> anyhow::Result<()> {
+        let conditions = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.devtools("Network.enable", json!({})).await?;
+        self.devtools("Network.emulateNetworkConditions", conditions).await?;
+        let online = async || Ok((self.script("return navigator.onLine").await? != offline).then_some(()));
+        until("the network's change", online).await
+    }
+
+    pub(crate) async fn close(mut self) -> anyhow::Result<()> {
         self.call("DELETE", "", None).await?;
         self.driver.kill().await?;
         Ok(())

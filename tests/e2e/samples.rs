@@ -82,13 +82,12 @@ fn samples() -> anyhow::Result<Option<Vec<Sample>>> {
 }
 
 fn setup() -> Setup {
-    let mut more = format!("[sources.tilda]\nkind = \"tilda\"\ntoken = \"{TILDA}\"\n");
-    for (_, preset) in HOOKS {
-        more += &format!("[sources.{preset}]\nkind = \"webhook\"\npreset = \"{preset}\"\ntoken = \"{HOOK}\"\n");
-        if *preset == "vk" {
-            more += &format!("confirmation = \"{CODE}\"\n");
-        }
-    }
+    let tilda = format!("[sources.tilda]\nkind = \"tilda\"\ntoken = \"{TILDA}\"\n");
+    let hook = |preset: &str| {
+        let code = if preset == "vk" { format!("confirmation = \"{CODE}\"\n") } else { String::new() };
+        format!("[sources.{preset}]\nkind = \"webhook\"\npreset = \"{preset}\"\ntoken = \"{HOOK}\"\n{code}")
+    };
+    let more = std::iter::once(tilda).chain(HOOKS.iter().map(|(_, preset)| hook(preset))).collect();
     Setup { more, ..Setup::default() }
 }
 

@@ -95,6 +95,9 @@ pub(crate) fn first<'a>(placed: &'a [Placed], name: &str) -> Option<&'a str> {
         .map(|placed| placed.entry.value.trim())
 }
 
+/// The field in which a page's script tells of the visitor's first visit.
+pub(crate) const FIRST_VISIT: &str = "_first";
+
 /// The circumstances of a delivery.
 pub(crate) struct Circumstances<'a> {
     /// What the owner says of his fields.

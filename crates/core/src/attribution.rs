@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Keys that are attribution wherever they are found. Lower case; values are kept as sent.
@@ -97,12 +98,61 @@ pub struct Touch {
     /// Where the visitor came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub referrer: Option<String>,
+    /// The visitor's first visit to the site, by what their browser remembers of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Box<FirstTouch>>,
+}
+
+/// What a browser remembers of a visitor's first visit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstTouch {
+    /// When it was, by the visitor's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Campaign tags and click ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<TouchValue>,
+    /// The page it began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landing: Option<String>,
+    /// Where the visitor came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referrer: Option<String>,
+}
+
+/// The longest URL kept of a first visit, in bytes.
+const FIRST_URL: usize = 2000;
+
+impl FirstTouch {
+    /// Reads what a page's script says, written as a query: tags by their names, `landing_page`, `referrer`, `at` (RFC 3339).
+    /// `None`: it says nothing.
+    pub fn parse(query: &str) -> Option<Self> {
+        let mut touch = Touch::default();
+        let mut at = None;
+        for pair in query.split('&').take(50) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = percent_decode(value);
+            let text = || crate::text::present(&value).map(|text| crate::text::cut(&text, FIRST_URL).to_owned());
+            match key {
+                "landing_page" => touch.landing = text(),
+                "referrer" => touch.referrer = text(),
+                "at" => at = value.parse().ok(),
+                _ => {
+                    touch.offer(&percent_decode(key), &value, Origin::Field);
+                }
+            }
+        }
+        let Touch { values, landing, referrer, .. } = touch;
+        let first = Self { at, values, landing, referrer };
+        let nothing = first.values.is_empty() && first.landing.is_none() && first.referrer.is_none();
+        (!nothing).then_some(first)
+    }
 }
 
 impl Touch {
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.page.is_none() && self.landing.is_none() && self.referrer.is_none()
+        self.values.is_empty() && self.page.is_none() && self.landing.is_none() && self.referrer.is_none() && self.first.is_none()
     }
 
     /// The value of a key.
@@ -151,6 +201,9 @@ impl Touch {
             if mine.is_none() {
                 mine.clone_from(theirs);
             }
+        }
+        if self.first.is_none() {
+            self.first.clone_from(&other.first);
         }
     }
 }
@@ -209,6 +262,22 @@ pub fn percent_decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_first_visit_is_read() {
+        let first = FirstTouch::parse(
+            "utm_source=ya+ndex&UTM_Medium=cpc&gclid=%7Bgclid%7D&landing_page=https%3A%2F%2Fa.example%2F%3Fx%3D1&referrer=\
+             &at=2026-11-01T10%3A00%3A00.000Z&name=Anna&__proto__=1",
+        );
+        let first = first.unwrap();
+        let values: Vec<_> = first.values.iter().map(|value| (value.key.as_ref(), value.value.as_str())).collect();
+        assert_eq!(values, [("utm_source", "ya ndex"), ("utm_medium", "cpc")]);
+        assert_eq!(first.landing.as_deref(), Some("https://a.example/?x=1"));
+        assert_eq!((first.referrer, first.at), (None, "2026-11-01T10:00:00Z".parse().ok()));
+        for nothing in ["", "at=2026-11-01T10:00:00Z", "name=Anna", "&&==%"] {
+            assert_eq!(FirstTouch::parse(nothing), None, "{nothing}");
+        }
+    }
 
     #[test]
     fn a_better_place_wins() {

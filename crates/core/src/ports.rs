@@ -106,6 +106,33 @@ pub enum Parsed {
     Submissions(Vec<Submission>),
     /// The sender only tries the line, or wants a fixed answer: nothing is stored.
     Probe(Reply),
+    /// Only another service can tell what this is worth: the server asks it and calls [`Push::told`].
+    Ask(Challenge),
+    /// The sender has to do something first and send again: nothing is stored, the call counts as refused. With the words
+    /// for the gateway's owner.
+    Again(Reply, String),
+}
+
+/// A question to another service, as a form it takes by POST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// Where to.
+    pub url: String,
+    /// The form, urlencoded. It holds a secret.
+    pub form: Secret,
+    /// How long there is to wait.
+    pub time: Duration,
+}
+
+/// What became of a [`Challenge`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The service answered: the status and the body.
+    Answer(u16, Bytes),
+    /// It did not, and why, in words.
+    Nothing(String),
+    /// It was not asked: the delivery is an old one that is read again.
+    NotAsked,
 }
 
 /// Why a connector made nothing of a call.
@@ -154,6 +181,23 @@ impl Reply {
     }
 }
 
+/// A script for the pages that use a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Its name below `/in/{source}/`, which changes with its content.
+    pub name: &'static str,
+    /// Its hash as browsers check it.
+    pub integrity: &'static str,
+}
+
+impl Script {
+    /// The tag for a page; `base` is the gateway's address without a trailing slash.
+    pub fn tag(&self, base: &str, source: &str) -> String {
+        let Self { name, integrity } = self;
+        format!("<script src=\"{base}/in/{source}/{name}\" integrity=\"{integrity}\" crossorigin=\"anonymous\" async></script>")
+    }
+}
+
 /// What a push source takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PushLimits {
@@ -180,6 +224,21 @@ pub trait Push: Send + Sync {
 
     /// The sender's exact bytes, status, language and redirect.
     fn reply(&self, request: &Request<'_>, outcome: Outcome<'_>) -> Reply;
+
+    /// Decodes a call for which it answered [`Parsed::Ask`], knowing what the service said. A further question is not asked.
+    fn told(&self, _request: &Request<'_>, _told: &Told) -> Result<Parsed, Refusal> {
+        Err(Refusal::Unreadable("the connector asked a question and takes no answer".to_owned()))
+    }
+
+    /// What anybody may read below the source's address, without a token: `rest` holds the path. Nothing is counted.
+    fn asset(&self, _request: &Request<'_>) -> Option<Reply> {
+        None
+    }
+
+    /// The script that pages include, if there is one for this kind.
+    fn script(&self) -> Option<Script> {
+        None
+    }
 
     /// What it takes.
     fn limits(&self) -> PushLimits {
@@ -417,6 +476,10 @@ pub struct Restored {
 /// The store. One method is one transaction is one business fact.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// How many batches are worth recording at the same time. One, where there is one writer anyway.
+    fn batches_at_once(&self) -> usize {
+        1
+    }
     /// Records a batch: looks up, plans, writes, moves cursors, commits once. One receipt an item, in order.
     ///
     /// A submission whose id is known is answered with a `repeat` of its newest receipt. After `Unavailable` the batch may
@@ -569,7 +632,8 @@ pub struct SourceKind {
     pub about: &'static str,
     /// A working config section, commented; `{id}` stands for the source's id.
     pub example: &'static str,
-    /// Steps to set it up, by language (`ru`, `en`); `{url}` stands for the source's URL.
+    /// Steps to set it up, by language (`ru`, `en`); `{url}` stands for the source's URL, `{script}` for the tag of its
+    /// [`Script`].
     pub setup: fn(language: &str) -> &'static str,
     /// Builds a source from its keys (without `kind`). All problems at once; unknown keys are refused by name.
     pub build: Build,

@@ -407,3 +407,25 @@ impl Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_are_read_back() {
+        let text = || "x".to_owned();
+        for signal in [
+            Signal::Honeypot { field: text() },
+            Signal::TooFast { millis: 1 },
+            Signal::Rate,
+            Signal::Links { count: 9 },
+            Signal::Captcha { detail: text() },
+            Signal::Unverified { detail: text() },
+        ] {
+            let reason = Reason::Signal { signal };
+            let written = serde_json::to_string(&reason).unwrap();
+            assert_eq!(serde_json::from_str::<Reason>(&written).unwrap(), reason, "{written}");
+        }
+    }
+}

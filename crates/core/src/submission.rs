@@ -372,7 +372,7 @@ impl ActivityKind {
     }
 }
 
-/// What speaks against a submission. One signal flags the lead as suspect, two make spam.
+/// What speaks against a submission. One signal flags the lead as suspect, two that are evidence make spam.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "signal", rename_all = "snake_case")]
 pub enum Signal {
@@ -393,9 +393,24 @@ pub enum Signal {
         /// How many.
         count: u32,
     },
+    /// The captcha's service says that nobody solved it.
+    Captcha {
+        /// What it said.
+        detail: String,
+    },
+    /// The captcha could not be checked: flagged, and no evidence against anybody.
+    Unverified {
+        /// Why.
+        detail: String,
+    },
 }
 
 impl Signal {
+    /// Whether it speaks against the sender, and not only for nothing.
+    pub fn is_evidence(&self) -> bool {
+        !matches!(self, Self::Unverified { .. })
+    }
+
     /// In words, for people.
     pub fn words(&self) -> String {
         match self {
@@ -403,6 +418,8 @@ impl Signal {
             Self::TooFast { millis } => format!("sent {millis} ms after the page was shown"),
             Self::Rate => "more from one address than an office sends".to_owned(),
             Self::Links { count } => format!("{count} links in the text"),
+            Self::Captcha { detail } => format!("the captcha was not solved: {detail}"),
+            Self::Unverified { detail } => format!("the captcha could not be checked: {detail}"),
         }
     }
 }

@@ -273,6 +273,12 @@ fn signals_flag_and_make_spam_which_owns_no_key() {
     assert!(story.db.leads[&LeadId(1)].suspect);
     let spam = story.send(Delivery::new(2).phone(PHONE).key("k").with(|s| s.signals = vec![Signal::Rate, honeypot]));
     assert_eq!(ids(&spam), (Outcome::Spam, None, None));
+    // What could not be checked is no evidence.
+    let unverified =
+        vec![Signal::Rate, Signal::Unverified { detail: "no answer".into() }, Signal::Unverified { detail: "none".into() }];
+    let flagged = story.send(Delivery::new(4).phone("+79169990001").with(|s| s.signals = unverified));
+    assert_eq!(flagged.outcome, Outcome::Created);
+    assert!(flagged.lead.is_some_and(|lead| story.db.leads[&lead].suspect));
     let good = story.send(Delivery::new(3).phone(PHONE).key("k").with(|s| s.content = Delivery::new(2).submission.content));
     assert_eq!(good.outcome, Outcome::Attached, "spam must not swallow a correct retry");
 }

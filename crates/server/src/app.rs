@@ -31,6 +31,7 @@ use crate::http::{self, Limits};
 use crate::intake::{self, Committer, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
 use crate::nodes::Node;
+use crate::outward::Outward;
 use crate::shutdown::Shutdown;
 use crate::{housekeeping, pulls, secrets, stores};
 
@@ -90,6 +91,7 @@ impl App {
         let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
         let (drain, lease) = (config.server.drain, config.server.lease);
         let (data_dir, database) = (config.data_dir.clone(), config.database.clone());
+        let outward = Outward::new(config.server.inner_services.clone());
         let live = Live::new(config)?;
         let rules = RulesCell::new(Arc::clone(&live.rules));
         let store: StoreCell = Arc::new(SetOnce::new());
@@ -99,6 +101,7 @@ impl App {
             clock,
             intake,
             attachments,
+            outward,
             meters: Meters::default(),
             prometheus,
             tokens: TokenCache::default(),

@@ -14,6 +14,7 @@ pub mod http;
 pub mod intake;
 pub mod metrics;
 pub mod nodes;
+pub mod outward;
 pub mod print;
 pub mod pulls;
 pub mod secrets;

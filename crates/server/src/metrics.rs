@@ -83,10 +83,12 @@ pub enum Refused {
     BrokenOff,
     /// Nothing could be stored.
     Busy,
+    /// The sender has to do something first, such as solving a captcha.
+    Again,
 }
 
 impl Refused {
-    const ALL: [Self; 5] = [Self::Unauthenticated, Self::TooMany, Self::Slow, Self::BrokenOff, Self::Busy];
+    const ALL: [Self; 6] = [Self::Unauthenticated, Self::TooMany, Self::Slow, Self::BrokenOff, Self::Busy, Self::Again];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -95,6 +97,7 @@ impl Refused {
             Self::Slow => "slow",
             Self::BrokenOff => "broken_off",
             Self::Busy => "busy",
+            Self::Again => "again",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::SourceKind;
+use leadgate_core::ports::{Mode, Script, SourceKind};
 use leadgate_core::views::SourceHealth;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,9 @@ pub struct SourceView {
     /// Its full URL with the current token. Absent for those who may not see it, and before a token was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The tag of the script for pages that use it, if its kind has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
     /// How many tokens it has; two while senders move to a new URL.
     pub tokens: usize,
     /// How it is doing; absent before it sent anything.
@@ -60,9 +63,18 @@ impl SourceView {
             kind: Cow::Borrowed(source.kind.name),
             enabled: source.enabled,
             url: source.path().map(|path| format!("{base}{path}")),
+            script: script_of(&source.connector.mode).map(|script| script.tag(base, source.id.as_str())),
             tokens: source.tokens.len(),
             health,
         }
+    }
+}
+
+/// The script that pages may include, if there is one.
+pub fn script_of(mode: &Mode) -> Option<Script> {
+    match mode {
+        Mode::Push(push) => push.script(),
+        Mode::Pull(_) => None,
     }
 }
 

@@ -208,8 +208,15 @@ macro_rules! write {
     }};
 }
 
+/// While the server works on one batch, the gateway plans another. More would only be smaller batches.
+const BATCHES_AT_ONCE: usize = 2;
+
 #[async_trait]
 impl Store for PostgresStore {
+    fn batches_at_once(&self) -> usize {
+        BATCHES_AT_ONCE
+    }
+
     async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
         let lookup = Lookup::of(&batch.items);
         let locks = Locks::of(&lookup).statement();

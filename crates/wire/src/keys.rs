@@ -26,6 +26,11 @@ impl Keys {
         self.problems.push(BuildProblem { key: key.trim_end_matches('.').to_owned(), words: words.into() });
     }
 
+    /// How many problems there are so far.
+    pub fn problems(&self) -> usize {
+        self.problems.len()
+    }
+
     /// Whether a key is there, read or not.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
@@ -50,6 +55,19 @@ impl Keys {
     /// Takes a text.
     pub fn text(&mut self, key: &'static str) -> Option<String> {
         self.typed(key, "a text", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// Takes a number within bounds, with or without a fraction.
+    pub fn fraction(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let wanted = format!("a number from {} to {}", range.start(), range.end());
+        #[expect(clippy::cast_precision_loss, reason = "it is about 0 and 1")]
+        let number =
+            self.typed(key, &wanted, |value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64)))?;
+        let fitting = range.contains(&number).then_some(number);
+        if fitting.is_none() {
+            self.problem(key, format!("it is {number}, but must be {wanted}"));
+        }
+        fitting
     }
 
     /// Takes true or false.

@@ -31,12 +31,32 @@ pub enum Hide {
 /// Says what of a field is not kept, by its name's parts and its value.
 pub type Rule<'a> = &'a dyn Fn(&[String], &str) -> Hide;
 
-/// The usual rule: passwords, keys and card fields go whole; a card's number goes out of any text.
+/// The usual rule: passwords, keys, answers to captchas and card fields go whole; a card's number goes out of any text.
 pub fn usual(path: &[String], value: &str) -> Hide {
     match classify(path).kind {
         Kind::Secret => Hide::All,
+        Kind::Service if is_captcha(path) => Hide::All,
         kind => card_numbers(kind, path, value),
     }
+}
+
+/// What captchas put into a form: good for one check by whoever holds it.
+const CAPTCHAS: &[&str] = &[
+    "g-recaptcha-response",
+    "h-captcha-response",
+    "cf-turnstile-response",
+    "smart-token",
+    "frc-captcha-solution",
+    "frc-captcha-response",
+    "altcha",
+    "recaptcha_response",
+    "recaptcha_token",
+    "recaptcha-token",
+    "captcha_token",
+];
+
+fn is_captcha(path: &[String]) -> bool {
+    path.last().is_some_and(|name| CAPTCHAS.iter().any(|known| known.eq_ignore_ascii_case(name.trim())))
 }
 
 /// The card numbers in a field of a known kind.

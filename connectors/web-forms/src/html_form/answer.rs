@@ -16,11 +16,16 @@ const RETRY_AFTER_S: &str = "5";
 
 /// The answer to a form that was kept, whatever became of it.
 pub(super) fn success(config: &Config, request: &Request<'_>) -> Reply {
-    if wants_json(request) {
-        return with_cors(config, request, as_json(200, &json!({ "ok": true, "id": request.id.to_string() })));
-    }
     let form = Form::of(request);
     let next = form.next.iter().find_map(|wanted| redirect::target(config, request, wanted));
+    if wants_json(request) {
+        let message = thanks(config, pick(config, request, form.language.as_deref())).text;
+        let mut told = json!({ "ok": true, "id": request.id.to_string(), "message": message });
+        if let Some(next) = next {
+            told["next"] = next.as_str().into();
+        }
+        return with_cors(config, request, as_json(200, &told));
+    }
     let reply = match next {
         Some(url) => see_other(&url),
         None => thank_you(config, request, &form),
@@ -71,6 +76,7 @@ fn bare(config: &Config, language: Language) -> Page<'_> {
         company: config.company.trim(),
         reference: None,
         reference_label: words.reference,
+        typed: Vec::new(),
         back: None,
         back_label: words.back,
     }
@@ -86,6 +92,18 @@ pub(super) fn busy(config: &Config, request: &Request<'_>) -> Reply {
         Page { tone: "wait", heading: words.busy, text: words.busy_text, ..blank(config, request, language) }.reply(503)
     };
     reply.headers.push(("retry-after", RETRY_AFTER_S.to_owned()));
+    with_cors(config, request, reply)
+}
+
+/// The captcha was not answered: what was typed is shown again, so that nobody has to remember it.
+pub(super) fn unsolved(config: &Config, request: &Request<'_>, typed: Vec<(String, String)>) -> Reply {
+    let language = pick(config, request, Form::of(request).language.as_deref());
+    let words = texts(language);
+    let reply = if wants_json(request) {
+        as_json(422, &json!({ "ok": false, "error": "captcha", "message": words.captcha_text }))
+    } else {
+        Page { heading: words.captcha, text: words.captcha_text, typed, ..blank(config, request, language) }.reply(422)
+    };
     with_cors(config, request, reply)
 }
 

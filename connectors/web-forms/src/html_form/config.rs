@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use leadgate_core::ports::{BuildContext, BuildProblem, PushLimits};
+use leadgate_core::ports::{BuildContext, BuildProblem, PushLimits, Secrets};
 use leadgate_core::rules::SourceRules;
 use leadgate_wire::fields::Kind;
 use toml::Table;
 
 use super::answer;
+use super::captcha::{self, Captcha};
 use super::language::Language;
 use super::origin::{Allowed, Policy};
 use super::pages::Prerendered;
@@ -28,6 +29,7 @@ pub(super) struct Config {
     pub limits: PushLimits,
     pub files: FileTypes,
     pub own: HashMap<String, Kind>,
+    pub captcha: Option<Captcha>,
     pub title: Option<String>,
     pub thank_you: Option<String>,
     pub thanks: Vec<(Language, Prerendered)>,
@@ -92,7 +94,11 @@ impl FileTypes {
 }
 
 /// Reads the config; every problem at once.
-pub(super) fn read(table: Table, context: &BuildContext) -> Result<(Config, SourceRules), Vec<BuildProblem>> {
+pub(super) fn read(
+    table: Table,
+    secrets: &dyn Secrets,
+    context: &BuildContext,
+) -> Result<(Config, SourceRules), Vec<BuildProblem>> {
     let mut keys = Keys::new(table);
     let rules = rules(&mut keys);
     let company_language = Language::parse(&context.language).unwrap_or(Language::En);
@@ -112,6 +118,7 @@ pub(super) fn read(table: Table, context: &BuildContext) -> Result<(Config, Sour
         limits: limits(&mut keys),
         files: file_types(&mut keys),
         own: fields(&mut keys),
+        captcha: captcha::read(&mut keys, secrets),
         title: title(&mut keys),
         thank_you: keys.text("thank_you").as_deref().and_then(leadgate_core::text::present),
         thanks: Vec::new(),

@@ -1,18 +1,22 @@
 //! From a posted form to a submission.
 
-use leadgate_core::attribution::Origin;
+use leadgate_core::attribution::{FirstTouch, Origin, attribution_key};
 use leadgate_core::ports::{Refusal, Request};
+use leadgate_core::secret::Secret;
 use leadgate_core::submission::{ContentHash, Draft, Hold, Key, Purpose, Signal, Submission};
 use leadgate_core::text;
 use leadgate_wire::body::{self, BodyError, Decoded, Entry, Limits, Shape};
-use leadgate_wire::redact;
+use leadgate_wire::fields::Kind;
+use leadgate_wire::redact::{self, Hide};
 
 use super::config::Config;
 use super::{LANGUAGE, NEXT, RENDERING, SHOWN_AT};
-use crate::draft::{self, Circumstances, Placed};
+use crate::draft::{self, Circumstances, FIRST_VISIT, Placed};
 
 /// More links than people write in an enquiry.
 const MANY_LINKS: u32 = 5;
+/// The most values shown again to who must send a form once more.
+const MOST_SHOWN: usize = 100;
 
 /// What a form posted, decoded but for its redirect.
 pub(super) fn decode(request: &Request<'_>) -> Result<(Decoded, Vec<Entry>), BodyError> {
@@ -22,19 +26,30 @@ pub(super) fn decode(request: &Request<'_>) -> Result<(Decoded, Vec<Entry>), Bod
     Ok((decoded, body::query(request.query(), &limits)?))
 }
 
+/// A form, read.
+pub(super) struct Delivery {
+    pub submission: Submission,
+    /// The captcha's answer, if the source has one and the form brought an answer.
+    pub answer: Option<Secret>,
+    /// What people typed: names and values, in the form's order, for a page that shows them again.
+    pub typed: Vec<(String, String)>,
+}
+
 /// Makes the submission. A body over a limit is refused; one that means nothing is kept for a person to look at.
-pub(super) fn deliver(config: &Config, request: &Request<'_>) -> Result<Submission, Refusal> {
+pub(super) fn deliver(config: &Config, request: &Request<'_>) -> Result<Delivery, Refusal> {
+    let alone = |submission| Delivery { submission, answer: None, typed: Vec::new() };
     match decode(request) {
         Ok((decoded, query)) => Ok(read(config, request, decoded, query)),
-        Err(BodyError::Unreadable(why)) => Ok(unreadable(config, request, &why)),
+        Err(BodyError::Unreadable(why)) => Ok(alone(unreadable(config, request, &why))),
         Err(error) => Err(Refusal::Oversize(error.to_string())),
     }
 }
 
-fn read(config: &Config, request: &Request<'_>, decoded: Decoded, query: Vec<Entry>) -> Submission {
+fn read(config: &Config, request: &Request<'_>, decoded: Decoded, query: Vec<Entry>) -> Delivery {
     let Decoded { shape, entries, files, refused } = decoded;
     if shape == Shape::Empty && query.iter().all(|entry| entry.value.trim().is_empty()) {
-        return unreadable(config, request, "the form was empty");
+        let submission = unreadable(config, request, "the form was empty");
+        return Delivery { submission, answer: None, typed: Vec::new() };
     }
     let placed = draft::place(entries, query);
     let honeypot = honeypot(config, &placed);
@@ -42,7 +57,7 @@ fn read(config: &Config, request: &Request<'_>, decoded: Decoded, query: Vec<Ent
     let around = Circumstances { own: &config.own, received_at: request.received_at, address: request.peer };
     let mut said = draft::fill(&meant, &around);
     let nothing = placed.iter().all(|one| one.entry.value.trim().is_empty()) && files.is_empty() && refused.is_empty();
-    let content = draft::content_hash(&placed, &files, |entry| is_per_request(&entry.name));
+    let content = draft::content_hash(&placed, &files, |entry| is_per_request(config, &entry.name));
     draft::files(&mut said, files, refused);
     let mut signals = Vec::new();
     if let Some(field) = honeypot {
@@ -52,7 +67,11 @@ fn read(config: &Config, request: &Request<'_>, decoded: Decoded, query: Vec<Ent
     signals.extend(too_fast(config, request, &placed));
     signals.extend(links(&said));
     circumstances(config, request, &placed, &mut said);
-    Submission {
+    let (answer, typed) = match &config.captcha {
+        Some(captcha) => (captcha.answer(&placed), shown(config, &meant)),
+        None => (None, Vec::new()),
+    };
+    let submission = Submission {
         keys: draft::first(&placed, RENDERING).and_then(|id| Key::new("form_id", id)).into_iter().collect(),
         content,
         draft: said,
@@ -60,7 +79,20 @@ fn read(config: &Config, request: &Request<'_>, decoded: Decoded, query: Vec<Ent
         hold: hold(config, request, nothing),
         purpose: if is_test(&placed) { Purpose::Test } else { Purpose::Lead },
         ..bare(config, request)
-    }
+    };
+    Delivery { submission, answer, typed }
+}
+
+/// What people typed, without what they did not and what is not kept.
+fn shown(config: &Config, meant: &[&Placed]) -> Vec<(String, String)> {
+    let typed = meant.iter().filter(|one| {
+        one.from == Origin::Field
+            && !matches!(one.named.kind, Kind::Service | Kind::Page | Kind::Landing | Kind::Referrer)
+            && draft::hide(&config.own, &one.entry.path, &one.entry.value) == Hide::Nothing
+            && attribution_key(&one.entry.name).is_none()
+    });
+    let pairs = typed.map(|one| (one.entry.name.trim().to_owned(), one.entry.value.trim().to_owned()));
+    pairs.filter(|(_, value)| !value.is_empty()).take(MOST_SHOWN).collect()
 }
 
 fn hold(config: &Config, request: &Request<'_>, nothing: bool) -> Option<Hold> {
@@ -75,7 +107,10 @@ fn hold(config: &Config, request: &Request<'_>, nothing: bool) -> Option<Hold> {
 
 /// A submission of nothing but its bytes.
 fn bare(config: &Config, request: &Request<'_>) -> Submission {
-    let hide = |path: &[String], value: &str| draft::hide(&config.own, path, value);
+    let hide = |path: &[String], value: &str| match &config.captcha {
+        Some(captcha) if path.last().is_some_and(|name| captcha.is_field(name)) => Hide::All,
+        _ => draft::hide(&config.own, path, value),
+    };
     Submission {
         id: request.id,
         source: request.source.clone(),
@@ -104,6 +139,7 @@ fn unreadable(config: &Config, request: &Request<'_>, why: &str) -> Submission {
 
 /// What the request itself tells: the page, the browser, the address.
 fn circumstances(config: &Config, request: &Request<'_>, placed: &[Placed], draft: &mut Draft) {
+    draft.touch.first = draft::first(placed, FIRST_VISIT).and_then(FirstTouch::parse).map(Box::new);
     if let Some(referer) = request.header("referer").and_then(text::present)
         && !same_place(&referer, request.url)
     {
@@ -131,12 +167,13 @@ fn same_place(a: &str, b: &str) -> bool {
 }
 
 /// Names that are new in every rendering or request, and say nothing of what was meant.
-fn is_per_request(name: &str) -> bool {
-    draft::is_one_of(name, [RENDERING, SHOWN_AT, LANGUAGE].into_iter().chain(NEXT.iter().copied()))
+fn is_per_request(config: &Config, name: &str) -> bool {
+    draft::is_one_of(name, [RENDERING, SHOWN_AT, LANGUAGE, FIRST_VISIT].into_iter().chain(NEXT.iter().copied()))
+        || config.captcha.as_ref().is_some_and(|captcha| captcha.is_field(name))
 }
 
 fn is_control(config: &Config, entry: &Entry) -> bool {
-    is_per_request(&entry.name) || is_honeypot(config, &entry.name) || is_test_marker(entry)
+    is_per_request(config, &entry.name) || is_honeypot(config, &entry.name) || is_test_marker(entry)
 }
 
 /// `test` with a value that only a marker has; a field of that name with an answer in it is a field.

@@ -1,16 +1,18 @@
 //! A form on the company's own site that posts to the gateway: `<form action=".../in/site/<token>" method="post">`.
 
 mod answer;
+mod captcha;
 mod config;
 mod deliver;
 mod language;
 mod origin;
 mod pages;
 mod redirect;
+pub mod snippet;
 
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Mode, Outcome, Parsed, PathToken, Push, PushLimits, Refusal, Reply, Request, Secrets,
-    SourceKind,
+    BuildContext, BuildProblem, Connector, Mode, Outcome, Parsed, PathToken, Push, PushLimits, Refusal, Reply, Request, Script,
+    Secrets, SourceKind, Told,
 };
 
 use config::Config;
@@ -52,6 +54,11 @@ allow_origins = ["https://www.example.com"]
 # max_files = 5
 # max_file_mb = 10
 # file_types = ["pdf", "docx", "xlsx", "jpg", "png", "heic", "zip"]
+# A captcha the form shows: "turnstile", "hcaptcha", "recaptcha" (v2 and v3) or "smartcaptcha", with its server key. A wrong
+# answer flags the lead; one that cannot be checked, too.
+# captcha = { kind = "turnstile", secret = { env = "CAPTCHA_SECRET" } }
+# Further keys in there: min_score = 0.5 (recaptcha v3); required = false takes forms without an answer, flagged; field = "..." where
+# the answer does not stand in the usual field; url = "https://..." to ask there (an inner service: see server.inner_services).
 # Whether a call that names no page at all (a script, not a browser) waits in quarantine.
 # require_origin = true
 # What your own fields are, where their names do not tell.
@@ -77,19 +84,21 @@ fn setup(language: &str) -> &'static str {
          3. Назовите поля name, phone, email, message или как угодно: русские и английские названия понимаются сами.\n\
          4. Чтобы вернуть посетителя на свою страницу, добавьте <input type=\"hidden\" name=\"_next\" value=\"https://…/spasibo\">.\n\
          5. Против роботов добавьте невидимое поле <input name=\"_gotcha\" style=\"display:none\" tabindex=\"-1\" autocomplete=\"off\">.\n\
-         6. Отправьте форму и посмотрите на заявку: leadgate leads."
+         6. Чтобы приходили метки UTM, страница входа и форма отправлялась без перезагрузки, добавьте на страницу: {script}\n\
+         7. Отправьте форму и посмотрите на заявку: leadgate leads."
     } else {
         "1. Put the site's address into the source's allow_origins in the config and reload it.\n\
          2. In the page write: <form action=\"{url}\" method=\"post\">; for files add enctype=\"multipart/form-data\".\n\
          3. Call the fields name, phone, email, message, or whatever you like: usual names are understood in several languages.\n\
          4. To send visitors on to a page of yours add <input type=\"hidden\" name=\"_next\" value=\"https://…/thanks\">.\n\
          5. Against robots add a field people cannot see: <input name=\"_gotcha\" style=\"display:none\" tabindex=\"-1\" autocomplete=\"off\">.\n\
-         6. Send the form and look at the lead: leadgate leads."
+         6. For UTM tags, the landing page and sending without a reload add to the page: {script}\n\
+         7. Send the form and look at the lead: leadgate leads."
     }
 }
 
-fn build(table: toml::Table, _secrets: &dyn Secrets, context: &BuildContext) -> Result<Connector, Vec<BuildProblem>> {
-    let (config, rules) = config::read(table, context)?;
+fn build(table: toml::Table, secrets: &dyn Secrets, context: &BuildContext) -> Result<Connector, Vec<BuildProblem>> {
+    let (config, rules) = config::read(table, secrets, context)?;
     Ok(Connector { rules, mode: Mode::Push(Box::new(HtmlForm { config })) })
 }
 
@@ -103,12 +112,25 @@ impl Push for HtmlForm {
             return Err(Refusal::Unauthenticated("the path holds no token of this source".to_owned()));
         }
         match request.method {
-            "POST" => deliver::deliver(&self.config, request).map(|submission| Parsed::Submissions(vec![submission])),
+            "POST" => Ok(captcha::ask(&self.config, request, deliver::deliver(&self.config, request)?)),
             "OPTIONS" => Ok(Parsed::Probe(answer::preflight(&self.config, request))),
             "GET" => Ok(Parsed::Probe(answer::visit(&self.config, request))),
             "HEAD" => Ok(Parsed::Probe(answer::head())),
             _ => Ok(Parsed::Probe(answer::wrong_method())),
         }
+    }
+
+    fn told(&self, request: &Request<'_>, told: &Told) -> Result<Parsed, Refusal> {
+        let delivery = deliver::deliver(&self.config, request)?;
+        Ok(Parsed::Submissions(vec![captcha::judged(&self.config, delivery.submission, told)]))
+    }
+
+    fn asset(&self, request: &Request<'_>) -> Option<Reply> {
+        snippet::serve(request)
+    }
+
+    fn script(&self) -> Option<Script> {
+        Some(snippet::newest())
     }
 
     fn reply(&self, request: &Request<'_>, outcome: Outcome<'_>) -> Reply {

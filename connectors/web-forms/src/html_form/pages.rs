@@ -19,6 +19,8 @@ pub(super) struct Page<'a> {
     /// What to tell somebody who asks about it.
     pub reference: Option<String>,
     pub reference_label: &'a str,
+    /// What the visitor typed, where it was not taken.
+    pub typed: Vec<(String, String)>,
     /// Where to go from here.
     pub back: Option<String>,
     pub back_label: &'a str,
@@ -103,6 +105,8 @@ pub(super) struct Texts {
     pub busy: &'static str,
     pub busy_text: &'static str,
     pub large: &'static str,
+    pub captcha: &'static str,
+    pub captcha_text: &'static str,
     pub form_here: &'static str,
     pub form_here_text: &'static str,
 }
@@ -123,6 +127,8 @@ const RU: Texts = Texts {
     busy: "Сейчас не получилось",
     busy_text: "Ваше сообщение не отправлено: слишком много обращений сразу. Подождите несколько секунд и обновите эту страницу, чтобы отправить его ещё раз.",
     large: "Сообщение слишком большое",
+    captcha: "Подтвердите, что вы не робот",
+    captcha_text: "Сообщение ещё не отправлено: проверка в форме не пройдена. Вернитесь к форме, пройдите её и отправьте ещё раз. Если проверка не видна, обновите страницу или отключите блокировщик.",
     form_here: "Здесь принимают форму",
     form_here_text: "Этот адрес принимает данные формы, отправленной методом POST. Укажите его в атрибуте action формы на сайте и добавьте method=\"post\".",
 };
@@ -135,6 +141,8 @@ const EN: Texts = Texts {
     busy: "That did not work just now",
     busy_text: "Your message was not sent: too many arrived at once. Wait a few seconds and reload this page to send it again.",
     large: "The message is too large",
+    captcha: "Please confirm that you are not a robot",
+    captcha_text: "Your message was not sent yet: the check in the form was not done. Go back to the form, do it and send again. If you see no check, reload the page or switch your blocker off.",
     form_here: "A form is expected here",
     form_here_text: "This address takes a form's POST. Put it into the action attribute of the form on the site and add method=\"post\".",
 };
@@ -173,6 +181,7 @@ mod tests {
             company,
             reference: None,
             reference_label: "Reference",
+            typed: Vec::new(),
             back: None,
             back_label: "Back",
         }

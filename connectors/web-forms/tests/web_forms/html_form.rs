@@ -240,7 +240,9 @@ fn redirects() {
 #[test]
 fn answers_to_scripts_and_people() {
     let form = form();
-    let json = format!("{{\"ok\":true,\"id\":\"{ID}\"}}");
+    let json = format!(
+        "{{\"ok\":true,\"id\":\"{ID}\",\"message\":\"Мы получили ваше сообщение и скоро ответим.\",\"next\":\"https://shop.example/\"}}"
+    );
     for (name, value) in [
         ("accept", "application/json"),
         ("x-requested-with", "XMLHttpRequest"),
@@ -338,7 +340,10 @@ fn examples_are_configs() {
     for kind in leadgate_web_forms::KINDS {
         // As it is, and with every commented key in force.
         for text in [kind.example.to_owned(), uncommented(kind.example)] {
-            let text = text.replace("{id}", "site").replace("{ env = \"TILDA_KEY\" }", "\"k\"");
+            let text = text
+                .replace("{id}", "site")
+                .replace("{ env = \"TILDA_KEY\" }", "\"k\"")
+                .replace("{ env = \"CAPTCHA_SECRET\" }", "\"k\"");
             let mut table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
             let mut source =
                 table.remove("sources").and_then(|s| s.get("site").and_then(toml::Value::as_table).cloned()).unwrap();

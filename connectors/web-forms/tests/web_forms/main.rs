@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
+mod captcha;
 mod hostile;
 mod html_form;
 mod samples;
+mod snippet;
 mod support;
 mod tilda;
 mod webhook;

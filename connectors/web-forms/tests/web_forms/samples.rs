@@ -98,6 +98,7 @@ fn check(file: &str, sample: &Value, parsed: Parsed) {
             return;
         }
         Parsed::Submissions(all) => all,
+        other => panic!("{file}: {other:?}"),
     };
     assert_ne!(expect, "probe", "{file}");
     let submission = all.remove(0);

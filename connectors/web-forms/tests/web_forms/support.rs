@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Explanation, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal, Reply, Request, Secrets,
+    BuildContext, BuildProblem, Explanation, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal, Reply, Request, Secrets, Told,
 };
 use leadgate_core::rules::SourceRules;
 use leadgate_core::secret::Secret;
@@ -118,19 +118,22 @@ impl Call {
     }
 
     pub fn submission(&self, push: &dyn Push) -> Submission {
-        match self.parse(push).unwrap() {
-            Parsed::Submissions(mut all) => {
-                assert_eq!(all.len(), 1);
-                all.remove(0)
-            }
-            Parsed::Probe(reply) => panic!("a probe: {reply:?}"),
-        }
+        only(self.parse(push).unwrap())
+    }
+
+    /// What becomes of it when the service that was asked has said this.
+    pub fn told(&self, push: &dyn Push, told: &Told) -> Submission {
+        only(self.with(|request| push.told(request, told)).unwrap())
+    }
+
+    pub fn asset(&self, push: &dyn Push, rest: &'static str) -> Option<Reply> {
+        self.with(|request| push.asset(&Request { rest, ..request.clone() }))
     }
 
     pub fn probe(&self, push: &dyn Push) -> Reply {
         match self.parse(push).unwrap() {
             Parsed::Probe(reply) => reply,
-            Parsed::Submissions(all) => panic!("no probe: {all:?}"),
+            other => panic!("no probe: {other:?}"),
         }
     }
 
@@ -140,6 +143,16 @@ impl Call {
 
     pub fn success(&self, push: &dyn Push) -> Reply {
         self.reply(push, Outcome::Recorded(&[]))
+    }
+}
+
+fn only(parsed: Parsed) -> Submission {
+    match parsed {
+        Parsed::Submissions(mut all) => {
+            assert_eq!(all.len(), 1);
+            all.remove(0)
+        }
+        other => panic!("no submission: {other:?}"),
     }
 }
 

@@ -94,7 +94,7 @@ impl Step<'_> {
         for signal in &submission.signals {
             self.reason(Reason::Signal { signal: signal.clone() });
         }
-        if submission.signals.len() >= SPAM_SIGNALS {
+        if submission.signals.iter().filter(|signal| signal.is_evidence()).count() >= SPAM_SIGNALS {
             self.tell(event::SUBMISSION_SPAM);
             return self.end(Outcome::Spam, Place::default());
         }

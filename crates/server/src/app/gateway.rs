@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::http::api::TokenCache;
 use crate::intake::{GroupIntake, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
+use crate::outward::Outward;
 
 /// How long a request waits for the database to open (migrations may run).
 const STORE_WAIT: Duration = Duration::from_secs(10);
@@ -31,6 +32,8 @@ pub struct Gateway {
     pub intake: GroupIntake,
     /// Files.
     pub attachments: Attachments,
+    /// Asks other services.
+    pub outward: Outward,
     /// What is counted on every call.
     pub meters: Meters,
     /// Renders the metrics.

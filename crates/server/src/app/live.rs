@@ -167,9 +167,11 @@ fn fixed(config: &Config) -> String {
         Database::Sqlite(path) => path.display().to_string(),
         Database::Postgres(url) => url.expose().to_owned(),
     };
-    let Server { listen, header_timeout, max_connections, drain, lease, .. } = &config.server;
+    let Server { listen, header_timeout, max_connections, drain, lease, inner_services, .. } = &config.server;
     let attachments = &config.attachments;
-    format!("{listen:?} {header_timeout:?} {max_connections} {drain:?} {lease:?} {database} {data_dir} {attachments:?}")
+    format!(
+        "{listen:?} {header_timeout:?} {max_connections} {drain:?} {lease:?} {inner_services:?} {database} {data_dir} {attachments:?}"
+    )
 }
 
 impl LiveSource {

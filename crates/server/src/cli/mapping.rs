@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::{Explanation, Mode, Parsed, Part, PathToken, Refusal, Reply, Request, Supplied};
+use leadgate_core::ports::{Explanation, Mode, Parsed, Part, PathToken, Refusal, Reply, Request, Supplied, Told};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::submission::{Draft, Purpose, Submission};
@@ -195,7 +195,11 @@ fn made(gate: &Gate, source: &Source, body: &Body) -> anyhow::Result<Made> {
         rest: "",
     };
     let explanation = push.explain(&request);
-    let outcome = push.parse(&request);
+    // A captcha can be asked about once only.
+    let outcome = match push.parse(&request) {
+        Ok(Parsed::Ask(_)) => push.told(&request, &Told::NotAsked),
+        made => made,
+    };
     Ok(Made { outcome, explanation })
 }
 
@@ -215,6 +219,8 @@ async fn preview(gate: &Gate, made: &Made) -> anyhow::Result<Option<Vec<Receipt>
 fn told_json(made: &Made) -> Value {
     match &made.outcome {
         Err(refusal) => json!({ "refused": refused(refusal) }),
+        Ok(Parsed::Ask(_)) => json!({ "refused": "another service has to be asked first" }),
+        Ok(Parsed::Again(_, why)) => json!({ "refused": why }),
         Ok(Parsed::Probe(reply)) => json!({ "answer": { "status": reply.status, "body": String::from_utf8_lossy(&reply.body) } }),
         Ok(Parsed::Submissions(items)) => {
             let deliveries: Vec<Delivery> = items.iter().map(|item| Delivery::of(item, made.explanation.as_ref())).collect();
@@ -287,6 +293,8 @@ fn refused(refusal: &Refusal) -> &str {
 fn tell(made: &Made, text: &mut print::Text) {
     match &made.outcome {
         Err(refusal) => text.line(format!("\nIt would be refused: {}", print::safe(refused(refusal)))),
+        Ok(Parsed::Ask(_)) => text.line("\nAnother service has to be asked first."),
+        Ok(Parsed::Again(_, why)) => text.line(format!("\nIt would have to be sent again: {}", print::safe(why))),
         Ok(Parsed::Probe(reply)) => tell_answer(reply, text),
         Ok(Parsed::Submissions(items)) => {
             for item in items {

@@ -95,7 +95,9 @@ fn would_be_test(source: &Source, gate: &Gate, fields: &[(&str, &str)]) -> bool 
     match push.parse(&request) {
         Ok(Parsed::Submissions(made)) => !made.is_empty() && made.iter().all(|submission| submission.purpose == Purpose::Test),
         // A probe stores nothing, and a refusal will be told when it is sent.
-        Ok(Parsed::Probe(_)) | Err(_) => true,
+        Ok(Parsed::Probe(_) | Parsed::Again(..)) | Err(_) => true,
+        // What is marked as a test is taken without a captcha.
+        Ok(Parsed::Ask(_)) => false,
     }
 }
 

@@ -70,6 +70,9 @@ fn tell(gate: &Gate, source: &SourceView, text: &mut print::Text) {
     text.line(format!("{} ({}{off})", source.id, print::safe(&source.kind)));
     let mut pair = |name: &str, value: &str| text.pair(2, name, value);
     pair("URL", source.url.as_deref().unwrap_or("made at the first start"));
+    if let Some(script) = &source.script {
+        pair("script", script);
+    }
     if source.tokens > 1 {
         pair("", &format!("an old URL still works; when nobody uses it: leadgate source rotate {} --finish", source.id));
     }
@@ -179,7 +182,12 @@ async fn new(gate: &Gate, wanted: &Wanted, id: Option<SourceId>) -> anyhow::Resu
             &serde_json::json!({ "id": id, "kind": wanted.kind.name, "file": path, "url": url, "live": live.is_some() }),
         )?);
     }
-    let steps = wanted.steps(config.company.language.as_str()).replace("{url}", &url).replace("{id}", id.as_str());
+    let script = sources::script_of(&source.connector.mode).map(|script| script.tag(&config.base_url(), id.as_str()));
+    let steps = wanted
+        .steps(config.company.language.as_str())
+        .replace("{url}", &url)
+        .replace("{id}", id.as_str())
+        .replace("{script}", script.as_deref().unwrap_or_default());
     let mut text = print::Text::default();
     text.line(format!("Written to {}; what the source can be told stands there.", path.display()));
     text.line(format!("\nThe URL of {id}:\n{url}\n\n{}\n", steps.trim()));

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use leadgate_core::attribution::FirstTouch;
 use leadgate_core::prepare::ReadValue;
 use leadgate_core::submission::Order;
 use leadgate_core::views::{ActivityView, ContactDetail, IdentityView, LeadDetail, ReviewView};
@@ -129,6 +130,9 @@ impl Story<'_> {
         if !marks.is_empty() {
             self.pair(2, "marked", &marks.join("; "));
         }
+        if let Some(first) = &detail.first_touch.first {
+            self.first_visit(first);
+        }
         let last = Some(&detail.last_touch).filter(|last| last.values != detail.first_touch.values);
         for (name, touch) in [("first touch", Some(&detail.first_touch)), ("last touch", last)] {
             let Some(touch) = touch else { continue };
@@ -138,6 +142,15 @@ impl Story<'_> {
                 self.pair(2, name, &values.join(", "));
             }
         }
+    }
+
+    /// What the visitor's browser remembers.
+    fn first_visit(&mut self, first: &FirstTouch) {
+        let mut parts: Vec<String> = first.at.map(|at| self.time(at)).into_iter().collect();
+        parts.extend(first.values.iter().map(|value| format!("{}={}", value.key, short(&value.value, 60))));
+        parts.extend(first.landing.as_deref().map(|url| format!("on {}", short(url, 100))));
+        parts.extend(first.referrer.as_deref().map(|url| format!("from {}", short(url, 100))));
+        self.pair(2, "first visit", &parts.join(", "));
     }
 
     fn contact_head(&mut self, person: &ContactDetail) {

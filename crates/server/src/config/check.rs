@@ -13,6 +13,7 @@ use leadgate_core::ids::{ManagerId, SourceId};
 use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{BuildContext, Secrets as _};
 use leadgate_core::secret::Secret;
+use leadgate_wire::guarded::Inner;
 use toml::{Table, Value};
 
 use super::attachments::attachments;
@@ -197,6 +198,7 @@ fn server(mut section: Section<'_>, base: &Path) -> (Server, PathBuf) {
         listen,
         public_url: section.parsed("public_url", public_url),
         trusted_proxies: section.list("trusted_proxies", proxies).into_iter().flatten().collect(),
+        inner_services: section.list("inner_services", Inner::parse),
         header_timeout: section.duration("header_timeout").map_or(Duration::from_secs(10), seconds),
         body_timeout: section.duration("body_timeout").map_or(Duration::from_secs(30), seconds),
         max_connections: section.whole("max_connections", 1, 1_000_000).map_or(4096, |number| number as usize),

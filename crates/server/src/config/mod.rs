@@ -122,6 +122,8 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// What the gateway may call although it is not the public internet's.
+    pub inner_services: Vec<leadgate_wire::guarded::Inner>,
     /// How long a sender may take for the head of a request.
     pub header_timeout: Duration,
     /// How long a sender may take for the body.

@@ -162,6 +162,7 @@ fn layers_lie_over_each_other() {
         .set("LEADGATE__SERVER__LISTEN", "127.0.0.1:9000, [::1]:9000")
         .set("LEADGATE__SERVER__MAX_CONNECTIONS", "17")
         .set("LEADGATE__SERVER__TRUSTED_PROXIES", "loopback,10.1.2.3")
+        .set("LEADGATE__SERVER__INNER_SERVICES", "captcha.lan:8080, 10.0.0.0/24")
         .set("LEADGATE__SOURCES__SHOP__TOKEN", "abcdefghijklmnop")
         .set("LEADGATE_OTHER", "not ours");
     let config = folder.good();
@@ -169,6 +170,7 @@ fn layers_lie_over_each_other() {
     assert_eq!(config.log.level, "debug");
     assert_eq!(config.server.max_connections, 17);
     assert_eq!(config.server.trusted_proxies.len(), 3);
+    assert_eq!(config.server.inner_services.len(), 2);
     assert_eq!(config.server.listen, Listen::Addresses(vec!["127.0.0.1:9000".parse().unwrap(), "[::1]:9000".parse().unwrap()]));
     assert_eq!(config.base_url(), "http://127.0.0.1:9000");
     assert_eq!(config.files.len(), 3);

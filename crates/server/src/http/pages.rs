@@ -49,6 +49,8 @@ struct Form {
     id: String,
     shown_at: i64,
     snippet: String,
+    /// The address and the hash of the script for pages.
+    script: Option<(String, &'static str)>,
 }
 
 #[derive(Template)]
@@ -56,7 +58,7 @@ struct Form {
 struct Snippet<'a> {
     words: &'static Words,
     action: &'a str,
-    hidden: &'a [&'static str],
+    script: Option<(String, &'static str)>,
 }
 
 #[derive(Template)]
@@ -103,10 +105,12 @@ async fn demo(
             let action = source.path();
             let hidden: Vec<(&'static str, String)> = attribution(query.as_deref().unwrap_or_default());
             let filled = hidden.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
-            let url = peer::origin(&caller, &headers, live.public_url.as_deref(), &live.base_url) + &action;
-            let snippet = render(&Snippet { words, action: &url, hidden: &ATTRIBUTION })?;
+            let base = peer::origin(&caller, &headers, live.public_url.as_deref(), &live.base_url);
+            let script = source.push.script().map(|script| (format!("/in/{}/{}", source.id, script.name), script.integrity));
+            let there = script.as_ref().map(|(path, integrity)| (format!("{base}{path}"), *integrity));
+            let snippet = render(&Snippet { words, action: &(base + &action), script: there })?;
             let (now, id) = gateway.clock.stamped();
-            Some(Form { action, hidden, filled, id: id.to_string(), shown_at: now.as_millisecond(), snippet })
+            Some(Form { action, hidden, filled, id: id.to_string(), shown_at: now.as_millisecond(), snippet, script })
         }
     };
     let page = render(&Demo { words, style: STYLE, nonce: nonce.clone(), form })?;
@@ -148,7 +152,7 @@ fn render(template: &impl Template) -> Result<String, Problem> {
 
 fn html(page: String, nonce: &str, status: StatusCode) -> Response {
     let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     let mut response = Response::new(Body::from(page));
     *response.status_mut() = status;

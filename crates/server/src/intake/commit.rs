@@ -1,10 +1,12 @@
-//! The loop that commits: while one batch is written, the next one gathers. No timers; a batch is what waits.
+//! The loop that commits: while as many batches are written as the store takes at once, the next one gathers. No timers; a
+//! batch is what waits.
 
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{IntakeError, Store, StoreError};
 use leadgate_core::prepare::Prepared;
@@ -23,6 +25,12 @@ const MOST_CONFLICTS: u32 = 5;
 pub struct Committer {
     waiting: mpsc::Receiver<Group>,
     limits: Limits,
+    batches: Batches,
+}
+
+/// Commits batches, each by itself.
+#[derive(Debug)]
+struct Batches {
     rules: RulesCell,
     writes: Arc<Writes>,
 }
@@ -39,41 +47,47 @@ enum Trouble {
 
 impl Committer {
     pub(super) fn new(waiting: mpsc::Receiver<Group>, limits: Limits, rules: RulesCell, writes: Arc<Writes>) -> Self {
-        Self { waiting, limits, rules, writes }
+        Self { waiting, limits, batches: Batches { rules, writes } }
     }
 
     /// Commits until told to close, then what still waits; later submits are answered `Closing`.
-    pub async fn run(mut self, store: Arc<dyn Store>, closing: CancellationToken) {
+    pub async fn run(self, store: Arc<dyn Store>, closing: CancellationToken) {
+        let Self { mut waiting, limits, batches } = self;
+        let most = store.batches_at_once().max(1);
+        let mut running = FuturesUnordered::new();
         let mut open = true;
         loop {
             let first = tokio::select! {
                 biased;
-                group = self.waiting.recv() => group,
+                group = waiting.recv(), if running.len() < most => group,
+                Some(()) = running.next() => continue,
                 () = closing.cancelled(), if open => {
                     open = false;
-                    self.waiting.close();
+                    waiting.close();
                     continue;
                 }
             };
-            let Some(first) = first else { return };
-            let groups = self.gather(first);
-            self.commit(&*store, groups).await;
+            let Some(first) = first else { break };
+            running.push(batches.commit(&*store, gather(&mut waiting, limits, first)));
         }
+        while running.next().await.is_some() {}
     }
+}
 
-    /// The first group and whatever else waits, up to the batch's bounds. A group is never torn apart here.
-    fn gather(&mut self, first: Group) -> Vec<Group> {
-        let (mut items, mut bytes) = (first.items.len(), first.bytes);
-        let mut groups = vec![first];
-        while items < self.limits.batch_items && bytes < self.limits.batch_bytes {
-            let Ok(group) = self.waiting.try_recv() else { break };
-            items += group.items.len();
-            bytes += group.bytes;
-            groups.push(group);
-        }
-        groups
+/// The first group and whatever else waits, up to the batch's bounds. A group is never torn apart here.
+fn gather(waiting: &mut mpsc::Receiver<Group>, limits: Limits, first: Group) -> Vec<Group> {
+    let (mut items, mut bytes) = (first.items.len(), first.bytes);
+    let mut groups = vec![first];
+    while items < limits.batch_items && bytes < limits.batch_bytes {
+        let Ok(group) = waiting.try_recv() else { break };
+        items += group.items.len();
+        bytes += group.bytes;
+        groups.push(group);
     }
+    groups
+}
 
+impl Batches {
     /// Commits groups and answers each of them once. What is poisoned is found along the borders of the submits first.
     async fn commit(&self, store: &dyn Store, groups: Vec<Group>) {
         let mut pieces = vec![groups];

@@ -45,6 +45,8 @@ struct Fake {
     moved: Mutex<Vec<serde_json::Value>>,
     /// If there is one, each call waits for it.
     gate: Option<Notify>,
+    /// Batches at once; nothing means one.
+    at_once: usize,
 }
 
 impl Fake {
@@ -81,6 +83,10 @@ fn never<T>() -> Result<T, StoreError> {
 
 #[async_trait]
 impl Store for Fake {
+    fn batches_at_once(&self) -> usize {
+        self.at_once
+    }
+
     async fn record(&self, batch: Batch, _rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         self.batches.lock().unwrap().push(batch.items.len());
@@ -277,7 +283,8 @@ async fn a_failing_call_loses_nothing_acknowledged_and_doubles_nothing() {
                 if again {
                     faults.insert(n + 1, fault);
                 }
-                let rig = rig(Fake { faults, ..Fake::default() }, Limits { batch_items: 4, ..Limits::default() });
+                let rig =
+                    rig(Fake { faults, at_once: 1 + n % 2, ..Fake::default() }, Limits { batch_items: 4, ..Limits::default() });
                 let groups: Vec<Vec<Submission>> = (0..12).map(|i| (0..=i % 3).map(|_| item("hello")).collect()).collect();
                 let ids: Vec<Vec<SubmissionId>> = groups.iter().map(|group| group.iter().map(|item| item.id).collect()).collect();
                 let again_groups = groups.clone();
@@ -355,6 +362,39 @@ async fn what_waits_is_committed_together_and_no_more() {
     }
     opener.abort();
     assert_eq!(*rig.store.batches.lock().unwrap(), [1, 10, 10, 5]);
+}
+
+#[tokio::test]
+async fn as_many_batches_run_as_the_store_takes_and_all_end_before_it_closes() {
+    let store = Fake { gate: Some(Notify::new()), at_once: 2, ..Fake::default() };
+    let rig = rig(store, Limits { batch_items: 3, ..Limits::default() });
+    let mut answers = Vec::new();
+    for running in 1..=2 {
+        answers.push(rig.submit(vec![item("first")]));
+        while rig.store.calls.load(Ordering::Relaxed) < running {
+            tokio::task::yield_now().await;
+        }
+    }
+    answers.extend((0..4).map(|_| rig.submit(vec![item("more")])));
+    while rig.intake.writes().waiting() < 6 {
+        tokio::task::yield_now().await;
+    }
+    // Two run and nothing else was begun, though more waits.
+    assert_eq!(*rig.store.batches.lock().unwrap(), [1, 1]);
+    rig.closing.cancel();
+    let store = Arc::clone(&rig.store);
+    let opener = tokio::spawn(async move {
+        loop {
+            store.gate.as_ref().unwrap().notify_one();
+            tokio::task::yield_now().await;
+        }
+    });
+    rig.loop_.await.unwrap();
+    opener.abort();
+    for answer in answers {
+        assert!(answer.await.unwrap().is_ok());
+    }
+    assert_eq!(*rig.store.batches.lock().unwrap(), [1, 1, 3, 1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ async fn views(access: &Access, live: &Live) -> Result<Vec<SourceView>, Problem>
             kind: Cow::Borrowed(source.kind),
             enabled: source.enabled,
             url: with_url.then(|| format!("{}{}", live.base_url, source.path())),
+            script: source.push.script().map(|script| script.tag(&live.base_url, source.id.as_str())),
             tokens: source.tokens(),
             health: health(&source.id),
         })
@@ -36,6 +37,7 @@ async fn views(access: &Access, live: &Live) -> Result<Vec<SourceView>, Problem>
         kind: Cow::Borrowed(pull.kind),
         enabled: pull.enabled,
         url: None,
+        script: None,
         tokens: 0,
         health: health(&pull.id),
     }));

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Body as HttpBody;
 use jiff::Timestamp;
 use leadgate_core::ids::SubmissionId;
-use leadgate_core::ports::{Intake as _, Outcome, Parsed, Part, PathToken, Refusal, Reply, Request};
+use leadgate_core::ports::{Challenge, Intake as _, Outcome, Parsed, Part, PathToken, Refusal, Reply, Request, Told};
 use leadgate_core::submission::{Signal, Submission};
 
 use super::body::{ReadError, Reader};
@@ -165,7 +165,12 @@ impl<'a> Call<'a> {
     }
 
     async fn decoded(&self, request: &Request<'_>, pace: Pace) -> Response {
-        match catch_unwind(AssertUnwindSafe(|| self.source.push.parse(request))) {
+        let mut parsed = catch_unwind(AssertUnwindSafe(|| self.source.push.parse(request)));
+        if let Ok(Ok(Parsed::Ask(challenge))) = &parsed {
+            let told = self.ask(challenge).await;
+            parsed = catch_unwind(AssertUnwindSafe(|| self.source.push.told(request, &told)));
+        }
+        match parsed {
             Ok(Ok(Parsed::Submissions(mut items))) => {
                 if pace == Pace::Suspect {
                     for item in &mut items {
@@ -178,6 +183,15 @@ impl<'a> Call<'a> {
                 self.source.meters.recorded(leadgate_core::receipt::Outcome::Probe, self.received_at.as_second());
                 to_response(reply)
             }
+            Ok(Ok(Parsed::Again(reply, why))) => {
+                self.source.meters.refused(Refused::Again);
+                self.gateway.refusals.add(&self.source.id, self.received_at, &why);
+                to_response(reply)
+            }
+            Ok(Ok(Parsed::Ask(_again))) => {
+                let why = "the connector asked one question after the other".to_owned();
+                self.refused(request, Refusal::Unreadable(why)).await
+            }
             Ok(Err(refusal)) => self.refused(request, refusal).await,
             Err(_panic) => {
                 tracing::error!(source = %self.source.id, submission = %self.id, "a connector panicked: the delivery goes to quarantine");
@@ -185,6 +199,25 @@ impl<'a> Call<'a> {
                 self.keep(request, held::with_bytes(request, "poisoned", words, self.known_sender())).await
             }
         }
+    }
+
+    async fn ask(&self, challenge: &Challenge) -> Told {
+        let told = self.gateway.outward.ask(challenge).await;
+        if let Told::Nothing(why) = &told {
+            tracing::warn!(source = %self.source.id, submission = %self.id, why, "a captcha could not be checked: the lead is flagged");
+        }
+        told
+    }
+
+    /// What anybody may read below the source's address.
+    pub fn asset(&self) -> Option<Response> {
+        if self.path_token == PathToken::Valid || !matches!(*self.method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let nothing = Bytes::new();
+        let request = self.request(&nothing, None);
+        let reply = catch_unwind(AssertUnwindSafe(|| self.source.push.asset(&request))).ok().flatten()?;
+        Some(to_response(reply))
     }
 
     async fn record(&self, request: &Request<'_>, items: Vec<Submission>) -> Response {

@@ -78,7 +78,10 @@ where
         }
         let (path_token, rest) = if valid { (PathToken::Valid, address.rest) } else { (PathToken::Absent, address.below) };
         let call = Call::new(gateway, &live, source, &head, caller, path_token, rest.trim_end_matches('/'), (received_at, id));
-        call.answer(body, started).await
+        match call.asset() {
+            Some(response) => response,
+            None => call.answer(body, started).await,
+        }
     } else {
         compare_with_nothing(address.token);
         let mut body = body;

@@ -1,0 +1,258 @@
+//! The HTTP client for services of others: it reaches the public internet, and what an owner has named beside it.
+//!
+//! A URL may come from a configuration, or from somebody's data; a name may resolve to anything, and to something else a
+//! second later. So addresses are judged after they were resolved, for each connection and after each redirect, and the
+//! connection goes to the very address that was judged.
+
+mod address;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION};
+use reqwest::{Method, Response};
+use url::{Host, Url};
+
+pub use address::{Allowed, Inner, is_public};
+
+/// Looks names up. The runtime's own way is the server's to give; tests have theirs.
+#[async_trait]
+pub trait Lookup: Send + Sync {
+    /// Every address of a host.
+    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// How far one call may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps<'a> {
+    /// All of it, redirects included.
+    pub time: Duration,
+    /// Bytes of the answer's body.
+    pub bytes: usize,
+    /// What the answer may be, without parameters: `application/json`; empty: anything.
+    pub types: &'a [&'a str],
+    /// Hosts it may be redirected to.
+    pub redirects: &'a [&'a str],
+}
+
+/// How many redirects in a row are followed.
+const MOST_REDIRECTS: usize = 3;
+/// How long a connection may take; a call that has less time is cut off sooner.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub url: String,
+    /// Headers beside those of HTTP itself. `Authorization` and `Cookie` stay with the first host.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What came back, whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The type without parameters, in lower case; empty if none was given.
+    pub content_type: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Why a call has no answer. None of them names the URL: it may hold a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The client could not be made.
+    #[error("no HTTP client could be made")]
+    Setup(#[source] reqwest::Error),
+    /// The URL is none that may be called.
+    #[error("{0}")]
+    Address(String),
+    /// It was to go on to a host that is not on the list, or too often.
+    #[error("it was redirected to {0}, where it may not go")]
+    Redirect(String),
+    /// The answer is longer than was agreed.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    /// The answer is of another type.
+    #[error("the answer is {0:?}")]
+    Type(String),
+    /// It took too long.
+    #[error("there was no answer in time")]
+    TooSlow,
+    /// There is no connection, or it broke.
+    #[error("it cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+}
+
+/// The client. Clones share connections.
+#[derive(Clone, Debug)]
+pub struct Guarded {
+    http: reqwest::Client,
+    allowed: Arc<Allowed>,
+}
+
+impl Guarded {
+    /// A client that looks names up like this, and may reach these services beside the public internet. It uses no proxy:
+    /// what a proxy resolves cannot be judged here.
+    pub fn new(lookup: Arc<dyn Lookup>, allowed: Allowed) -> Result<Self, CallError> {
+        let allowed = Arc::new(allowed);
+        let http = reqwest::Client::builder()
+            .dns_resolver(Arc::new(Judge { lookup, allowed: Arc::clone(&allowed) }))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .user_agent("Leadgate")
+            .no_proxy()
+            .build()
+            .map_err(CallError::Setup)?;
+        Ok(Self { http, allowed })
+    }
+
+    /// Makes a call. Anything but GET is redirected only by 307 and 308, which keep it as it is.
+    pub async fn call(&self, call: &Call, caps: Caps<'_>) -> Result<Answer, CallError> {
+        let until = Instant::now() + caps.time;
+        let mut url = self.judged(&call.url)?;
+        let first = url.origin();
+        for _ in 0..=MOST_REDIRECTS {
+            let left = until.saturating_duration_since(Instant::now());
+            let mut request = self.http.request(call.method.clone(), url.clone()).timeout(left).body(call.body.clone());
+            for (name, value) in &call.headers {
+                let private = [AUTHORIZATION, COOKIE].iter().any(|known| known.as_str().eq_ignore_ascii_case(name));
+                if !private || url.origin() == first {
+                    request = request.header(*name, value);
+                }
+            }
+            let response = request.send().await.map_err(explain)?;
+            match onwards(&response, &call.method, &url) {
+                None => return read(response, caps).await,
+                Some(Err(why)) => return Err(CallError::Redirect(why)),
+                Some(Ok(next)) => {
+                    let host = next.host_str().unwrap_or_default();
+                    if !caps.redirects.contains(&host) {
+                        return Err(CallError::Redirect(host.to_owned()));
+                    }
+                    url = self.judged(next.as_str())?;
+                }
+            }
+        }
+        Err(CallError::Redirect("one place after the other".to_owned()))
+    }
+
+    /// A URL that may be called, as far as its text tells: names are judged when they are resolved.
+    fn judged(&self, text: &str) -> Result<Url, CallError> {
+        let refuse = |why: &str| Err(CallError::Address(why.to_owned()));
+        let Ok(url) = Url::parse(text) else { return refuse("it is no URL") };
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("a URL with a name and password in it is not called");
+        }
+        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return refuse("the URL names no host") };
+        // The parser has made one of every spelling of an address: decimal, octal, hexadecimal, short.
+        let inner = match host {
+            Host::Ipv4(ip) => self.allowed.covers(ip.into(), port),
+            Host::Ipv6(ip) => self.allowed.covers(ip.into(), port),
+            Host::Domain(name) => match self.allowed.names(name, port) {
+                Some(false) => return refuse("this inner service may be called at another port only"),
+                named => named.is_some(),
+            },
+        };
+        let public = match host {
+            Host::Ipv4(ip) => is_public(ip.into()),
+            Host::Ipv6(ip) => is_public(ip.into()),
+            Host::Domain(_) => true,
+        };
+        match url.scheme() {
+            "https" | "http" if !public && !inner => refuse(NOT_PUBLIC),
+            "https" => Ok(url),
+            "http" if inner => Ok(url),
+            _ => refuse("only https:// is called"),
+        }
+    }
+}
+
+const NOT_PUBLIC: &str = "this address is not the public internet's; name it in server.inner_services to let the gateway call it";
+
+/// Resolves names to what may be called.
+struct Judge {
+    lookup: Arc<dyn Lookup>,
+    allowed: Arc<Allowed>,
+}
+
+impl Resolve for Judge {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (lookup, allowed) = (Arc::clone(&self.lookup), Arc::clone(&self.allowed));
+        Box::pin(async move {
+            let host = name.as_str();
+            let mut found = lookup.lookup(host).await?;
+            found.retain(|address| is_public(*address) || allowed.resolves(host, *address));
+            if found.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, NOT_PUBLIC).into());
+            }
+            // The port is the URL's.
+            let addresses: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
+            Ok(addresses)
+        })
+    }
+}
+
+/// Where an answer sends us on; `Err`: where this call cannot follow.
+fn onwards(response: &Response, method: &Method, from: &Url) -> Option<Result<Url, String>> {
+    let (status, same) = (response.status().as_u16(), *method == Method::GET);
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    match status {
+        301..=303 if !same => Some(Err("another method".to_owned())),
+        301..=303 | 307 | 308 => Some(from.join(location).map_err(|_| "no URL".to_owned())),
+        _ => None,
+    }
+}
+
+async fn read(mut response: Response, caps: Caps<'_>) -> Result<Answer, CallError> {
+    let header = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !caps.types.is_empty() && !caps.types.contains(&content_type.as_str()) {
+        return Err(CallError::Type(content_type));
+    }
+    let mut body = BytesMut::new();
+    while let Some(piece) = response.chunk().await.map_err(explain)? {
+        if body.len() + piece.len() > caps.bytes {
+            return Err(CallError::TooLong(caps.bytes));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Answer { status: response.status().as_u16(), content_type, body: body.freeze() })
+}
+
+fn explain(error: reqwest::Error) -> CallError {
+    // The URL may hold a secret.
+    let error = error.without_url();
+    if is_refusal(&error) {
+        CallError::Address(NOT_PUBLIC.to_owned())
+    } else if error.is_timeout() {
+        CallError::TooSlow
+    } else {
+        CallError::Unreachable(error)
+    }
+}
+
+/// Whether a name resolved to nothing that may be called.
+fn is_refusal(error: &reqwest::Error) -> bool {
+    let mut at = std::error::Error::source(error);
+    while let Some(cause) = at {
+        if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied) {
+            return true;
+        }
+        at = cause.source();
+    }
+    false
+}

@@ -1,0 +1,11 @@
+#![no_main]
+//! The kind `wordpress`.
+
+use std::sync::LazyLock;
+
+use leadgate_core::ports::Push;
+use libfuzzer_sys::fuzz_target;
+
+static SOURCE: LazyLock<Box<dyn Push>> = LazyLock::new(|| leadgate_fuzz::source("wordpress", r#""#));
+
+fuzz_target!(|data: &[u8]| leadgate_fuzz::call(&**SOURCE, data));
