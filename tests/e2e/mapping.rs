@@ -32,7 +32,9 @@ async fn the_last_delivery_is_shown_beside_what_is_read_in_it() -> anyhow::Resul
     let url = world.gateway.url(&format!("/in/ads/{TOKEN}"));
     send(world.web.post(&url).header("content-type", "application/json").body(body(SECRET))).await?.expect(200)?;
     let told = world.gateway.cli(&["source", "map", "ads"]).await?;
-    for expected in ["/user_column_data/0/string_value", "phone", "field Campaign", "adgroup_id", "language", "/lang", "GA-7", "created"] {
+    for expected in
+        ["/user_column_data/0/string_value", "phone", "field Campaign", "adgroup_id", "language", "/lang", "GA-7", "created"]
+    {
         assert!(told.contains(expected), "{expected} is not in\n{told}");
     }
     assert!(!told.contains(SECRET) && !told.contains('\u{1b}'), "{told}");

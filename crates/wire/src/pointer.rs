@@ -70,15 +70,6 @@ impl Pointer {
         }
         keys.flatten().next_back().is_some_and(|key| path.iter().any(|part| same(part, key)))
     }
-
-    /// The last key of it.
-    pub fn name(&self) -> &str {
-        let key = |step: &'_ Step| matches!(step, Step::Key(_));
-        match self.steps.iter().rfind(|step| key(step)) {
-            Some(Step::Key(key)) => key,
-            _ => "",
-        }
-    }
 }
 
 impl fmt::Display for Pointer {
