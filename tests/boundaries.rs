@@ -39,6 +39,7 @@ const CORE: &[&str] = &[
     "any_ascii",
     "async-trait",
     "bytes",
+    "hmac",
     "idna",
     "jiff",
     "mailchecker",

@@ -153,7 +153,12 @@ pub(crate) async fn a_sweep_takes_what_is_old(db: Db) {
     posts.push(post(days(8)).held(false));
     posts.push(post(days(8)).content("new"));
     db.record(posts).await;
-    let sweep = Sweep { now: start() + days(9), content_keys_before: start() + days(8), ring_before: start() + days(2) };
+    let sweep = Sweep {
+        now: start() + days(9),
+        content_keys_before: start() + days(8),
+        ring_before: Some(start() + days(2)),
+        ..Sweep::default()
+    };
     let mut gone = Vec::new();
     loop {
         let rows = db.store.sweep(sweep).await.unwrap();
@@ -180,7 +185,8 @@ pub(crate) async fn attachments_are_known_while_named(db: Db) {
     db.expect(Outcome::Quarantined, post(minutes(0)).held(false).edit(|s| s.draft.files = vec![file("cc")])).await;
     let asked = || ["aa", "bb", "cc", "dd"].map(ToOwned::to_owned).to_vec();
     assert_eq!(db.store.attachments_known(asked()).await.unwrap(), ["aa", "bb", "cc"]);
-    let late = Sweep { now: start() + days(9), content_keys_before: start(), ring_before: start() + days(9) };
+    let late =
+        Sweep { now: start() + days(9), content_keys_before: start(), ring_before: Some(start() + days(9)), ..Sweep::default() };
     assert_eq!(db.store.sweep(late).await.unwrap(), 1);
     assert_eq!(db.store.attachments_known(asked()).await.unwrap(), ["aa", "bb"]);
 }

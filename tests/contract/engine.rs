@@ -245,6 +245,9 @@ pub(crate) async fn read_only_reads(db: Db) {
     if let Place::Sqlite(path, _) = &db.place {
         let missing = SqliteStore::open_read_only(&path.with_extension("none")).await;
         assert!(matches!(missing, Err(OpenError::Missing(_))));
+        let begun = path.with_extension("begun");
+        std::fs::write(&begun, b"").unwrap();
+        assert!(matches!(SqliteStore::open_read_only(&begun).await, Err(OpenError::Behind(_))));
     }
     let receipt = db.expect(Outcome::Created, post(minutes(0)).phone("+7 916 123-45-67")).await;
     let reader = db.reader().await;

@@ -204,6 +204,9 @@ async fn a_schema_of_another_program_is_refused() {
     assert!(refused(&database.url).await.contains("needs leadgate 99.0.0 or newer"));
     assert!(matches!(PostgresStore::open_read_only(&database.url).await, Err(OpenError::TooNew { .. })));
     execute(&mut conn, "UPDATE compatibility SET min_binary = '0.1.0'").await.unwrap();
+    execute(&mut conn, "DELETE FROM _sqlx_migrations WHERE version = 4").await.unwrap();
+    let behind = PostgresStore::open_read_only(&database.url).await.unwrap_err();
+    assert!(behind.to_string().contains("older than this program"), "{behind}");
     execute(&mut conn, "UPDATE _sqlx_migrations SET checksum = '\\x00'").await.unwrap();
     assert!(refused(&database.url).await.contains("another migration 1"));
 }

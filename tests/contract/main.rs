@@ -5,9 +5,11 @@ mod admin;
 mod engine;
 mod gateways;
 mod intake;
+mod keeping;
 mod moves;
 mod nodes;
 mod people;
+mod replay;
 mod schema;
 mod support;
 
@@ -77,6 +79,19 @@ mod on {
             cursors_move_with_their_items,
             a_preview_tells_and_writes_nothing,
         }
+        replay {
+            a_release_makes_the_lead_that_waited,
+            a_released_retry_is_a_repeat,
+            released_twins_are_one_lead,
+            a_drop_stands_until_it_is_released,
+            a_replay_changes_only_what_the_rules_change,
+            what_is_settled_is_only_read_again,
+            a_lead_without_a_person_gets_one,
+            whoever_was_slower_changes_nothing,
+            the_ring_keeps_what_was_released,
+            ranges_are_walked_in_order,
+            an_ignored_sender_makes_no_lead,
+        }
         moves {
             detached_and_put_back_byte_for_byte,
             detaching_takes_the_values_along,
@@ -97,6 +112,16 @@ mod on {
             health_counts_and_totals,
             a_sweep_takes_what_is_old,
             attachments_are_known_while_named,
+        }
+        keeping {
+            old_deliveries_lose_their_bytes_and_keep_their_receipts,
+            a_long_past_is_thinned_in_pieces,
+            classes_go_in_their_time,
+            a_source_keeps_within_its_quota,
+            nothing_of_an_erased_person_is_left,
+            what_belongs_to_another_stays,
+            what_made_no_lead_goes_when_it_is_found,
+            erasures_are_carried_over_a_restore,
         }
     }
 }

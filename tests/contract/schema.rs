@@ -55,3 +55,25 @@ async fn both_stores_have_the_same_tables_and_columns() {
         assert_eq!(columns, &postgres[table], "{table}");
     }
 }
+
+/// The names in backticks of the lines between a heading's marker and the next blank line after them.
+fn named(page: &str, begin: &str, first_only: bool) -> std::collections::BTreeSet<String> {
+    let (_, rest) = page.split_once(begin).unwrap();
+    let block = rest.trim_start().split("\n\n").next().unwrap();
+    let names = |line: &str| -> Vec<String> {
+        let names = line.split('`').skip(1).step_by(2).map(ToOwned::to_owned);
+        if first_only { names.take(1).collect() } else { names.collect() }
+    };
+    block.lines().flat_map(names).collect()
+}
+
+#[tokio::test]
+async fn every_table_is_listed_with_whether_it_can_hold_personal_data() {
+    let page = include_str!("../../ARCHITECTURE.md");
+    let (can, cannot) = (named(page, "<!-- can hold -->", true), named(page, "<!-- cannot hold -->", false));
+    assert!(can.contains("contact") && cannot.contains("compatibility"), "{can:?} {cannot:?}");
+    assert_eq!(can.intersection(&cannot).next(), None, "one or the other");
+    let listed: Vec<&String> = can.union(&cannot).collect();
+    let tables = of_sqlite().await;
+    assert_eq!(listed, tables.keys().collect::<Vec<_>>(), "ARCHITECTURE.md lists every table, once");
+}

@@ -238,6 +238,7 @@ pub(crate) fn post(after: SignedDuration) -> Post {
         sha256: [1; 32],
         query: String::new(),
         peer: None,
+        head: String::new(),
     };
     let submission = Submission {
         id: SubmissionId(id_at(at)),

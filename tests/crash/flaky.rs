@@ -11,10 +11,13 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::ports::{Act, Beat, Intake, IntakeError, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
+use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
 use leadgate_core::rules::Rules;
+use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, ContentHash, Cursor, Key, Submission};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
@@ -98,6 +101,29 @@ macro_rules! a_store_that_only_fails_to_record {
     };
 }
 
+macro_rules! and_keeps_as_it_does {
+    ($($name:ident($($argument:ident: $kind:ty),*) -> $outcome:ty;)+) => {
+        #[async_trait]
+        impl Keeping for Flaky {
+            $(async fn $name(&self, $($argument: $kind),*) -> Result<$outcome, StoreError> {
+                self.inner.$name($($argument),*).await
+            })+
+        }
+    };
+}
+
+and_keeps_as_it_does! {
+    thin(thinning: Thinning) -> Thinned;
+    beyond(source: &SourceId, quota: Quota) -> Option<i64>;
+    footprint(contact: ContactId) -> Option<Footprint>;
+    person(contact: ContactId) -> Option<Person>;
+    erase(erasure: Erasure, act: Act) -> Result<Erased, ChangeError>;
+    erased(hashes: Option<Vec<[u8; 32]>>) -> Vec<ErasedView>;
+    note_erased(erased: Vec<ErasedView>) -> Vec<ContactId>;
+    bodies(after: i64) -> Vec<Body>;
+    scrub(rebuild: bool) -> ();
+}
+
 a_store_that_only_fails_to_record! {
     cursor(source: &SourceId) -> Option<Cursor>;
     preview(items: Vec<Arc<Prepared>>, rules: Arc<Rules>) -> Vec<Receipt>;
@@ -106,6 +132,12 @@ a_store_that_only_fails_to_record! {
     beat(beat: Beat, forget: Duration) -> ();
     leave(node: NodeId) -> ();
     nodes() -> Vec<NodeView>;
+    kept(filter: KeptFilter, after: Option<i64>, limit: u32) -> Vec<Kept>;
+    kept_count(filter: KeptFilter) -> u64;
+    record_again(items: Vec<Arc<Again>>, rules: Arc<Rules>, dry: bool) -> Vec<Recorded>;
+    ignore_sender(sender: Sender, act: Act) -> bool;
+    ignored_senders() -> Vec<IgnoredSender>;
+    forget_sender(sender: Sender) -> bool;
     leads(filter: LeadFilter, at: PageAt) -> Page<LeadSummary>;
     lead(id: LeadId) -> Option<LeadDetail>;
     contacts(filter: ContactFilter, at: PageAt) -> Page<ContactSummary>;

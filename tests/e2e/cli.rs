@@ -255,8 +255,11 @@ async fn a_changed_configuration_is_read_on_a_signal_and_a_bad_one_is_not() -> a
     assert_eq!(post().await?.status, 200, "the one that was good is in force");
     std::fs::remove_file(&file)?;
     world.gateway.signal("HUP").await?;
-    let gone = until("the source is gone", async || Ok(Some(post().await?.status).filter(|status| *status == 404)));
-    gone.await?;
+    let gone = until("the source is gone", async || {
+        assert_eq!(post().await?.status, 200, "its senders see a success");
+        Ok(world.submissions("quarantined").await?.into_iter().next())
+    });
+    assert_eq!(gone.await?["source"], "shop");
     assert_eq!(world.leads().await?.len(), 1, "what it brought stays");
     Ok(())
 }

@@ -82,6 +82,7 @@ impl Scripted {
                 sha256: [0; 32],
                 query: String::new(),
                 peer: None,
+                head: String::new(),
             },
             draft: Draft { phones: vec![Typed::new("phone", line)], ..Draft::default() },
             signals: Vec::new(),

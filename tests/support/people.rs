@@ -151,6 +151,7 @@ pub fn delivery(n: u64, at: Timestamp) -> Submission {
             sha256: [0; 32],
             query: String::new(),
             peer: None,
+            head: String::new(),
         },
         draft,
         signals: Vec::new(),

@@ -68,6 +68,9 @@ pub const TABLES: &[Table] = &[
     table("cursor", &["source"]),
     table("api_token", &["id"]),
     table("restore", &["id"]),
+    table("ignored_sender", &["kind", "value"]),
+    table("erased", &["uuid"]),
+    table("erased_identity", &["hash", "erased"]),
 ];
 
 /// Tables that are not carried: every database has its own, or they are set by themselves.

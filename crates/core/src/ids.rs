@@ -83,7 +83,17 @@ impl EventId {
     /// The `n`-th event of a submission. Derived, not drawn: planning the same submission again gives the same id, so
     /// that a replayed transaction cannot tell one thing twice.
     pub fn of(submission: SubmissionId, n: u8) -> Self {
-        let digest = Sha256::new().chain_update(submission.0.as_bytes()).chain_update([n]).finalize();
+        Self::derived(submission, Sha256::new().chain_update(submission.0.as_bytes()).chain_update([n]))
+    }
+
+    /// The `n`-th event of a further receipt of a submission, whose first is number 1.
+    pub fn of_receipt(submission: SubmissionId, receipt: i64, n: u8) -> Self {
+        let hash = Sha256::new().chain_update(submission.0.as_bytes()).chain_update([n]);
+        Self::derived(submission, hash.chain_update(receipt.to_le_bytes()))
+    }
+
+    fn derived(submission: SubmissionId, hash: Sha256) -> Self {
+        let digest = hash.finalize();
         let mut bytes = *submission.0.as_bytes();
         // The first eight bytes carry the time and the version; the rest is random in a UUIDv7, bar the two variant bits.
         bytes[8..].copy_from_slice(&digest[..8]);
@@ -176,6 +186,7 @@ mod tests {
         let (a, b) = (EventId::of(submission, 0), EventId::of(submission, 1));
         assert_eq!(a, EventId::of(submission, 0));
         assert_ne!(a, b);
+        assert!(EventId::of_receipt(submission, 2, 0) != a && EventId::of_receipt(submission, 3, 0) != a);
         assert_eq!(a.0.get_version_num(), 7);
         assert_eq!(a.0.as_bytes()[..8], submission.0.as_bytes()[..8]);
     }

@@ -10,10 +10,13 @@ use serde::Serialize;
 
 use crate::change::{ChangeError, LeadChange};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use crate::keeping::Keeping;
 use crate::prepare::Prepared;
 use crate::receipt::Receipt;
+use crate::replay::{Again, Kept, KeptFilter, Recorded};
 use crate::rules::{Rules, SourceRules};
 use crate::secret::Secret;
+use crate::senders::{IgnoredSender, Sender};
 use crate::submission::{Batch, Cursor, CursorMove, FileRef, Submission};
 use crate::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
@@ -250,6 +253,12 @@ pub trait Push: Send + Sync {
         Ok(())
     }
 
+    /// The headers, in lower case, that [`Push::parse`] reads besides `content-type`: they are kept, so that what was kept can be
+    /// read again. Never one that holds a secret.
+    fn reads_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Requests a minute from one address before a delivery gets the `Rate` signal; `None`: no limit (servers, not people, call).
     fn per_address(&self) -> Option<u32> {
         None
@@ -449,14 +458,22 @@ pub fn source_lease(source: &SourceId) -> String {
 }
 
 /// What old rows may go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Sweep {
     /// Now.
     pub now: Timestamp,
     /// Content keys older than this are of no use.
     pub content_keys_before: Timestamp,
-    /// Unauthenticated quarantine older than this goes.
-    pub ring_before: Timestamp,
+    /// Unauthenticated quarantine older than this goes; `None`: none goes. So with the others.
+    pub ring_before: Option<Timestamp>,
+    /// Spam received before.
+    pub spam_before: Option<Timestamp>,
+    /// What waits for a person since before, although its sender is known.
+    pub quarantine_before: Option<Timestamp>,
+    /// Files that came before with deliveries that do not wait: nothing names them any more.
+    pub files_before: Option<Timestamp>,
+    /// Events told before. The newest stays: by it the next get their numbers.
+    pub events_before: Option<Timestamp>,
 }
 
 /// That the database was put back from a backup.
@@ -475,7 +492,7 @@ pub struct Restored {
 
 /// The store. One method is one transaction is one business fact.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Keeping {
     /// How many batches are worth recording at the same time. One, where there is one writer anyway.
     fn batches_at_once(&self) -> usize {
         1
@@ -494,6 +511,27 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Receipt>, StoreError>;
     /// A pull source's place.
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError>;
+
+    /// Kept submissions that fit, the oldest first, after the one numbered `after`; with their bytes, so at most some dozen
+    /// at once.
+    async fn kept(&self, filter: KeptFilter, after: Option<i64>, limit: u32) -> Result<Vec<Kept>, StoreError>;
+    /// How many kept submissions fit.
+    async fn kept_count(&self, filter: KeptFilter) -> Result<u64, StoreError>;
+    /// Records kept submissions again, under the numbers they have: looks up, plans and writes as [`Store::record`] does, in one
+    /// transaction. One answer an item, in order. `dry`: what it would do; nothing is written.
+    async fn record_again(
+        &self,
+        items: Vec<std::sync::Arc<Again>>,
+        rules: std::sync::Arc<Rules>,
+        dry: bool,
+    ) -> Result<Vec<Recorded>, StoreError>;
+
+    /// Keeps what comes from a sender without a lead from now on. `false`: it was so before.
+    async fn ignore_sender(&self, sender: Sender, act: Act) -> Result<bool, StoreError>;
+    /// The ignored senders, the newest first.
+    async fn ignored_senders(&self) -> Result<Vec<IgnoredSender>, StoreError>;
+    /// Takes a sender as any other from now on. `false`: it was not ignored.
+    async fn forget_sender(&self, sender: Sender) -> Result<bool, StoreError>;
 
     /// Leads, newest first.
     async fn leads(&self, filter: LeadFilter, at: PageAt) -> Result<Page<LeadSummary>, StoreError>;

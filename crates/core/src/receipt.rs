@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ActivityId, ContactId, LeadId, SubmissionId};
 use crate::prepare::IdentityKind;
 use crate::rules::{KnownContact, Strength};
+use crate::senders::Sender;
 use crate::submission::Signal;
 
 /// What became of a submission.
@@ -181,8 +182,35 @@ pub enum Reason {
     MarkedTest,
     /// Every phone and e-mail in it is the company's own.
     OursAlone,
-    /// Not an enquiry: automatic mail, an ignored sender.
+    /// Not an enquiry: automatic mail.
     NotAnEnquiry,
+    /// A person said that what comes from this sender is no enquiry.
+    Ignored {
+        /// The sender.
+        #[serde(flatten)]
+        sender: Sender,
+    },
+    /// A person released it.
+    Released {
+        /// Who.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A person looked at it and dropped it.
+    Dropped {
+        /// Who.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was read again, under the rules of then.
+    ReadAgain,
+    /// It seems to be from a contact other than the one whose activity it is.
+    SeemsFrom {
+        /// Whom it seems to be from.
+        contact: ContactId,
+    },
     /// It answers or continues something known.
     Refers {
         /// By what kind of reference.
@@ -360,6 +388,13 @@ impl Reason {
             Self::MarkedTest => "its sender marked it as a test".to_owned(),
             Self::OursAlone => "every phone and e-mail in it is the company's own".to_owned(),
             Self::NotAnEnquiry => "it is not an enquiry".to_owned(),
+            Self::Ignored { sender } => {
+                format!("what comes from the {sender} is no enquiry, a person said (`leadgate senders list`)")
+            }
+            Self::Released { by, at } => format!("released by {by} at {at}"),
+            Self::Dropped { by, at } => format!("dropped by {by} at {at}"),
+            Self::ReadAgain => "it was read again".to_owned(),
+            Self::SeemsFrom { contact } => format!("it seems to be from contact {contact}; nothing was moved"),
             Self::Refers { scope } => format!("it continues something known ({scope})"),
             Self::Unusable { kind, typed, note } => format!("the {} {typed:?} is kept as typed: {note}", kind.as_str()),
             Self::Unknown { kind, value, strength } => {

@@ -131,6 +131,9 @@ pub struct Raw {
     pub query: String,
     /// The address of the other end, if it is known to be the sender's.
     pub peer: Option<IpAddr>,
+    /// What of the call's head its connector reads ([`crate::replay::Head`] as JSON); empty if it reads nothing of it. The
+    /// server fills it in.
+    pub head: String,
 }
 
 /// How kept bytes are packed.

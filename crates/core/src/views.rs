@@ -219,6 +219,9 @@ pub struct ContactDetail {
     pub contact: ContactSummary,
     /// Its id outside this gateway.
     pub uuid: Uuid,
+    /// When everything that was known of the person went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
     /// What it is known by.
     pub identities: Vec<IdentityView>,
     /// Its leads, newest first.
@@ -317,6 +320,9 @@ pub struct SubmissionDetail {
     pub peer: Option<String>,
     /// Whether the sender proved who they are.
     pub authenticated: bool,
+    /// When the bytes, the query and the address went; absent while they are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emptied_at: Option<Timestamp>,
     /// The kept bytes, not in JSON: ask for `raw`.
     #[serde(skip)]
     pub raw: Vec<u8>,

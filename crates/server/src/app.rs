@@ -4,6 +4,7 @@ mod banner;
 mod bind;
 mod gateway;
 mod live;
+mod removed;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -33,6 +34,7 @@ use crate::metrics::{self, Meters};
 use crate::nodes::Node;
 use crate::outward::Outward;
 use crate::shutdown::Shutdown;
+use crate::space::Space;
 use crate::{housekeeping, pulls, secrets, stores};
 
 /// Reads the configuration again.
@@ -91,6 +93,7 @@ impl App {
         let limits = Limits { connections: config.server.max_connections, header_timeout: config.server.header_timeout };
         let (drain, lease) = (config.server.drain, config.server.lease);
         let (data_dir, database) = (config.data_dir.clone(), config.database.clone());
+        let space = Arc::new(Space::new(&config, housekeeping::disk_free));
         let outward = Outward::new(config.server.inner_services.clone());
         let live = Live::new(config)?;
         let rules = RulesCell::new(Arc::clone(&live.rules));
@@ -108,6 +111,7 @@ impl App {
             refusals: RefusalCounts::default(),
             data_dir,
             disk_free: AtomicU64::new(u64::MAX),
+            space,
             store,
             live: RwLock::new(Arc::new(live)),
             rules,

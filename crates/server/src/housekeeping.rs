@@ -1,6 +1,8 @@
 //! What is done now and then: old rows and orphaned files go, counts are written, quiet addresses are forgotten, the disk
 //! is looked at. One driver; each task at its own pace, the first time right after the start.
 
+mod thinning;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +13,7 @@ use leadgate_core::ports::{Store, StoreError, Sweep};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use self::thinning::Marks;
 use crate::app::Gateway;
 use crate::metrics;
 use crate::nodes::{HOUSEKEEPING, Node};
@@ -20,8 +23,10 @@ pub const DISK_FLOOR: u64 = 100 << 20;
 
 /// How often the driver looks whether something is due.
 const TICK: Duration = Duration::from_secs(5);
-/// Old content keys and the ring of unauthenticated quarantine.
+/// What is kept no longer.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// Sources beyond their quota.
+const QUOTAS_EVERY: Duration = Duration::from_mins(10);
 /// Orphaned attachments.
 const ATTACHMENTS_EVERY: Duration = Duration::from_hours(1);
 /// Counts of refused calls.
@@ -33,8 +38,6 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// Content keys live as long as the longest repeat window, and this much longer.
 const CONTENT_KEY_MARGIN: SignedDuration = SignedDuration::from_hours(1);
-/// What nobody vouched for is kept so long.
-const RING_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Calls of a sweep in one go, so that neighbours get their turn.
 const SWEEP_CALLS: u32 = 400;
 
@@ -43,21 +46,23 @@ enum Task {
     Measure,
     Refusals,
     Sweep,
+    Quotas,
     Prune,
     Attachments,
 }
 
 impl Task {
-    const ALL: [(Self, Duration); 5] = [
+    const ALL: [(Self, Duration); 6] = [
         (Self::Measure, MEASURE_EVERY),
         (Self::Refusals, REFUSALS_EVERY),
         (Self::Sweep, SWEEP_EVERY),
+        (Self::Quotas, QUOTAS_EVERY),
         (Self::Prune, PRUNE_EVERY),
         (Self::Attachments, ATTACHMENTS_EVERY),
     ];
 
     fn is_shared(self) -> bool {
-        matches!(self, Self::Sweep | Self::Attachments)
+        matches!(self, Self::Sweep | Self::Quotas | Self::Attachments)
     }
 
     fn as_str(self) -> &'static str {
@@ -65,6 +70,7 @@ impl Task {
             Self::Measure => "measure",
             Self::Refusals => "refusals",
             Self::Sweep => "sweep",
+            Self::Quotas => "quotas",
             Self::Prune => "prune",
             Self::Attachments => "attachments",
         }
@@ -89,6 +95,7 @@ pub async fn hold(gateway: Arc<Gateway>, node: Node, stop: CancellationToken) {
 
 /// Runs until told to stop; then writes the last counts.
 pub async fn run(gateway: Arc<Gateway>, store: Arc<dyn Store>, stop: CancellationToken) {
+    let mut marks = Marks::default();
     let mut due = Task::ALL.map(|(task, every)| (task, every, Instant::now()));
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -111,7 +118,7 @@ pub async fn run(gateway: Arc<Gateway>, store: Arc<dyn Store>, stop: Cancellatio
                 continue;
             }
             *at = now + *every;
-            report(*task, one(*task, &gateway, &*store).await);
+            report(*task, one(*task, &gateway, &*store, &mut marks).await);
         }
     }
     report(Task::Refusals, write_refusals(&gateway, &*store).await);
@@ -124,11 +131,21 @@ fn report(task: Task, outcome: anyhow::Result<()>) {
     }
 }
 
-async fn one(task: Task, gateway: &Gateway, store: &dyn Store) -> anyhow::Result<()> {
+async fn one(task: Task, gateway: &Gateway, store: &dyn Store, marks: &mut Marks) -> anyhow::Result<()> {
     match task {
         Task::Measure => measure(gateway).await,
         Task::Refusals => write_refusals(gateway, store).await,
-        Task::Sweep => sweep(gateway, store).await,
+        Task::Sweep => {
+            sweep(gateway, store).await?;
+            let thinned = thinning::by_age(store, &gateway.live().keeping, gateway.clock.now(), marks).await?;
+            metrics::thinned(thinned);
+            Ok(())
+        }
+        Task::Quotas => {
+            let thinned = thinning::by_quota(store, &gateway.live().keeping, gateway.clock.now(), marks).await?;
+            metrics::thinned(thinned);
+            Ok(())
+        }
         Task::Prune => {
             gateway.live().sources.iter().filter_map(|source| source.limit.as_ref()).for_each(crate::app::AddressLimit::prune);
             Ok(())
@@ -151,6 +168,23 @@ async fn measure(gateway: &Gateway) -> anyhow::Result<()> {
     gateway.measure();
     if let Some(prometheus) = &gateway.prometheus {
         prometheus.run_upkeep();
+    }
+    look_for_space(gateway).await
+}
+
+/// Asks the disks; a line in the log whenever there is too little space, or enough again.
+async fn look_for_space(gateway: &Gateway) -> anyhow::Result<()> {
+    let (floor, space) = (gateway.live().keeping.free_space, Arc::clone(&gateway.space));
+    let look = tokio::task::spawn_blocking(move || space.look(floor)).await??;
+    metrics::space(look.low);
+    match (look.turned, look.low) {
+        (true, true) => tracing::error!(
+            free = look.free,
+            floor,
+            "too little space is free: files are refused until there is more, leads are taken ([keeping] free_space)"
+        ),
+        (true, false) => tracing::info!(free = look.free, floor, "there is enough space again: files are taken"),
+        (false, _) => {}
     }
     Ok(())
 }
@@ -176,10 +210,15 @@ async fn sweep(gateway: &Gateway, store: &dyn Store) -> anyhow::Result<()> {
     let now = gateway.clock.now();
     let rules = gateway.live().rules.clone();
     let longest = rules.sources.values().map(|source| source.repeat_window).max().unwrap_or(rules.fallback.repeat_window);
+    let keeping = &gateway.live().keeping;
     let sweep = Sweep {
         now,
         content_keys_before: now.saturating_sub(longest + CONTENT_KEY_MARGIN)?,
-        ring_before: now.saturating_sub(RING_FOR)?,
+        ring_before: keeping.rejected.before(now),
+        spam_before: keeping.spam.before(now),
+        quarantine_before: keeping.quarantine.before(now),
+        files_before: keeping.files.before(now),
+        events_before: keeping.events.before(now),
     };
     for _ in 0..SWEEP_CALLS {
         match store.sweep(sweep).await {

@@ -20,6 +20,8 @@ const CONNECTIONS: &str = "leadgate_http_connections";
 const DATABASE_WRITABLE: &str = "leadgate_database_writable";
 const RELOADS: &str = "leadgate_reloads_total";
 const ATTACHMENTS_SWEPT: &str = "leadgate_attachments_swept_total";
+const THINNED: &str = "leadgate_submissions_emptied_total";
+const SPACE_LOW: &str = "leadgate_space_low";
 const HOUSEKEEPING_FAILURES: &str = "leadgate_housekeeping_failures_total";
 
 /// The route template of senders' calls.
@@ -67,6 +69,8 @@ fn describe() {
     metrics::describe_gauge!(DATABASE_WRITABLE, "1 if the last write was committed");
     metrics::describe_counter!(RELOADS, "Reloads of the configuration, by result");
     metrics::describe_counter!(ATTACHMENTS_SWEPT, "Attachments deleted because nothing names them");
+    metrics::describe_counter!(THINNED, "Deliveries that lost their bytes or went, by age and quota");
+    metrics::describe_gauge!(SPACE_LOW, "1 while too little space is free for files");
     metrics::describe_counter!(HOUSEKEEPING_FAILURES, "Housekeeping that failed, by task");
 }
 
@@ -221,6 +225,16 @@ pub fn reloaded(taken: bool) {
 /// Attachments were deleted.
 pub fn attachments_swept(count: u64) {
     metrics::counter!(ATTACHMENTS_SWEPT).increment(count);
+}
+
+/// Deliveries lost their bytes.
+pub fn thinned(count: u64) {
+    metrics::counter!(THINNED).increment(count);
+}
+
+/// Whether too little space is free for files.
+pub fn space(low: bool) {
+    metrics::gauge!(SPACE_LOW).set(if low { 1.0 } else { 0.0 });
 }
 
 /// A housekeeping task failed.

@@ -1,7 +1,8 @@
 //! Secrets: those the configuration names, and those the gateway makes for itself and keeps in the data folder.
 //!
-//! The data folder holds `tokens.toml` (what the URLs of the sources hold) and `api-token` (the key of this machine's
-//! own commands to the API); both for their owner alone. None is shipped.
+//! The data folder holds `tokens.toml` (what the URLs of the sources hold), `api-token` (the key of this machine's own
+//! commands to the API) and `erasure-key` (under which the identities of erased people are hashed); for their owner alone.
+//! None is shipped.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use leadgate_core::ids::SourceId;
+use leadgate_core::keeping::ErasureKey;
 use leadgate_core::ports::Secrets;
 use leadgate_core::secret::Secret;
 use serde::Deserialize;
@@ -87,13 +89,15 @@ impl SourceTokens {
         Ok(Self { tokens: kept.into_iter().map(|(id, kept)| (id, kept.tokens.into_iter().map(Secret::new).collect())).collect() })
     }
 
-    /// Reads the tokens, and makes and keeps one for each of these sources that has none.
-    pub fn load_or_create(data_dir: &Path, ids: &[SourceId]) -> anyhow::Result<Self> {
+    /// Reads the tokens, and makes and keeps one for each of these sources that has none. Those that the configuration
+    /// names (`written`) are kept, too: should the source leave it, its URL goes on taking deliveries into quarantine.
+    pub fn load_or_create(data_dir: &Path, ids: &[SourceId], written: &[(SourceId, Vec<Secret>)]) -> anyhow::Result<Self> {
         let known = Self::load(data_dir)?;
-        if ids.iter().all(|id| !known.of(id).is_empty()) {
+        if ids.iter().all(|id| !known.of(id).is_empty()) && written.iter().all(|(id, tokens)| known.of(id) == tokens) {
             return Ok(known);
         }
         Self::change(data_dir, |tokens| {
+            tokens.tokens.extend(written.iter().cloned());
             for id in ids {
                 let of = tokens.tokens.entry(id.clone()).or_default();
                 if of.is_empty() {
@@ -108,6 +112,20 @@ impl SourceTokens {
     /// The tokens of a source, the current one first.
     pub fn of(&self, id: &SourceId) -> &[Secret] {
         self.tokens.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The sources besides these that have tokens: they were in the configuration once.
+    pub fn others(&self, ids: &[&SourceId]) -> Vec<(SourceId, Vec<Secret>)> {
+        let others = self.tokens.iter().filter(|(id, tokens)| !ids.contains(id) && !tokens.is_empty());
+        others.map(|(id, tokens)| (id.clone(), tokens.clone())).collect()
+    }
+
+    /// Forgets the tokens of a source: its URL is unknown from now on. `false`: there are none.
+    pub fn forget(data_dir: &Path, id: &SourceId) -> anyhow::Result<bool> {
+        if Self::load(data_dir)?.of(id).is_empty() {
+            return Ok(false);
+        }
+        Self::change(data_dir, |tokens| Ok(tokens.tokens.remove(id).is_some())).map(|(gone, _)| gone)
     }
 
     /// Makes a new token for a source; the one before works beside it until [`Self::finish`].
@@ -184,6 +202,41 @@ pub fn read_api_token(data_dir: &Path) -> anyhow::Result<Option<Secret>> {
     }
 }
 
+/// The secret under which the identities of erased people are hashed; made on first use, and kept by backups.
+pub fn erasure_key(data_dir: &Path) -> anyhow::Result<ErasureKey> {
+    create_data_dir(data_dir)?;
+    let path = erasure_key_file(data_dir);
+    let lock_path = data_dir.join(".tokens.lock");
+    let lock = private_file(&lock_path).with_context(|| format!("cannot write {}", lock_path.display()))?;
+    lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let text = data_encoding::HEXLOWER.encode(&rand::random::<[u8; 32]>());
+            replace(&path, &format!("{text}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+            text
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let secret = data_encoding::HEXLOWER.decode(text.trim().as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    secret.map(ErasureKey::new).with_context(|| {
+        format!(
+            "{} holds no key of 64 hex digits: put the one from a backup back. A new one would not know whom the old one hid",
+            path.display()
+        )
+    })
+}
+
+/// The same, if there is one yet: before the first erasure there is none.
+pub fn read_erasure_key(data_dir: &Path) -> anyhow::Result<Option<ErasureKey>> {
+    if erasure_key_file(data_dir).exists() { erasure_key(data_dir).map(Some) } else { Ok(None) }
+}
+
+/// Where [`erasure_key`] lies.
+pub fn erasure_key_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("erasure-key")
+}
+
 /// Where [`api_token`] lies.
 pub fn api_token_file(data_dir: &Path) -> PathBuf {
     data_dir.join("api-token")
@@ -248,8 +301,8 @@ mod tests {
     fn tokens_are_made_once_and_kept_for_their_owner() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("deep/data");
-        let made = SourceTokens::load_or_create(&data, &[id("site"), id("tilda")]).unwrap();
-        let again = SourceTokens::load_or_create(&data, &[id("site")]).unwrap();
+        let made = SourceTokens::load_or_create(&data, &[id("site"), id("tilda")], &[]).unwrap();
+        let again = SourceTokens::load_or_create(&data, &[id("site")], &[]).unwrap();
         assert_eq!(made.of(&id("site")), again.of(&id("site")));
         assert_eq!(made.of(&id("site")).len(), 1);
         assert_ne!(made.of(&id("site")), made.of(&id("tilda")));
@@ -258,6 +311,12 @@ mod tests {
         let key = api_token(&data).unwrap();
         assert_eq!(read_api_token(&data).unwrap(), Some(key.clone()));
         assert_eq!(api_token(&data).unwrap(), key);
+        assert_eq!(read_erasure_key(&data).unwrap(), None, "looking makes none");
+        let erasing = erasure_key(&data).unwrap();
+        assert_eq!(read_erasure_key(&data).unwrap(), Some(erasing.clone()));
+        assert_eq!(erasure_key(&data).unwrap(), erasing);
+        fs::write(erasure_key_file(folder.path()), "short").unwrap();
+        assert!(erasure_key(folder.path()).unwrap_err().to_string().contains("backup"));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -265,6 +324,7 @@ mod tests {
             assert_eq!(mode(&data), 0o700);
             assert_eq!(mode(&tokens_file(&data)), 0o600);
             assert_eq!(mode(&api_token_file(&data)), 0o600);
+            assert_eq!(mode(&erasure_key_file(&data)), 0o600);
         }
     }
 
@@ -272,13 +332,34 @@ mod tests {
     fn a_rotation_keeps_two_until_it_is_finished() {
         let folder = tempfile::tempdir().unwrap();
         let site = id("site");
-        let old = SourceTokens::load_or_create(folder.path(), std::slice::from_ref(&site)).unwrap().of(&site)[0].clone();
+        let old = SourceTokens::load_or_create(folder.path(), std::slice::from_ref(&site), &[]).unwrap().of(&site)[0].clone();
         let new = SourceTokens::rotate(folder.path(), &site).unwrap();
         assert_eq!(SourceTokens::load(folder.path()).unwrap().of(&site), [new.clone(), old]);
         assert!(SourceTokens::rotate(folder.path(), &site).unwrap_err().to_string().contains("--finish"));
         assert_eq!(SourceTokens::finish(folder.path(), &site).unwrap(), 1);
         assert_eq!(SourceTokens::load(folder.path()).unwrap().of(&site), [new]);
         assert_eq!(SourceTokens::finish(folder.path(), &site).unwrap(), 0);
+    }
+
+    #[test]
+    fn tokens_outlive_their_source_until_they_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let (site, shop) = (id("site"), id("shop"));
+        let written = [(shop.clone(), vec![Secret::new("a-token-of-the-shop")])];
+        SourceTokens::load_or_create(folder.path(), std::slice::from_ref(&site), &written).unwrap();
+        let tokens = SourceTokens::load_or_create(folder.path(), &[], &[]).unwrap();
+        assert_eq!(tokens.others(&[&site]), written);
+        assert_eq!(tokens.others(&[]).len(), 2);
+        let changed = [(shop.clone(), vec![Secret::new("another-token-of-the-shop")])];
+        let tokens = SourceTokens::load_or_create(folder.path(), &[], &changed).unwrap();
+        assert_eq!(
+            tokens.of(&shop),
+            changed[0].1,
+            "a token that left the configuration while its source is there is good no more"
+        );
+        assert!(SourceTokens::forget(folder.path(), &shop).unwrap());
+        assert!(!SourceTokens::forget(folder.path(), &shop).unwrap());
+        assert!(SourceTokens::load(folder.path()).unwrap().others(&[&site]).is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{Mode, Script, SourceKind};
+use leadgate_core::secret::Secret;
 use leadgate_core::views::SourceHealth;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub fn kinds() -> impl Iterator<Item = &'static SourceKind> {
     CONNECTORS.iter().copied().chain([more]).flatten()
 }
 
+/// Stands for the kind of a source that is not in the configuration any more.
+pub const REMOVED: &str = "removed";
+
 /// The kind of a name.
 pub fn kind(name: &str) -> Option<&'static SourceKind> {
     kinds().find(|kind| kind.name == name)
@@ -40,7 +44,7 @@ pub struct SourceView {
     pub id: SourceId,
     /// Its kind.
     pub kind: Cow<'static, str>,
-    /// Whether it takes anything.
+    /// Whether it makes leads. If not, what comes to it waits for a person.
     pub enabled: bool,
     /// Its full URL with the current token. Absent for those who may not see it, and before a token was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +69,19 @@ impl SourceView {
             url: source.path().map(|path| format!("{base}{path}")),
             script: script_of(&source.connector.mode).map(|script| script.tag(base, source.id.as_str())),
             tokens: source.tokens.len(),
+            health,
+        }
+    }
+
+    /// A source that is not in the configuration any more.
+    pub fn removed(id: &SourceId, tokens: &[Secret], base: &str, health: Option<SourceHealth>) -> Self {
+        Self {
+            id: id.clone(),
+            kind: Cow::Borrowed(REMOVED),
+            enabled: false,
+            url: tokens.first().map(|token| format!("{base}/in/{id}/{}", token.expose())),
+            script: None,
+            tokens: tokens.len(),
             health,
         }
     }

@@ -20,6 +20,8 @@ use crate::{apply_leads, sources, sweep};
 pub(crate) async fn write(conn: &mut Conn, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let mut first = Together::default();
     known_identities(&mut first, rows, false);
+    // A statement changes a row once: what follows may count repeats of these.
+    decided(&mut first, rows);
     apply_leads::release(&mut first, rows);
     first.run(conn).await?;
     apply_leads::release_others(conn, rows).await?;
@@ -221,9 +223,9 @@ fn reviews<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
 
 static SUBMISSION: Part = Part {
     head: "INSERT INTO submission (seq, id, source, received_at, outcome, receipt, repeats, authenticated, historic, size,
-                                   content_type, query, peer, sha256, codec, raw)
+                                   content_type, query, peer, sha256, codec, raw, head)
            SELECT v.seq, v.id, v.source, v.received_at, v.outcome, 1, v.repeats, v.authenticated, v.historic, v.size,
-                  v.content_type, v.query, v.peer, v.sha256, v.codec, v.raw FROM",
+                  v.content_type, v.query, v.peer, v.sha256, v.codec, v.raw, v.head FROM",
     columns: &[
         ("seq", Kind::Int),
         ("id", Kind::Bytes),
@@ -240,15 +242,17 @@ static SUBMISSION: Part = Part {
         ("sha256", Kind::Bytes),
         ("codec", Kind::Text),
         ("raw", Kind::Bytes),
+        ("head", Kind::Text),
     ],
     tail: "",
 };
 
 static RECEIPT: Part = Part {
     head: "INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)
-           SELECT v.submission, 1, v.outcome, v.lead, v.contact, v.activity, v.reasons FROM",
+           SELECT v.submission, v.n, v.outcome, v.lead, v.contact, v.activity, v.reasons FROM",
     columns: &[
         ("submission", Kind::Int),
+        ("n", Kind::Int),
         ("outcome", Kind::Text),
         ("lead", Kind::Int),
         ("contact", Kind::Int),
@@ -261,7 +265,8 @@ static RECEIPT: Part = Part {
 static ATTACHMENT: Part = Part {
     head: "INSERT INTO attachment (sha256, submission) SELECT v.* FROM",
     columns: &[("sha256", Kind::Text), ("submission", Kind::Int)],
-    tail: "",
+    // A submission that is recorded again names the files it has named before.
+    tail: "ON CONFLICT DO NOTHING",
 };
 
 /// Lengths in memory fit into 63 bits.
@@ -288,9 +293,22 @@ fn submissions<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
             .maybe_text(raw.peer.map(|peer| peer.to_string()))
             .bytes(&raw.sha256[..])
             .text(raw.codec.as_str())
-            .bytes(&raw.body[..]);
+            .bytes(&raw.body[..])
+            .text(raw.head.as_str());
         receipts
             .int(row.seq)
+            .int(1)
+            .text(receipt.outcome.as_str())
+            .int(receipt.lead.map(|id| id.0))
+            .int(receipt.contact.map(|id| id.0))
+            .int(receipt.activity.map(|id| id.0))
+            .json(row.reasons.as_str());
+    }
+    for row in &rows.again {
+        let receipt = &row.plan.receipt;
+        receipts
+            .int(row.seq)
+            .int(row.n)
             .text(receipt.outcome.as_str())
             .int(receipt.lead.map(|id| id.0))
             .int(receipt.contact.map(|id| id.0))
@@ -303,6 +321,35 @@ fn submissions<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
     together.add(kept);
     together.add(receipts);
     together.add(attachments);
+}
+
+static DECIDED: Part = Part {
+    head: "UPDATE submission AS s SET receipt = v.receipt, outcome = v.outcome, authenticated = greatest(s.authenticated, v.vouched),
+               decided_by = coalesce(v.decided_by, s.decided_by), decided_at = coalesce(v.decided_at, s.decided_at) FROM",
+    columns: &[
+        ("seq", Kind::Int),
+        ("receipt", Kind::Int),
+        ("outcome", Kind::Text),
+        ("vouched", Kind::Flag),
+        ("decided_by", Kind::Text),
+        ("decided_at", Kind::Int),
+    ],
+    tail: "WHERE s.seq = v.seq AND s.seq = ANY ({0})",
+};
+
+/// What became of submissions that are kept and recorded again.
+fn decided<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
+    let mut decided = Rows::of(&DECIDED);
+    for row in &rows.again {
+        decided
+            .int(row.seq)
+            .int(row.n)
+            .text(row.plan.receipt.outcome.as_str())
+            .flag(row.vouched)
+            .maybe_text(row.decision.map(|decision| decision.actor.as_str()))
+            .int(row.decision.map(|decision| micros(decision.at)));
+    }
+    together.add(decided);
 }
 
 /// The number of the delivery that is repeated is known if it is of this batch.

@@ -26,7 +26,7 @@ pub(crate) const AND_OTHER_HOLDERS_OF: &str = " UNION SELECT contact FROM identi
 /// A contact as lists show it, from `contact c`.
 macro_rules! summary {
     () => {
-        "SELECT c.id, c.uuid, c.name, c.names, c.created_at, c.last_active, c.waiting_since, c.responsible, c.merged_into,
+        "SELECT c.id, c.uuid, c.name, c.names, c.created_at, c.last_active, c.waiting_since, c.responsible, c.merged_into, c.erased_at,
                 (SELECT i.display FROM identity i WHERE i.contact = c.id AND i.kind = 'phone'
                  ORDER BY i.state = 'historic', i.first_seen, i.value LIMIT 1) AS phone,
                 (SELECT i.display FROM identity i WHERE i.contact = c.id AND i.kind = 'email'
@@ -110,6 +110,7 @@ pub(crate) async fn one(conn: &mut Conn, id: ContactId) -> Result<Option<Contact
     Ok(Some(ContactDetail {
         contact: summary(&row)?,
         uuid: row.uuid("uuid")?,
+        erased_at: row.maybe_time("erased_at")?,
         identities: identities(conn, id).await?,
         lead_ids,
         reviews: reviews_of(conn, id).await?,

@@ -10,10 +10,11 @@ use leadgate_core::change::Stage;
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SubmissionId};
 use leadgate_core::name::NameKey;
 use leadgate_core::plan::{
-    ContactFact, Facts, Holder, Ids, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, Place, date_of, keep_newest,
+    ContactFact, Facts, Holder, Ids, KeptFact, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, Place, date_of,
+    keep_newest,
 };
 use leadgate_core::ports::StoreError;
-use leadgate_core::receipt::IdentityState;
+use leadgate_core::receipt::{IdentityState, Outcome};
 use leadgate_core::submission::ContentHash;
 
 use crate::bulk::text;
@@ -74,7 +75,11 @@ const LOOKUP: &str = "
     CROSS JOIN (VALUES ('shared' COLLATE \"C\"), ('generic'), ('claimed'), ('historic')) AS states (state)
     CROSS JOIN LATERAL (SELECT i.contact, i.state, i.first_seen, i.sender FROM identity i
                         WHERE i.value = v.value AND i.kind = v.kind AND i.state = states.state AND i.state <> 'active'
-                        ORDER BY i.first_seen DESC, i.contact DESC LIMIT $11) h";
+                        ORDER BY i.first_seen DESC, i.contact DESC LIMIT $11) h
+    UNION ALL
+    SELECT 'ignored', v.n, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM unnest($12::text[], $13::text[]) WITH ORDINALITY AS v (kind, value, n)
+    CROSS JOIN LATERAL (SELECT 1 FROM ignored_sender i WHERE i.kind = v.kind AND i.value = v.value OFFSET 0) i";
 
 /// What becomes of the rows that are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +100,30 @@ impl Hold {
     }
 }
 
+/// The submission whose content an activity `a` tells today.
+macro_rules! speaker {
+    () => {
+        "CASE WHEN a.revisions = 0 THEN a.submission
+              ELSE (SELECT x.submission FROM activity_revision x WHERE x.activity = a.id ORDER BY x.n DESC LIMIT 1) END"
+    };
+}
+pub(crate) use speaker;
+
 /// Loads the facts of a batch.
 pub(crate) async fn load(conn: &mut Conn, lookup: &Lookup, ids: Ids, how: Hold) -> Result<Facts, StoreError> {
-    let mut facts = looked_up(conn, lookup, ids).await?;
+    loaded(conn, lookup, ids, how, &HashMap::new()).await
+}
+
+/// Loads the facts of submissions that are kept and recorded again.
+pub(crate) async fn load_again(conn: &mut Conn, lookup: &Lookup, ids: Ids, how: Hold) -> Result<Facts, StoreError> {
+    let kept = kept(conn, lookup).await?;
+    loaded(conn, lookup, ids, how, &kept).await
+}
+
+type KeptFacts = HashMap<SubmissionId, KeptFact>;
+
+async fn loaded(conn: &mut Conn, lookup: &Lookup, ids: Ids, how: Hold, kept: &KeptFacts) -> Result<Facts, StoreError> {
+    let mut facts = looked_up(conn, lookup, ids, kept).await?;
     let mut held: BTreeSet<i64> = BTreeSet::new();
     // A contact that was taken away before its lock was ours is looked for again: something else has its values now.
     for _ in 0..2 {
@@ -109,14 +135,51 @@ pub(crate) async fn load(conn: &mut Conn, lookup: &Lookup, ids: Ids, how: Hold) 
         if held.is_superset(&found) {
             break;
         }
-        facts = looked_up(conn, lookup, ids).await?;
+        facts = looked_up(conn, lookup, ids, kept).await?;
     }
     contacts(conn, &held, &mut facts).await?;
     orphans(conn, &mut facts, how).await?;
     Ok(facts)
 }
 
-async fn looked_up(conn: &mut Conn, lookup: &Lookup, ids: Ids) -> Result<Facts, StoreError> {
+/// Submissions that are kept, as they stand today.
+async fn kept(conn: &mut Conn, lookup: &Lookup) -> Result<KeptFacts, StoreError> {
+    let sql = concat!(
+        "SELECT s.id, s.seq, s.source, s.receipt, s.outcome, s.dropped,
+                CASE WHEN a.id IS NULL THEN r.lead ELSE a.lead END AS lead,
+                coalesce(CASE WHEN a.id IS NULL THEN r.contact ELSE a.contact END, l.contact) AS contact, r.activity,
+                CASE WHEN s.seq = ",
+        speaker!(),
+        " THEN a.content END AS content, a.touch
+         FROM unnest($1::bytea[]) AS v (id)
+         CROSS JOIN LATERAL (SELECT s.id, s.seq, s.source, s.receipt, s.outcome,
+                                    (s.outcome = 'noted' AND s.decided_at IS NOT NULL)::int::smallint AS dropped
+                             FROM submission s WHERE s.id = v.id OFFSET 0) s
+         CROSS JOIN LATERAL (SELECT r.lead, r.contact, r.activity FROM receipt r
+                             WHERE r.submission = s.seq AND r.n = s.receipt OFFSET 0) r
+         LEFT JOIN activity a ON a.id = r.activity
+         LEFT JOIN lead l ON l.id = CASE WHEN a.id IS NULL THEN r.lead ELSE a.lead END"
+    );
+    let ids: Vec<Vec<u8>> = lookup.submissions.iter().map(|id| id.0.as_bytes().to_vec()).collect();
+    let mut kept = KeptFacts::new();
+    for row in &conn.all(sqlx::query(sql).bind(ids)).await? {
+        let row = Columns::of(row, "submission");
+        let fact = KeptFact {
+            seq: row.int("seq")?,
+            source: row.source("source")?,
+            receipt: row.int("receipt")?,
+            outcome: row.parse("outcome", Outcome::parse)?,
+            dropped: row.flag("dropped")?,
+            place: place(&row)?,
+            content: row.get("content")?,
+            touch: row.get("touch")?,
+        };
+        kept.insert(SubmissionId(row.uuid("id")?), fact);
+    }
+    Ok(kept)
+}
+
+async fn looked_up(conn: &mut Conn, lookup: &Lookup, ids: Ids, kept: &KeptFacts) -> Result<Facts, StoreError> {
     let texts = |texts: Vec<&str>| texts.into_iter().map(text).collect::<Vec<_>>();
     let statement = sqlx::query(LOOKUP)
         .bind(lookup.submissions.iter().map(|id| id.0.as_bytes().to_vec()).collect::<Vec<_>>())
@@ -129,8 +192,10 @@ async fn looked_up(conn: &mut Conn, lookup: &Lookup, ids: Ids) -> Result<Facts, 
         .bind(texts(lookup.external.iter().map(|(_, key)| key.as_str()).collect()))
         .bind(texts(lookup.identities.iter().map(|(kind, _)| kind.as_str()).collect()))
         .bind(texts(lookup.identities.iter().map(|(_, value)| value.as_str()).collect()))
-        .bind(i64::try_from(MOST_HOLDERS).unwrap_or(i64::MAX));
-    let mut facts = Facts::new(ids);
+        .bind(i64::try_from(MOST_HOLDERS).unwrap_or(i64::MAX))
+        .bind(texts(lookup.senders.iter().map(|sender| sender.kind.as_str()).collect()))
+        .bind(texts(lookup.senders.iter().map(|sender| sender.value.as_str()).collect()));
+    let mut facts = Facts { kept: kept.clone(), ..Facts::new(ids) };
     let mut held: HashMap<usize, Vec<Holder>> = HashMap::new();
     for row in &conn.all(statement).await? {
         let row = Columns::of(row, "a lookup");
@@ -146,6 +211,9 @@ async fn looked_up(conn: &mut Conn, lookup: &Lookup, ids: Ids) -> Result<Facts, 
             }
             "external" => {
                 facts.external.insert(asked_for(&lookup.external, &row)?.1.clone(), place(&row)?);
+            }
+            "ignored" => {
+                facts.ignored.insert(asked_for(&lookup.senders, &row)?.1.clone());
             }
             _ => held.entry(asked_for(&lookup.identities, &row)?.0).or_default().push(holder(&row)?),
         }
@@ -206,7 +274,7 @@ pub(crate) fn contacts_of(facts: &Facts) -> BTreeSet<i64> {
 pub(crate) fn places(facts: &Facts) -> impl Iterator<Item = Place> {
     let known = facts.keys.values().map(|fact| fact.place);
     let others = facts.submissions.values().chain(facts.references.values()).chain(facts.external.values()).copied();
-    known.chain(others)
+    known.chain(others).chain(facts.kept.values().map(|fact| fact.place))
 }
 
 /// Contacts through every merge, in the order of their numbers.

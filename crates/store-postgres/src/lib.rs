@@ -21,16 +21,20 @@ mod changes;
 mod conn;
 mod contacts;
 mod dump;
+mod erase;
 mod error;
 mod facts;
+mod kept;
 mod leads;
 mod locks;
 mod moves;
 mod nodes;
 mod numbers;
 mod open;
+mod person;
 mod record;
 mod rows;
+mod senders;
 mod servers;
 mod sources;
 mod submissions;
@@ -46,11 +50,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::plan::Lookup;
 use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
+use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
 use leadgate_core::rules::Rules;
+use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
@@ -136,6 +143,7 @@ impl PostgresStore {
         if !open::fits(&mut found.conn, &target).await? {
             return Err(OpenError::Empty(target.to_string()));
         }
+        open::up_to_date(&mut found.conn, &target).await?;
         Ok(Self::new(target, found, &Options::default(), true).await)
     }
 
@@ -234,6 +242,39 @@ impl Store for PostgresStore {
 
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {
         read!(self, conn => sources::cursor(conn, source.as_str()))
+    }
+
+    async fn kept(&self, filter: KeptFilter, after: Option<i64>, limit: u32) -> Result<Vec<Kept>, StoreError> {
+        read!(self, conn => kept::list(conn, &filter, after, limit))
+    }
+
+    async fn kept_count(&self, filter: KeptFilter) -> Result<u64, StoreError> {
+        read!(self, conn => kept::count(conn, &filter))
+    }
+
+    async fn record_again(&self, items: Vec<Arc<Again>>, rules: Arc<Rules>, dry: bool) -> Result<Vec<Recorded>, StoreError> {
+        if dry {
+            let mut conn = self.servers.begin(LOOK).await?;
+            let told = record::preview_again(&mut conn, &items, &rules).await;
+            return conn.end(told).await;
+        }
+        let lookup = Lookup::of(items.iter().map(|again| &again.item));
+        let head = [WRITE, "; ", &Locks::again(&lookup).statement()].concat();
+        let mut conn = self.write_with(&head).await?;
+        let recorded = record::again(&mut conn, &items, &lookup, &rules, &self.next).await;
+        conn.end(recorded).await
+    }
+
+    async fn ignore_sender(&self, sender: Sender, act: Act) -> Result<bool, StoreError> {
+        write!(self, conn => senders::ignore(conn, &sender, &act))
+    }
+
+    async fn ignored_senders(&self) -> Result<Vec<IgnoredSender>, StoreError> {
+        read!(self, conn => senders::list(conn))
+    }
+
+    async fn forget_sender(&self, sender: Sender) -> Result<bool, StoreError> {
+        write!(self, conn => senders::forget(conn, &sender))
     }
 
     async fn leads(&self, filter: LeadFilter, at: PageAt) -> Result<Page<LeadSummary>, StoreError> {
@@ -365,5 +406,55 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.servers.close().await;
+    }
+}
+
+#[async_trait]
+impl Keeping for PostgresStore {
+    async fn thin(&self, thinning: Thinning) -> Result<Thinned, StoreError> {
+        write!(self, conn => sweep::thin(conn, &thinning))
+    }
+
+    async fn beyond(&self, source: &SourceId, quota: Quota) -> Result<Option<i64>, StoreError> {
+        let (mut so_far, mut before) = ((0, 0), i64::MAX);
+        loop {
+            let sizes = read!(self, conn => sweep::sizes(conn, source.as_str(), before))?;
+            if let Some(beyond) = quota.beyond(&mut so_far, &sizes) {
+                return Ok(Some(beyond));
+            }
+            match sizes.last() {
+                Some((seq, _)) => before = *seq,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    async fn footprint(&self, contact: ContactId) -> Result<Option<Footprint>, StoreError> {
+        read!(self, conn => erase::footprint(conn, contact))
+    }
+
+    async fn person(&self, contact: ContactId) -> Result<Option<Person>, StoreError> {
+        read!(self, conn => person::one(conn, contact))
+    }
+
+    async fn erase(&self, erasure: Erasure, act: Act) -> Result<Result<Erased, ChangeError>, StoreError> {
+        write!(self, conn => erase::erase(conn, &erasure, &act))
+    }
+
+    async fn erased(&self, hashes: Option<Vec<[u8; 32]>>) -> Result<Vec<ErasedView>, StoreError> {
+        read!(self, conn => erase::list(conn, hashes.as_deref()))
+    }
+
+    async fn note_erased(&self, erased: Vec<ErasedView>) -> Result<Vec<ContactId>, StoreError> {
+        write!(self, conn => erase::note(conn, &erased))
+    }
+
+    async fn bodies(&self, after: i64) -> Result<Vec<Body>, StoreError> {
+        read!(self, conn => person::bodies(conn, after))
+    }
+
+    /// The server's own vacuum does that, in its own time.
+    async fn scrub(&self, _rebuild: bool) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -37,6 +37,15 @@ impl Locks {
         locks
     }
 
+    /// What submissions that are recorded again look up, and they themselves: two who record one again follow each other.
+    pub(crate) fn again(lookup: &Lookup) -> Self {
+        let mut locks = Self::of(lookup);
+        for submission in &lookup.submissions {
+            locks.add(["submission", &submission.to_string(), "", ""]);
+        }
+        locks
+    }
+
     /// Adds an identity.
     pub(crate) fn identity(&mut self, kind: &str, value: &str) {
         self.add(["identity", kind, value, ""]);

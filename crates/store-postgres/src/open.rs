@@ -17,6 +17,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "nodes", include_str!("../../../migrations/postgres/0002_nodes.sql")),
     (3, "cursor_leases", include_str!("../../../migrations/postgres/0003_cursor_leases.sql")),
     (4, "restore", include_str!("../../../migrations/postgres/0004_restore.sql")),
+    (5, "replay", include_str!("../../../migrations/postgres/0005_replay.sql")),
+    (6, "keeping", include_str!("../../../migrations/postgres/0006_keeping.sql")),
 ];
 
 /// Where the migrations that were applied are noted; the driver's own table.
@@ -95,6 +97,15 @@ pub(crate) async fn fits(conn: &mut PgConnection, target: &Target) -> Result<boo
         return Err(OpenError::TooNew { database: target.to_string(), needs, this });
     }
     Ok(true)
+}
+
+/// Refuses a schema that lacks something this program reads.
+pub(crate) async fn up_to_date(conn: &mut PgConnection, target: &Target) -> Result<(), OpenError> {
+    let applied = applied(conn).await.map_err(|source| refusal(target, source))?;
+    if migrations().any(|migration| applied.iter().all(|(version, _)| *version != migration.version)) {
+        return Err(OpenError::Behind(target.to_string()));
+    }
+    Ok(())
 }
 
 /// Refuses a database that rows are still being carried into.

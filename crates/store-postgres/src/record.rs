@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use leadgate_core::plan::rows::Gathered;
-use leadgate_core::plan::{self, Facts, Ids, Lookup, Plan};
+use leadgate_core::plan::{self, Facts, Ids, Lookup, Plan, Replan};
 use leadgate_core::ports::StoreError;
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
+use leadgate_core::replay::{Again, Recorded};
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::Batch;
 
@@ -32,7 +33,8 @@ pub(crate) async fn record(
         let mut facts = facts::load(conn, lookup, guess.ids, Hold::Locked).await?;
         guess.ids = above(guess.ids, &facts);
         facts.ids = guess.ids;
-        let (first, planned) = planned(conn, batch, facts, rules, guess, next).await?;
+        let fold = |facts: Facts| fold(batch, facts, rules);
+        let (first, planned) = planned(conn, &fold, facts, guess, next).await?;
         plans = planned;
         let mut submission = first.submission;
         let gathered = Gathered::of(&batch.items, &plans, &mut submission)?;
@@ -56,21 +58,20 @@ fn above(ids: Ids, facts: &Facts) -> Ids {
 }
 
 /// Plans a batch and draws its numbers.
-async fn planned(
+async fn planned<P>(
     conn: &mut Conn,
-    batch: &Batch,
+    fold: &(dyn Fn(Facts) -> (Vec<P>, Counts) + Sync),
     facts: Facts,
-    rules: &Rules,
     guess: Numbers,
     next: &Next,
-) -> Result<(Numbers, Vec<Plan>), StoreError> {
-    let (plans, counts) = fold(batch, facts.clone(), rules);
+) -> Result<(Numbers, Vec<P>), StoreError> {
+    let (plans, counts) = fold(facts.clone());
     let first = numbers::draw(conn, counts, guess).await?;
     next.drawn(after(first, counts));
     if first.ids == guess.ids {
         return Ok((first, plans));
     }
-    let (plans, again) = fold(batch, Facts { ids: first.ids, ..facts }, rules);
+    let (plans, again) = fold(Facts { ids: first.ids, ..facts });
     if again != counts {
         return Err(corrupt("a plan", "the same facts led to another number of rows"));
     }
@@ -82,13 +83,16 @@ fn fold(batch: &Batch, mut facts: Facts, rules: &Rules) -> (Vec<Plan>, Counts) {
     let before = facts.ids;
     let plans: Vec<Plan> = batch.items.iter().map(|item| plan::plan(item, &mut facts, rules)).collect();
     let kept = plans.iter().filter(|plan| plan.keep).count();
-    let counts = [
-        facts.ids.contact - before.contact,
-        facts.ids.lead - before.lead,
-        facts.ids.activity - before.activity,
-        i64::try_from(kept).unwrap_or(i64::MAX),
-    ];
-    (plans, counts)
+    (plans, drawn(before, facts.ids, kept))
+}
+
+fn drawn(before: Ids, after: Ids, submissions: usize) -> Counts {
+    [
+        after.contact - before.contact,
+        after.lead - before.lead,
+        after.activity - before.activity,
+        i64::try_from(submissions).unwrap_or(i64::MAX),
+    ]
 }
 
 fn after(first: Numbers, [contacts, leads, activities, submissions]: Counts) -> Numbers {
@@ -98,6 +102,37 @@ fn after(first: Numbers, [contacts, leads, activities, submissions]: Counts) -> 
     next.ids.activity += activities;
     next.submission += submissions;
     next
+}
+
+/// Records submissions that are kept once more. Their locks are taken.
+pub(crate) async fn again(
+    conn: &mut Conn,
+    items: &[Arc<Again>],
+    lookup: &Lookup,
+    rules: &Rules,
+    next: &Next,
+) -> Result<Vec<Recorded>, StoreError> {
+    let mut guess = next.guess();
+    let mut facts = facts::load_again(conn, lookup, guess.ids, Hold::Locked).await?;
+    guess.ids = above(guess.ids, &facts);
+    facts.ids = guess.ids;
+    let kept = facts.kept.clone();
+    let fold = |mut facts: Facts| {
+        let before = facts.ids;
+        let plans: Vec<Replan> = items.iter().map(|again| plan::again(again, &mut facts, rules)).collect();
+        (plans, drawn(before, facts.ids, 0))
+    };
+    let (_, plans) = planned(conn, &fold, facts, guess, next).await?;
+    let gathered = Gathered::again(items, &plans, &kept)?;
+    apply::write(conn, &gathered).await?;
+    Ok(plan::recorded(plans))
+}
+
+/// What recording kept submissions once more would do now.
+pub(crate) async fn preview_again(conn: &mut Conn, items: &[Arc<Again>], rules: &Rules) -> Result<Vec<Recorded>, StoreError> {
+    let lookup = Lookup::of(items.iter().map(|again| &again.item));
+    let facts = facts::load_again(conn, &lookup, Ids::UNDRAWN, Hold::Free).await?;
+    Ok(plan::preview_again(items, facts, rules))
 }
 
 /// What would become of deliveries now.

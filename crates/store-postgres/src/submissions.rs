@@ -105,7 +105,7 @@ fn arm(
 pub(crate) async fn one(conn: &mut Conn, id: SubmissionId) -> Result<Option<SubmissionDetail>, StoreError> {
     let sql = concat!(
         summary!(),
-        ", encode(s.sha256, 'hex') AS sha256_hex, s.query, s.peer, s.authenticated, s.codec, s.raw
+        ", encode(s.sha256, 'hex') AS sha256_hex, s.query, s.peer, s.authenticated, s.emptied_at, s.codec, s.raw
          FROM submission s JOIN receipt r ON r.submission = s.seq AND r.n = s.receipt
          WHERE s.seq = coalesce((SELECT x.seq FROM submission x WHERE x.id = $1),
                                 (SELECT q.submission FROM submission_repeat q WHERE q.id = $1))"
@@ -120,12 +120,13 @@ pub(crate) async fn one(conn: &mut Conn, id: SubmissionId) -> Result<Option<Subm
         query: row.text("query")?,
         peer: row.get("peer")?,
         authenticated: row.flag("authenticated")?,
+        emptied_at: row.maybe_time("emptied_at")?,
         raw: row.get("raw")?,
         codec: row.parse("codec", codec)?,
     }))
 }
 
-fn codec(text: &str) -> Option<Codec> {
+pub(crate) fn codec(text: &str) -> Option<Codec> {
     [Codec::Plain, Codec::Zstd].into_iter().find(|codec| codec.as_str() == text)
 }
 

@@ -60,6 +60,7 @@ fn lead(n: u64, source: &SourceId, rules: &Rules, start: Timestamp) -> Result<Ar
             sha256: [7; 32],
             query: String::new(),
             peer: None,
+            head: String::new(),
         },
         draft,
         signals: Vec::new(),

@@ -25,6 +25,7 @@ pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<
     identities(conn, rows).await?;
     apply_leads::write(conn, rows).await?;
     submissions(conn, rows).await?;
+    again(conn, rows).await?;
     repeats(conn, rows).await?;
     keys(conn, rows).await?;
     events(conn, rows).await?;
@@ -183,8 +184,8 @@ async fn reviews(writing: &mut Writing, rows: &Gathered<'_>) -> Result<(), Store
 
 static SUBMISSION: Insert = Insert::new(
     "INSERT INTO submission (seq, id, source, received_at, outcome, receipt, repeats, authenticated, historic, size,
-                             content_type, query, peer, sha256, codec, raw)",
-    "(?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                             content_type, query, peer, sha256, codec, raw, head)",
+    "(?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "",
 );
 
@@ -206,7 +207,8 @@ fn bind_submission(row: &SubmissionRow<'_>, values: &mut Values) {
         .add(raw.peer.map(|peer| peer.to_string()))
         .add(&raw.sha256[..])
         .text(raw.codec.as_str())
-        .add(&raw.body[..]);
+        .add(&raw.body[..])
+        .text(raw.head.as_str());
 }
 
 /// Lengths in memory fit into 63 bits.
@@ -228,7 +230,8 @@ fn bind_receipt(row: &SubmissionRow<'_>, values: &mut Values) {
         .text(row.reasons.as_str());
 }
 
-static ATTACHMENT: Insert = Insert::new("INSERT INTO attachment (sha256, submission)", "(?, ?)", "");
+// A submission that is recorded again names the files it has named before.
+static ATTACHMENT: Insert = Insert::new("INSERT INTO attachment (sha256, submission)", "(?, ?)", "ON CONFLICT DO NOTHING");
 
 async fn submissions(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
     SUBMISSION.run(conn, &rows.submissions, bind_submission).await?;
@@ -237,6 +240,45 @@ async fn submissions(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result
     ATTACHMENT
         .run(conn, &attachments, |(sha256, submission), values| {
             values.text(sha256).add(*submission);
+        })
+        .await
+}
+
+/// Further receipts of submissions that are kept.
+async fn again(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    static RECEIPT: Insert = Insert::new(
+        "INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)",
+        "(?, ?, ?, ?, ?, ?, ?)",
+        "",
+    );
+    if rows.again.is_empty() {
+        return Ok(());
+    }
+    let changes: Vec<_> = rows
+        .again
+        .iter()
+        .map(|row| {
+            let outcome = row.plan.receipt.outcome.as_str();
+            let decision = row.decision.map(|decision| (decision.actor.as_str(), decision.at.as_microsecond()));
+            json!([row.seq, row.n, outcome, i64::from(row.vouched), decision.map(|d| d.0), decision.map(|d| d.1)])
+        })
+        .collect();
+    let sql = "UPDATE submission SET receipt = v.value ->> 1, outcome = v.value ->> 2,
+                   authenticated = max(authenticated, v.value ->> 3),
+                   decided_by = coalesce(v.value ->> 4, decided_by), decided_at = coalesce(v.value ->> 5, decided_at)
+               FROM json_each(?1) v WHERE submission.seq = v.value ->> 0";
+    over(conn, sql, to_json(&changes)?).await?;
+    RECEIPT
+        .run(conn, &rows.again, |row, values| {
+            let receipt = &row.plan.receipt;
+            values
+                .add(row.seq)
+                .add(row.n)
+                .text(receipt.outcome.as_str())
+                .add(receipt.lead.map(|id| id.0))
+                .add(receipt.contact.map(|id| id.0))
+                .add(receipt.activity.map(|id| id.0))
+                .text(row.reasons.as_str());
         })
         .await
 }

@@ -6,10 +6,11 @@ use leadgate_core::change::Stage;
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SubmissionId};
 use leadgate_core::name::NameKey;
 use leadgate_core::plan::{
-    ContactFact, Facts, Holder, Ids, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, Place, date_of, keep_newest,
+    ContactFact, Facts, Holder, Ids, KeptFact, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, Place, date_of,
+    keep_newest,
 };
 use leadgate_core::ports::StoreError;
-use leadgate_core::receipt::IdentityState;
+use leadgate_core::receipt::{IdentityState, Outcome};
 use leadgate_core::submission::ContentHash;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -29,17 +30,38 @@ macro_rules! place_of_submission {
     };
 }
 
+/// The submission whose content an activity `a` tells today.
+macro_rules! speaker {
+    () => {
+        "iif(a.revisions = 0, a.submission, (SELECT x.submission FROM activity_revision x WHERE x.activity = a.id ORDER BY x.n DESC LIMIT 1))"
+    };
+}
+pub(crate) use speaker;
+
 /// Loads the facts of a batch.
 pub(crate) async fn load(conn: &mut SqliteConnection, lookup: &Lookup, ids: Ids) -> Result<Facts, StoreError> {
     let mut facts = Facts::new(ids);
     submissions(conn, lookup, &mut facts).await?;
-    keys(conn, lookup, &mut facts).await?;
-    references(conn, lookup, &mut facts).await?;
-    external(conn, lookup, &mut facts).await?;
-    holders(conn, lookup, &mut facts).await?;
-    contacts(conn, &mut facts).await?;
-    orphans(conn, &mut facts).await?;
+    all_but_submissions(conn, lookup, &mut facts).await?;
     Ok(facts)
+}
+
+/// Loads the facts of submissions that are kept and recorded again.
+pub(crate) async fn load_again(conn: &mut SqliteConnection, lookup: &Lookup, ids: Ids) -> Result<Facts, StoreError> {
+    let mut facts = Facts::new(ids);
+    kept(conn, lookup, &mut facts).await?;
+    all_but_submissions(conn, lookup, &mut facts).await?;
+    Ok(facts)
+}
+
+async fn all_but_submissions(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    keys(conn, lookup, facts).await?;
+    references(conn, lookup, facts).await?;
+    external(conn, lookup, facts).await?;
+    holders(conn, lookup, facts).await?;
+    ignored(conn, lookup, facts).await?;
+    contacts(conn, facts).await?;
+    orphans(conn, facts).await
 }
 
 fn place(row: &Columns<'_>) -> Result<Place, StoreError> {
@@ -70,6 +92,47 @@ async fn submissions(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut F
     for row in ask(conn, sql, to_json(&ids)?).await? {
         let row = Columns::of(&row, "submission");
         facts.submissions.insert(SubmissionId(row.uuid("id")?), place(&row)?);
+    }
+    Ok(())
+}
+
+async fn kept(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    let ids: Vec<String> = lookup.submissions.iter().map(|id| id.0.simple().to_string()).collect();
+    let sql = concat!(
+        "WITH asked AS MATERIALIZED (SELECT s.seq AS seq FROM json_each(?1) v CROSS JOIN submission s ON s.id = unhex(v.value))
+         SELECT s.id, s.seq, s.source, s.receipt, s.outcome, s.outcome = 'noted' AND s.decided_at IS NOT NULL AS dropped,
+                iif(s.seq = ",
+        speaker!(),
+        ", a.content, NULL) AS content, a.touch AS touch, ",
+        place_of_submission!()
+    );
+    for row in ask(conn, sql, to_json(&ids)?).await? {
+        let row = Columns::of(&row, "submission");
+        let fact = KeptFact {
+            seq: row.int("seq")?,
+            source: row.source("source")?,
+            receipt: row.int("receipt")?,
+            outcome: row.parse("outcome", Outcome::parse)?,
+            dropped: row.flag("dropped")?,
+            place: place(&row)?,
+            content: row.get("content")?,
+            touch: row.get("touch")?,
+        };
+        facts.kept.insert(SubmissionId(row.uuid("id")?), fact);
+    }
+    Ok(())
+}
+
+async fn ignored(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    if lookup.senders.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<[&str; 2]> = lookup.senders.iter().map(|sender| [sender.kind.as_str(), &sender.value]).collect();
+    let sql = "SELECT v.key AS n FROM json_each(?1) v
+               CROSS JOIN ignored_sender i ON i.kind = v.value ->> 0 AND i.value = v.value ->> 1";
+    for row in ask(conn, sql, to_json(&asked)?).await? {
+        let row = Columns::of(&row, "ignored_sender");
+        facts.ignored.insert(asked_for(&lookup.senders, &row)?.clone());
     }
     Ok(())
 }
@@ -266,7 +329,8 @@ fn day(day: i64) -> Result<jiff::civil::Date, StoreError> {
 
 fn places(facts: &Facts) -> impl Iterator<Item = Place> {
     let known = facts.keys.values().map(|fact| fact.place);
-    known.chain(facts.references.values().copied()).chain(facts.external.values().copied())
+    let again = facts.kept.values().map(|fact| fact.place);
+    known.chain(facts.references.values().copied()).chain(facts.external.values().copied()).chain(again)
 }
 
 fn lead_fact(row: &Columns<'_>, [id, stage, touched, closed]: [&str; 4]) -> Result<Option<LeadFact>, StoreError> {

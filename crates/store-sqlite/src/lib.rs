@@ -14,14 +14,19 @@ mod changes;
 mod checkpoint;
 mod contacts;
 mod dump;
+mod erase;
 mod error;
 mod facts;
+mod kept;
 mod leads;
 mod moves;
 mod nodes;
 mod open;
+mod person;
 mod record;
 mod rows;
+mod scrub;
+mod senders;
 mod sequence;
 mod sources;
 mod submissions;
@@ -30,7 +35,7 @@ mod tokens;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,10 +43,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
+use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
 use leadgate_core::rules::Rules;
+use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
@@ -64,6 +72,7 @@ const STEPS: i32 = 10_000;
 pub struct SqliteStore {
     readers: SqlitePool,
     read_limit: Duration,
+    path: PathBuf,
     /// `None`: opened for reading, or closed.
     serving: Mutex<Option<Serving>>,
     read_only: bool,
@@ -96,7 +105,7 @@ impl SqliteStore {
         let (writer, end) = Writer::start(Writing { conn, sequence }, writer_options, folder, lock)
             .map_err(|source| OpenError::File { path: "the writer's thread".to_owned(), source })?;
         let serving = Mutex::new(Some(Serving { writer, end }));
-        Ok(Self { readers, read_limit: options.read_limit, serving, read_only: false })
+        Ok(Self { readers, read_limit: options.read_limit, path: path.to_path_buf(), serving, read_only: false })
     }
 
     /// Opens a database for reading only, also while a gateway serves it.
@@ -106,7 +115,8 @@ impl SqliteStore {
         }
         let readers = open::readers(path);
         open::try_reading(&readers, path).await?;
-        Ok(Self { readers, read_limit: Options::default().read_limit, serving: Mutex::new(None), read_only: true })
+        let read_limit = Options::default().read_limit;
+        Ok(Self { readers, read_limit, path: path.to_path_buf(), serving: Mutex::new(None), read_only: true })
     }
 
     /// Every row of every table as text, by table: for comparing databases.
@@ -166,6 +176,33 @@ impl Store for SqliteStore {
 
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError> {
         sources::cursor(&mut *self.read().await?, source.as_str()).await
+    }
+
+    async fn kept(&self, filter: KeptFilter, after: Option<i64>, limit: u32) -> Result<Vec<Kept>, StoreError> {
+        kept::list(&mut *self.read().await?, &filter, after, limit).await
+    }
+
+    async fn kept_count(&self, filter: KeptFilter) -> Result<u64, StoreError> {
+        kept::count(&mut *self.read().await?, &filter).await
+    }
+
+    async fn record_again(&self, items: Vec<Arc<Again>>, rules: Arc<Rules>, dry: bool) -> Result<Vec<Recorded>, StoreError> {
+        if dry {
+            return record::preview_again(&mut *self.read().await?, &items, &rules).await;
+        }
+        self.write(items.len(), move |writing| Box::pin(async move { record::again(writing, &items, &rules).await })).await
+    }
+
+    async fn ignore_sender(&self, sender: Sender, act: Act) -> Result<bool, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { senders::ignore(&mut writing.conn, &sender, &act).await })).await
+    }
+
+    async fn ignored_senders(&self) -> Result<Vec<IgnoredSender>, StoreError> {
+        senders::list(&mut *self.read().await?).await
+    }
+
+    async fn forget_sender(&self, sender: Sender) -> Result<bool, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { senders::forget(&mut writing.conn, &sender).await })).await
     }
 
     async fn leads(&self, filter: LeadFilter, at: PageAt) -> Result<Page<LeadSummary>, StoreError> {
@@ -307,5 +344,57 @@ impl Store for SqliteStore {
                 tracing::error!("the writer ended in a panic; the next start recovers the database");
             }
         }
+    }
+}
+
+#[async_trait]
+impl Keeping for SqliteStore {
+    async fn thin(&self, thinning: Thinning) -> Result<Thinned, StoreError> {
+        self.write(256, move |writing| Box::pin(async move { sweep::thin(&mut writing.conn, &thinning).await })).await
+    }
+
+    async fn beyond(&self, source: &SourceId, quota: Quota) -> Result<Option<i64>, StoreError> {
+        let (mut so_far, mut before) = ((0, 0), i64::MAX);
+        loop {
+            let sizes = sweep::sizes(&mut *self.read().await?, source.as_str(), before).await?;
+            if let Some(beyond) = quota.beyond(&mut so_far, &sizes) {
+                return Ok(Some(beyond));
+            }
+            match sizes.last() {
+                Some((seq, _)) => before = *seq,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    async fn footprint(&self, contact: ContactId) -> Result<Option<Footprint>, StoreError> {
+        erase::footprint(&mut *self.read().await?, contact).await
+    }
+
+    async fn person(&self, contact: ContactId) -> Result<Option<Person>, StoreError> {
+        person::one(&mut *self.read().await?, contact).await
+    }
+
+    async fn erase(&self, erasure: Erasure, act: Act) -> Result<Result<Erased, ChangeError>, StoreError> {
+        self.write(256, move |writing| Box::pin(async move { erase::erase(writing, &erasure, &act).await })).await
+    }
+
+    async fn erased(&self, hashes: Option<Vec<[u8; 32]>>) -> Result<Vec<ErasedView>, StoreError> {
+        erase::list(&mut *self.read().await?, hashes.as_deref()).await
+    }
+
+    async fn note_erased(&self, erased: Vec<ErasedView>) -> Result<Vec<ContactId>, StoreError> {
+        self.write(256, move |writing| Box::pin(async move { erase::note(&mut writing.conn, &erased).await })).await
+    }
+
+    async fn bodies(&self, after: i64) -> Result<Vec<Body>, StoreError> {
+        person::bodies(&mut *self.read().await?, after).await
+    }
+
+    async fn scrub(&self, rebuild: bool) -> Result<(), StoreError> {
+        if self.serving.lock().await.is_none() {
+            return Err(error::unavailable("the database is not open for writing"));
+        }
+        scrub::scrub(&self.path, rebuild).await
     }
 }

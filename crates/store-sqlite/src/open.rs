@@ -39,6 +39,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "nodes", include_str!("../../../migrations/sqlite/0002_nodes.sql")),
     (3, "cursor_leases", include_str!("../../../migrations/sqlite/0003_cursor_leases.sql")),
     (4, "restore", include_str!("../../../migrations/sqlite/0004_restore.sql")),
+    (5, "replay", include_str!("../../../migrations/sqlite/0005_replay.sql")),
+    (6, "keeping", include_str!("../../../migrations/sqlite/0006_keeping.sql")),
 ];
 
 fn migrator() -> Migrator {
@@ -114,6 +116,8 @@ pub(crate) fn writer_options(path: &Path, options: &Options) -> SqliteConnectOpt
         .pragma("cache_size", format!("-{}", options.cache_kib))
         .pragma("temp_store", "MEMORY")
         .pragma("mmap_size", "0")
+        // Where something was removed there are zeros.
+        .pragma("secure_delete", "ON")
         .pragma("journal_size_limit", (64 << 20).to_string())
         // The log is copied into the file beside the writer, see `checkpoint`.
         .pragma("wal_autocheckpoint", "0")
@@ -239,7 +243,12 @@ pub(crate) async fn try_reading(pool: &SqlitePool, path: &Path) -> Result<(), Op
     let database_error = |source| OpenError::Database { path: path.display().to_string(), source };
     let mut conn = pool.acquire().await.map_err(database_error)?;
     conn.ping().await.map_err(database_error)?;
-    fits(&mut conn, path).await
+    fits(&mut conn, path).await?;
+    let applied = applied(&mut conn).await.map_err(database_error)?;
+    if migrator().iter().any(|migration| !applied.contains(&migration.version)) {
+        return Err(OpenError::Behind(path.display().to_string()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

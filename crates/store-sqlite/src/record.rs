@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use leadgate_core::plan::rows::Gathered;
-use leadgate_core::plan::{self, Ids, Lookup, Plan};
+use leadgate_core::plan::{self, Ids, Lookup, Plan, Replan};
 use leadgate_core::ports::StoreError;
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
+use leadgate_core::replay::{Again, Recorded};
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::Batch;
 use sqlx::SqliteConnection;
@@ -30,6 +31,31 @@ pub(crate) async fn record(writing: &mut Writing, batch: Batch, rules: Arc<Rules
         apply::write(writing, &gathered).await?;
     }
     Ok(plans.into_iter().map(|plan| plan.receipt).collect())
+}
+
+/// Records submissions that are kept once more.
+pub(crate) async fn again(writing: &mut Writing, items: &[Arc<Again>], rules: &Rules) -> Result<Vec<Recorded>, StoreError> {
+    let lookup = Lookup::of(items.iter().map(|again| &again.item));
+    let mut facts = facts::load_again(&mut writing.conn, &lookup, writing.sequence.ids()).await?;
+    let kept = facts.kept.clone();
+    let plans: Vec<Replan> = items.iter().map(|again| plan::again(again, &mut facts, rules)).collect();
+    writing.sequence.drawn(facts.ids);
+    {
+        let gathered = Gathered::again(items, &plans, &kept)?;
+        apply::write(writing, &gathered).await?;
+    }
+    Ok(plan::recorded(plans))
+}
+
+/// What recording kept submissions once more would do now.
+pub(crate) async fn preview_again(
+    conn: &mut SqliteConnection,
+    items: &[Arc<Again>],
+    rules: &Rules,
+) -> Result<Vec<Recorded>, StoreError> {
+    let lookup = Lookup::of(items.iter().map(|again| &again.item));
+    let facts = facts::load_again(conn, &lookup, Ids::UNDRAWN).await?;
+    Ok(plan::preview_again(items, facts, rules))
 }
 
 /// What would become of deliveries now.

@@ -1,34 +1,131 @@
 //! What is no longer needed goes: old content keys, and what nobody vouched for.
 
+use leadgate_core::keeping::{THINNED, Thinnable, Thinned, Thinning};
 use leadgate_core::ports::{StoreError, Sweep};
+use leadgate_core::receipt::Outcome;
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use crate::error::{store, to_json};
+use crate::rows::Columns;
 
 /// Rows that one call deletes at most, so that no lead waits long behind it.
 const MOST: i64 = 256;
+/// Sizes read at once.
+pub(crate) const SIZES: i64 = 4096;
 /// Unauthenticated submissions kept of a source.
 const RING_ENTRIES: i64 = 1000;
 /// Their bytes.
 const RING_BYTES: i64 = 50 << 20;
 
+/// The number of the youngest submission that is old. Numbers are given about in the order of receipt: what is old and has a
+/// greater one waits for the next.
+macro_rules! edge {
+    () => {
+        "(SELECT x.seq FROM submission x WHERE x.received_at < ?1 ORDER BY x.received_at DESC LIMIT 1)"
+    };
+}
+
+/// The oldest submissions with a rare outcome.
+macro_rules! waiting {
+    ($which:literal) => {
+        concat!(
+            "SELECT seq FROM submission INDEXED BY submission_outcome
+             WHERE outcome NOT IN ('created', 'attached') AND received_at < ?1 AND ",
+            $which,
+            " AND seq <= ",
+            edge!(),
+            " ORDER BY seq LIMIT ?2"
+        )
+    };
+}
+
 /// Deletes what is old; says how many rows went.
 pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u64, StoreError> {
-    let sql = "DELETE FROM submission_key WHERE (source, scope, value) IN (
+    let content_keys = "DELETE FROM submission_key WHERE (source, scope, value) IN (
                    SELECT source, scope, value FROM submission_key WHERE scope = 'content' AND at < ?1 ORDER BY at LIMIT ?2)";
-    let keys = sqlx::query(sql)
-        .bind(sweep.content_keys_before.as_microsecond())
-        .bind(MOST)
-        .execute(&mut *conn)
-        .await
-        .map_err(store)?
-        .rows_affected();
-    let left = MOST.saturating_sub_unsigned(keys);
-    let sql = "DELETE FROM submission WHERE seq IN (
-                   SELECT seq FROM submission INDEXED BY submission_ring WHERE authenticated = 0 AND received_at < ?1 LIMIT ?2)";
-    let ring =
-        sqlx::query(sql).bind(sweep.ring_before.as_microsecond()).bind(left).execute(conn).await.map_err(store)?.rows_affected();
-    Ok(keys + ring)
+    let ring = "DELETE FROM submission WHERE seq IN (
+                   SELECT seq FROM submission INDEXED BY submission_ring
+                   WHERE authenticated = 0 AND received_at < ?1 AND outcome IN ('quarantined', 'spam') LIMIT ?2)";
+    let spam = concat!("DELETE FROM submission WHERE seq IN (", waiting!("outcome = 'spam'"), ")");
+    let quarantine =
+        concat!("DELETE FROM submission WHERE seq IN (", waiting!("outcome = 'quarantined' AND authenticated = 1"), ")");
+    let files = concat!(
+        "DELETE FROM attachment WHERE (sha256, submission) IN (
+             SELECT a.sha256, a.submission
+             FROM attachment a INDEXED BY attachment_submission CROSS JOIN submission s ON s.seq = a.submission
+             WHERE a.submission <= ",
+        edge!(),
+        " AND s.received_at < ?1 AND s.outcome <> 'quarantined' ORDER BY a.submission LIMIT ?2)"
+    );
+    let events = "DELETE FROM event WHERE at < ?1 AND seq IN (
+                   SELECT seq FROM event WHERE seq < (SELECT max(seq) FROM event) ORDER BY seq LIMIT ?2)";
+    let mut gone = 0;
+    for (sql, before) in [
+        (content_keys, Some(sweep.content_keys_before)),
+        (ring, sweep.ring_before),
+        (spam, sweep.spam_before),
+        (quarantine, sweep.quarantine_before),
+        (files, sweep.files_before),
+        (events, sweep.events_before),
+    ] {
+        let left = MOST.saturating_sub_unsigned(gone);
+        let Some(before) = before.filter(|_| left > 0) else { continue };
+        let statement = sqlx::query(sql).bind(before.as_microsecond()).bind(left);
+        gone += statement.execute(&mut *conn).await.map_err(store)?.rows_affected();
+    }
+    Ok(gone)
+}
+
+/// Takes the bytes of old deliveries, see [`Thinning`].
+pub(crate) async fn thin(conn: &mut SqliteConnection, thinning: &Thinning) -> Result<Thinned, StoreError> {
+    let sql = match thinning.source {
+        Some(_) => {
+            "SELECT seq, received_at, outcome, authenticated, emptied_at IS NULL AS whole
+             FROM submission INDEXED BY submission_source WHERE seq > ?1 AND seq <= ?2 AND source = ?4 ORDER BY seq LIMIT ?3"
+        }
+        None => {
+            "SELECT seq, received_at, outcome, authenticated, emptied_at IS NULL AS whole
+             FROM submission NOT INDEXED WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3"
+        }
+    };
+    let mut query = sqlx::query(sql).bind(thinning.after).bind(thinning.through).bind(i64::from(THINNED));
+    if let Some(source) = &thinning.source {
+        query = query.bind(source.as_str());
+    }
+    let rows = query.fetch_all(&mut *conn).await.map_err(store)?;
+    let rows = rows.iter().map(thinnable).collect::<Result<Vec<_>, _>>()?;
+    let sorted = thinning.sort(&rows);
+    let (emptied, deleted) = (sorted.empty.len() as u64, sorted.delete.len() as u64);
+    if emptied > 0 {
+        let sql = "UPDATE submission SET raw = x'', codec = 'plain', query = '', peer = NULL, head = '', emptied_at = ?2
+                   WHERE seq IN (SELECT value FROM json_each(?1))";
+        let statement = sqlx::query(sql).bind(to_json(&sorted.empty)?).bind(thinning.now.as_microsecond());
+        statement.execute(&mut *conn).await.map_err(store)?;
+    }
+    if deleted > 0 {
+        let sql = "DELETE FROM submission WHERE seq IN (SELECT value FROM json_each(?1))";
+        sqlx::query(sql).bind(to_json(&sorted.delete)?).execute(conn).await.map_err(store)?;
+    }
+    Ok(Thinned { rows: emptied + deleted, next: sorted.next })
+}
+
+fn thinnable(row: &SqliteRow) -> Result<Thinnable, StoreError> {
+    let row = Columns::of(row, "submission");
+    Ok(Thinnable {
+        seq: row.int("seq")?,
+        received_at: row.time("received_at")?,
+        outcome: row.parse("outcome", Outcome::parse)?,
+        authenticated: row.flag("authenticated")?,
+        full: row.flag("whole")?,
+    })
+}
+
+/// Numbers and sizes of a source's kept deliveries before one of them, newest first.
+pub(crate) async fn sizes(conn: &mut SqliteConnection, source: &str, before: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+    let sql = "SELECT seq, size FROM submission INDEXED BY submission_source
+               WHERE source = ?1 AND seq < ?2 AND emptied_at IS NULL ORDER BY seq DESC LIMIT ?3";
+    sqlx::query_as(sql).bind(source).bind(before).bind(SIZES).fetch_all(conn).await.map_err(store)
 }
 
 /// Keeps the newest of a source's unauthenticated submissions, by number and by bytes.

@@ -101,6 +101,7 @@ pub fn raw(request: &Request<'_>, rule: Rule<'_>, peer_is_the_sender: bool) -> R
         sha256: kept.sha256,
         query: query(request.query(), rule),
         peer: if peer_is_the_sender { request.peer } else { None },
+        head: String::new(),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use leadgate_core::ports::{Challenge, Parsed, Request, Secrets, Told};
+use leadgate_core::ports::{Challenge, Parsed, PathToken, Request, Secrets, Told};
 use leadgate_core::secret::Secret;
 use leadgate_core::submission::{Purpose, Signal, Submission};
 use leadgate_core::text;
@@ -227,8 +227,9 @@ fn yandex(status: u16, answer: &Object) -> Verdict {
 /// Nobody is asked about what waits for a person anyway, or counts nowhere: an answer is good for one question.
 pub(super) fn ask(config: &Config, request: &Request<'_>, delivery: Delivery) -> Parsed {
     let Delivery { mut submission, answer, typed } = delivery;
-    let Some(captcha) = config.captcha.as_ref().filter(|_| submission.hold.is_none() && submission.purpose == Purpose::Lead)
-    else {
+    // What is read again was asked about when it came; the answer is not kept.
+    let asks = request.path_token != PathToken::Vouched && submission.hold.is_none() && submission.purpose == Purpose::Lead;
+    let Some(captcha) = config.captcha.as_ref().filter(|_| asks) else {
         return Parsed::Submissions(vec![submission]);
     };
     match answer {

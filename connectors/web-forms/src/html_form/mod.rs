@@ -152,6 +152,10 @@ impl Push for HtmlForm {
         self.config.files.allowed(name, content_type)
     }
 
+    fn reads_headers(&self) -> &'static [&'static str] {
+        &["origin", "referer", "user-agent"]
+    }
+
     fn per_address(&self) -> Option<u32> {
         Some(self.config.per_minute)
     }

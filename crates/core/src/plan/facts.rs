@@ -1,15 +1,16 @@
 //! What a plan may know: everything a batch touches, loaded once, and kept true while the fold goes on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::change::Stage;
-use crate::ids::{ActivityId, ContactId, LeadId, SubmissionId};
+use crate::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
 use crate::name::{Agreement, NameKey};
 use crate::prepare::IdentityKind;
-use crate::receipt::IdentityState;
+use crate::receipt::{IdentityState, Outcome};
+use crate::senders::Sender;
 use crate::submission::ContentHash;
 
 /// Ids for new rows. Drawn by the store before the fold; what is left over is given back.
@@ -157,6 +158,27 @@ pub struct LeadFact {
     pub closed_at: Option<Timestamp>,
 }
 
+/// A kept submission that is recorded again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFact {
+    /// Its number.
+    pub seq: i64,
+    /// The source it came from.
+    pub source: SourceId,
+    /// The number of its newest receipt.
+    pub receipt: i64,
+    /// The outcome its row shows.
+    pub outcome: Outcome,
+    /// A person dropped it.
+    pub dropped: bool,
+    /// Where it stands today.
+    pub place: Place,
+    /// What the activity it made tells (JSON), unless a later delivery has amended that.
+    pub content: Option<String>,
+    /// Its attribution (JSON).
+    pub touch: Option<String>,
+}
+
 /// Everything a batch touches. A store fills it, the fold keeps it true.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -176,6 +198,10 @@ pub struct Facts {
     pub contacts: HashMap<ContactId, ContactFact>,
     /// Leads without a contact that a key or reference led to, and whether they are open.
     pub orphans: HashMap<LeadId, LeadFact>,
+    /// Those of the senders in the batch that are ignored.
+    pub ignored: HashSet<Sender>,
+    /// The submissions of the batch that are kept and recorded again.
+    pub kept: HashMap<SubmissionId, KeptFact>,
 }
 
 impl Facts {
@@ -190,13 +216,17 @@ impl Facts {
             holders: HashMap::new(),
             contacts: HashMap::new(),
             orphans: HashMap::new(),
+            ignored: HashSet::new(),
+            kept: HashMap::new(),
         }
     }
 
     /// A lead without a contact got one: whatever led to the lead leads to the contact, too.
     pub(crate) fn adopt(&mut self, lead: LeadId, contact: ContactId) {
         let places = self.submissions.values_mut().chain(self.references.values_mut()).chain(self.external.values_mut());
-        for place in places.chain(self.keys.values_mut().map(|fact| &mut fact.place)) {
+        let further =
+            self.keys.values_mut().map(|fact| &mut fact.place).chain(self.kept.values_mut().map(|fact| &mut fact.place));
+        for place in places.chain(further) {
             if place.lead == Some(lead) && place.contact.is_none() {
                 place.contact = Some(contact);
             }

@@ -1,6 +1,7 @@
 //! The plan: what becomes of each submission of a batch. A pure fold over facts; the rules are those of the domain page
 //! "What becomes of a submission".
 
+mod again;
 mod facts;
 mod identities;
 mod kept;
@@ -10,7 +11,8 @@ mod writes;
 
 use std::sync::Arc;
 
-pub use facts::{ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, MOST_CONTENTS, Place};
+pub use again::{Replan, again, preview_again, recorded};
+pub use facts::{ContactFact, Facts, Holder, Ids, KeptFact, KeyFact, KeyId, LeadFact, MOST_CONTENTS, Place};
 pub use kept::{KeptIdentity, KeptMove, KeptName, MOST_HOLDERS, Told, date_of, day_of, keep_newest};
 pub use writes::{
     ContactSeen, IdentityWrite, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewIdentity, NewLead, Plan, event,
@@ -20,6 +22,7 @@ use crate::ids::SubmissionId;
 use crate::prepare::{IdentityKind, Prepared};
 use crate::receipt::Receipt;
 use crate::rules::Rules;
+use crate::senders::Sender;
 
 /// The scope of content keys: they count only within the source's repeat window.
 pub const CONTENT_SCOPE: &str = "content";
@@ -37,11 +40,13 @@ pub struct Lookup {
     pub external: Vec<(String, String)>,
     /// Identities that are looked up (not of strength none), and those that may be added to a contact.
     pub identities: Vec<(IdentityKind, String)>,
+    /// Senders that may be ignored.
+    pub senders: Vec<Sender>,
 }
 
 impl Lookup {
     /// Everything a batch touches.
-    pub fn of(items: &[Arc<Prepared>]) -> Self {
+    pub fn of<'a>(items: impl IntoIterator<Item = &'a Arc<Prepared>>) -> Self {
         let mut lookup = Self::default();
         for item in items {
             let submission = &item.submission;
@@ -51,6 +56,7 @@ impl Lookup {
             lookup.references.extend(draft.refers_to.iter().map(|r| (r.scope.clone(), r.value.clone())));
             lookup.external.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
             lookup.identities.extend(item.identities.iter().map(|i| (i.kind.clone(), i.value.clone())));
+            lookup.senders.extend(item.content.values.iter().flat_map(Sender::of));
         }
         lookup.submissions.sort_unstable();
         lookup.submissions.dedup();
@@ -62,6 +68,8 @@ impl Lookup {
         }
         lookup.identities.sort_unstable();
         lookup.identities.dedup();
+        lookup.senders.sort_unstable();
+        lookup.senders.dedup();
         lookup
     }
 }
@@ -85,12 +93,13 @@ pub use resolve::plan;
 /// Plans a batch that is not carried out, from facts loaded with [`Ids::UNDRAWN`]: its receipts, which name only rows that
 /// are there.
 pub fn preview(items: &[Arc<Prepared>], mut facts: Facts, rules: &Rules) -> Vec<Receipt> {
-    let told = |item: &Arc<Prepared>| {
-        let mut receipt = plan(item, &mut facts, rules).receipt;
-        receipt.contact = receipt.contact.filter(|id| id.0 < Ids::UNDRAWN.contact);
-        receipt.lead = receipt.lead.filter(|id| id.0 < Ids::UNDRAWN.lead);
-        receipt.activity = receipt.activity.filter(|id| id.0 < Ids::UNDRAWN.activity);
-        receipt
-    };
-    items.iter().map(told).collect()
+    items.iter().map(|item| drawn_only(plan(item, &mut facts, rules).receipt)).collect()
+}
+
+/// A receipt that names only rows that are there.
+fn drawn_only(mut receipt: Receipt) -> Receipt {
+    receipt.contact = receipt.contact.filter(|id| id.0 < Ids::UNDRAWN.contact);
+    receipt.lead = receipt.lead.filter(|id| id.0 < Ids::UNDRAWN.lead);
+    receipt.activity = receipt.activity.filter(|id| id.0 < Ids::UNDRAWN.activity);
+    receipt
 }

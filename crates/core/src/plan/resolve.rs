@@ -11,6 +11,7 @@ use crate::ids::{ActivityId, ContactId, EventId, LeadId, SubmissionId};
 use crate::prepare::Prepared;
 use crate::receipt::{Outcome, Reason, Receipt};
 use crate::rules::{KnownContact, LeadPer, Rules, SourceRules, Strength};
+use crate::senders::Sender;
 use crate::submission::Purpose;
 
 /// Signals that make spam; one fewer flags the lead as suspect.
@@ -21,7 +22,7 @@ const MOST_NAMES: usize = 8;
 /// Decides what becomes of a submission, and makes the facts say so for the next one.
 pub fn plan(item: &Prepared, facts: &mut Facts, rules: &Rules) -> Plan {
     let source = rules.of(&item.submission.source);
-    let mut step = Step { item, facts, rules, source, at: item.submission.received_at, plan: empty(item) };
+    let mut step = Step { item, facts, rules, source, at: item.submission.received_at, again: None, plan: empty(item) };
     step.decide();
     let plan = step.plan;
     let receipt = &plan.receipt;
@@ -30,7 +31,7 @@ pub fn plan(item: &Prepared, facts: &mut Facts, rules: &Rules) -> Plan {
     plan
 }
 
-fn empty(item: &Prepared) -> Plan {
+pub(super) fn empty(item: &Prepared) -> Plan {
     let receipt = Receipt {
         submission: item.submission.id,
         outcome: Outcome::Noted,
@@ -58,19 +59,32 @@ fn empty(item: &Prepared) -> Plan {
     }
 }
 
-struct Step<'a> {
-    item: &'a Prepared,
-    facts: &'a mut Facts,
-    rules: &'a Rules,
-    source: &'a SourceRules,
-    at: Timestamp,
-    plan: Plan,
+pub(super) struct Step<'a> {
+    pub(super) item: &'a Prepared,
+    pub(super) facts: &'a mut Facts,
+    pub(super) rules: &'a Rules,
+    pub(super) source: &'a SourceRules,
+    pub(super) at: Timestamp,
+    /// It is kept and recorded again.
+    pub(super) again: Option<Repeated>,
+    pub(super) plan: Plan,
+}
+
+/// What is particular about a submission that is recorded again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repeated {
+    /// The number of the receipt it gets.
+    pub(super) receipt: i64,
+    /// A person vouches for it.
+    pub(super) vouched: bool,
 }
 
 impl Step<'_> {
-    fn decide(&mut self) {
+    pub(super) fn decide(&mut self) {
         let submission = &self.item.submission;
-        if let Some(place) = self.facts.submissions.get(&submission.id).copied() {
+        if self.again.is_none()
+            && let Some(place) = self.facts.submissions.get(&submission.id).copied()
+        {
             return self.repeat(submission.id, place, Reason::SameDelivery);
         }
         // Held before keys: what waits for a person neither owns a key nor learns of one.
@@ -94,7 +108,8 @@ impl Step<'_> {
         for signal in &submission.signals {
             self.reason(Reason::Signal { signal: signal.clone() });
         }
-        if submission.signals.iter().filter(|signal| signal.is_evidence()).count() >= SPAM_SIGNALS {
+        let evidence = submission.signals.iter().filter(|signal| signal.is_evidence()).count();
+        if evidence >= SPAM_SIGNALS && !self.vouched() {
             self.tell(event::SUBMISSION_SPAM);
             return self.end(Outcome::Spam, Place::default());
         }
@@ -106,8 +121,12 @@ impl Step<'_> {
     /// Everything that owns its keys.
     fn planned(&mut self, known: Option<(String, KeyFact)>) {
         let submission = &self.item.submission;
-        if submission.purpose == Purpose::Note {
-            self.reason(Reason::NotAnEnquiry);
+        let no_enquiry = match self.ignored() {
+            Some(sender) => Some(Reason::Ignored { sender }),
+            None => (submission.purpose == Purpose::Note).then_some(Reason::NotAnEnquiry),
+        };
+        if let Some(reason) = no_enquiry.filter(|_| !self.vouched()) {
+            self.reason(reason);
             return self.end(Outcome::Noted, Place::default());
         }
         let amended = submission.draft.external_key.as_ref().and_then(|key| {
@@ -140,13 +159,23 @@ impl Step<'_> {
         self.resolve();
     }
 
+    fn ignored(&self) -> Option<Sender> {
+        // Nearly nobody is.
+        if self.facts.ignored.is_empty() {
+            return None;
+        }
+        self.item.content.values.iter().flat_map(Sender::of).find(|sender| self.facts.ignored.contains(sender))
+    }
+
     // ------------------------------------------------------------------------------------------------ keys and repeats
 
     /// A known key of the item. A content key counts only within the source's window.
     fn known_key(&self) -> Option<(String, KeyFact)> {
         key_ids(self.item).into_iter().find_map(|key| {
-            let fact = self.facts.keys.get(&key)?;
-            let stale = key.scope == CONTENT_SCOPE && self.at.duration_since(fact.at) > self.source.repeat_window;
+            // What it owns itself tells nothing of a submission that is recorded again.
+            let fact = self.facts.keys.get(&key).filter(|fact| fact.submission != self.item.submission.id)?;
+            // One that is recorded again may have come before what is known.
+            let stale = key.scope == CONTENT_SCOPE && self.at.duration_since(fact.at).abs() > self.source.repeat_window;
             (!stale).then(|| (key.scope, fact.clone()))
         })
     }
@@ -158,11 +187,15 @@ impl Step<'_> {
         self.end(Outcome::Repeat, place);
     }
 
-    fn own_keys(&mut self) {
+    pub(super) fn own_keys(&mut self) {
         let receipt = &self.plan.receipt;
         let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
         let submission = &self.item.submission;
         for key in key_ids(self.item) {
+            if self.again.is_some() && self.facts.keys.get(&key).is_some_and(|known| known.at > self.at) {
+                // What came later keeps it.
+                continue;
+            }
             let mut earlier = Vec::new();
             if let Some(known) = self.facts.keys.get(&key).filter(|known| known.content != submission.content) {
                 earlier.push(known.content);
@@ -256,7 +289,7 @@ impl Step<'_> {
 
     // ----------------------------------------------------------------------------------------------------- who is it?
 
-    fn find(&mut self) -> Found {
+    pub(super) fn find(&mut self) -> Found {
         identities::find(self.item, self.facts, self.rules, &mut self.plan.receipt.reasons)
     }
 
@@ -281,7 +314,7 @@ impl Step<'_> {
         self.end(Outcome::Created, Place { lead: Some(lead), contact: Some(contact), activity: Some(activity) });
     }
 
-    fn new_contact(&mut self, found: &Found) -> ContactId {
+    pub(super) fn new_contact(&mut self, found: &Found) -> ContactId {
         let id = self.facts.ids.contact();
         let names = if self.item.name_key.is_empty() { Vec::new() } else { vec![self.item.name_key.clone()] };
         self.facts.contacts.insert(
@@ -305,7 +338,7 @@ impl Step<'_> {
         id
     }
 
-    fn review(&mut self, found: &Found, contact: ContactId) {
+    pub(super) fn review(&mut self, found: &Found, contact: ContactId) {
         for other in found.reviews.iter().copied().filter(|other| *other != contact) {
             let (a, b) = if other < contact { (other, contact) } else { (contact, other) };
             self.plan.reviews.push((a, b));
@@ -409,7 +442,7 @@ impl Step<'_> {
     // --------------------------------------------------------------------------------------------------------- writing
 
     /// Adds what the delivery tells to a known contact; nothing is overwritten.
-    fn join(&mut self, contact: ContactId, activity: ActivityId, waits: bool) {
+    pub(super) fn join(&mut self, contact: ContactId, activity: ActivityId, waits: bool) {
         let claims = identities::join(self.item, self.facts, self.rules, &mut self.plan, contact, activity);
         let key = &self.item.name_key;
         let mut name = None;
@@ -461,7 +494,13 @@ impl Step<'_> {
         id
     }
 
-    fn touch_lead(&mut self, lead: LeadId, contact: Option<ContactId>, reopened: Option<Stage>, adopted_by: Option<ContactId>) {
+    pub(super) fn touch_lead(
+        &mut self,
+        lead: LeadId,
+        contact: Option<ContactId>,
+        reopened: Option<Stage>,
+        adopted_by: Option<ContactId>,
+    ) {
         self.plan.touched = Some(LeadTouched {
             id: lead,
             at: self.at,
@@ -506,7 +545,7 @@ impl Step<'_> {
         self.end(Outcome::Returned, Place { lead: None, contact: Some(contact), activity: Some(activity) });
     }
 
-    fn end(&mut self, outcome: Outcome, place: Place) {
+    pub(super) fn end(&mut self, outcome: Outcome, place: Place) {
         let receipt = &mut self.plan.receipt;
         receipt.outcome = outcome;
         receipt.lead = place.lead;
@@ -514,18 +553,24 @@ impl Step<'_> {
         receipt.activity = place.activity;
     }
 
+    fn vouched(&self) -> bool {
+        self.again.is_some_and(|again| again.vouched)
+    }
+
     fn suspect(&self) -> bool {
         !self.item.submission.signals.is_empty()
     }
 
-    fn reason(&mut self, reason: Reason) {
+    pub(super) fn reason(&mut self, reason: Reason) {
         self.plan.receipt.reasons.push(reason);
     }
 
     fn tell(&mut self, name: &'static str) {
         // At most four events a submission, so the count fits.
         let n = u8::try_from(self.plan.events.len()).unwrap_or(u8::MAX);
-        self.plan.events.push(NewEvent { id: EventId::of(self.item.submission.id, n), name });
+        let submission = self.item.submission.id;
+        let id = self.again.map_or_else(|| EventId::of(submission, n), |again| EventId::of_receipt(submission, again.receipt, n));
+        self.plan.events.push(NewEvent { id, name });
     }
 
     /// Values that were typed but mean nothing stand in the receipt, so that a person sees why.

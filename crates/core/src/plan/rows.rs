@@ -1,10 +1,13 @@
 //! The plans of a batch, gathered into rows: one row per key, however often the batch changes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::again::Replan;
+use super::facts::KeptFact;
 use super::kept::{KeptName, day_of};
 use super::writes::{ContactSeen, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewIdentity, NewLead, Plan};
 use crate::change::Stage;
@@ -12,6 +15,7 @@ use crate::ids::{EventId, SubmissionId};
 use crate::ports::StoreError;
 use crate::prepare::Prepared;
 use crate::receipt::{IdentityState, Outcome, Reason};
+use crate::replay::{Again, Decision, How};
 
 /// The `n` of ids that are derived from a submission but are no events.
 const CONTACT_UUID: u8 = 254;
@@ -201,6 +205,23 @@ impl SubmissionRow<'_> {
     }
 }
 
+/// A further receipt of a submission that is kept.
+#[derive(Debug)]
+pub struct AgainRow<'a> {
+    /// Its number.
+    pub seq: i64,
+    /// The number of the receipt.
+    pub n: i64,
+    /// What became of it.
+    pub plan: &'a Plan,
+    /// Why, as JSON.
+    pub reasons: String,
+    /// A person vouches for it, or sees to it that it is processed: the ring of what nobody vouches for keeps it no more.
+    pub vouched: bool,
+    /// Who decided, and when.
+    pub decision: Option<&'a Decision>,
+}
+
 /// A key to own.
 #[derive(Debug)]
 pub struct KeyRow<'a> {
@@ -278,6 +299,8 @@ pub struct Gathered<'a> {
     pub identities: BTreeMap<(i64, &'a str, &'a str), IdentityRow<'a>>,
     /// In order.
     pub submissions: Vec<SubmissionRow<'a>>,
+    /// Further receipts of submissions that are kept, in order.
+    pub again: Vec<AgainRow<'a>>,
     /// How often deliveries that were kept before are repeated.
     pub repeats: BTreeMap<SubmissionId, i64>,
     /// Deliveries with an id of their own that repeated another: `(theirs, the other's)`.
@@ -297,12 +320,12 @@ pub struct Gathered<'a> {
     /// By source.
     pub health: BTreeMap<&'a str, HealthRow>,
     /// Where the submissions of this batch stand in `submissions`.
-    places: std::collections::HashMap<SubmissionId, usize>,
+    places: HashMap<SubmissionId, usize>,
 }
 
 impl<'a> Gathered<'a> {
     /// Gathers the plans of a batch, in order. `next_submission`: the number of the first submission that is kept.
-    pub fn of(items: &'a [std::sync::Arc<Prepared>], plans: &'a [Plan], next_submission: &mut i64) -> Result<Self, StoreError> {
+    pub fn of(items: &'a [Arc<Prepared>], plans: &'a [Plan], next_submission: &mut i64) -> Result<Self, StoreError> {
         let mut gathered = Self::default();
         for (item, plan) in items.iter().zip(plans) {
             gathered.count(item, plan);
@@ -315,6 +338,36 @@ impl<'a> Gathered<'a> {
                 if first != item.submission.id {
                     gathered.repeated.push((item.submission.id, first));
                 }
+            }
+        }
+        Ok(gathered)
+    }
+
+    /// Gathers the plans of submissions that are kept and recorded again. `kept`: as they were before.
+    pub fn again(
+        items: &'a [Arc<Again>],
+        plans: &'a [Replan],
+        kept: &'a HashMap<SubmissionId, KeptFact>,
+    ) -> Result<Self, StoreError> {
+        let mut gathered = Self::default();
+        for (again, plan) in items.iter().zip(plans) {
+            let (item, Some(plan)) = (&*again.item, plan.plan()) else { continue };
+            let Some(fact) = kept.get(&item.submission.id) else { continue };
+            let outcome = plan.receipt.outcome;
+            if outcome != fact.outcome {
+                *gathered.counts.entry((fact.source.as_str(), fact.outcome.as_str())).or_default() -= 1;
+                *gathered.counts.entry((fact.source.as_str(), outcome.as_str())).or_default() += 1;
+            }
+            let decision = match &again.how {
+                How::Release(decision) | How::Drop(decision) => Some(decision),
+                How::Replay | How::Reattach => None,
+            };
+            let vouched = !matches!(again.how, How::Drop(_));
+            let reasons = json(&plan.receipt.reasons)?;
+            gathered.follow(item, plan, fact.seq, &reasons)?;
+            gathered.again.push(AgainRow { seq: fact.seq, n: fact.receipt + 1, plan, reasons, vouched, decision });
+            if let Some(first) = plan.repeats {
+                gathered.repeat(first);
             }
         }
         Ok(gathered)
@@ -344,10 +397,17 @@ impl<'a> Gathered<'a> {
         let submission = &item.submission;
         self.places.insert(submission.id, self.submissions.len());
         let reasons = json(&plan.receipt.reasons)?;
-        for (a, b) in &plan.reviews {
-            self.reviews.push(ReviewRow { pair: (a.0, b.0), reasons: reasons.clone(), at: submission.received_at });
-        }
+        self.follow(item, plan, seq, &reasons)?;
         self.submissions.push(SubmissionRow { seq, item, plan, reasons, repeats: 0 });
+        Ok(())
+    }
+
+    /// What follows from a submission with a number.
+    fn follow(&mut self, item: &'a Prepared, plan: &'a Plan, seq: i64, reasons: &str) -> Result<(), StoreError> {
+        let submission = &item.submission;
+        for (a, b) in &plan.reviews {
+            self.reviews.push(ReviewRow { pair: (a.0, b.0), reasons: reasons.to_owned(), at: submission.received_at });
+        }
         for write in &plan.keys {
             self.keys.insert((submission.source.as_str(), &write.scope, &write.value), KeyRow { submission: seq, write });
         }

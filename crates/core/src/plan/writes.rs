@@ -202,6 +202,8 @@ pub mod event {
     pub const CONTACT_RETURNED: &str = "contact.returned";
     /// A waiting contact was taken by a manager.
     pub const CONTACT_TAKEN: &str = "contact.taken";
+    /// Everything known of a person was removed.
+    pub const CONTACT_ERASED: &str = "contact.erased";
     /// An activity was taken off its lead and contact.
     pub const ACTIVITY_DETACHED: &str = "activity.detached";
     /// A detached activity was put back.

@@ -320,6 +320,7 @@ impl Delivery {
                     sha256: [0; 32],
                     query: String::new(),
                     peer: None,
+                    head: String::new(),
                 },
                 draft: Draft::default(),
                 signals: Vec::new(),

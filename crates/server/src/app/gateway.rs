@@ -20,6 +20,7 @@ use crate::http::api::TokenCache;
 use crate::intake::{GroupIntake, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
 use crate::outward::Outward;
+use crate::space::Space;
 
 /// How long a request waits for the database to open (migrations may run).
 const STORE_WAIT: Duration = Duration::from_secs(10);
@@ -48,6 +49,8 @@ pub struct Gateway {
     pub data_dir: PathBuf,
     /// Bytes free there, as last looked at; `u64::MAX` before.
     pub disk_free: AtomicU64,
+    /// Whether there is room for files.
+    pub space: Arc<Space>,
     pub(super) store: StoreCell,
     pub(super) live: RwLock<Arc<Live>>,
     pub(super) rules: RulesCell,

@@ -19,9 +19,11 @@ use leadgate_core::secret::Secret;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::config::{Config, Database, Language, Server};
+use super::removed::Removed;
+use crate::config::{Config, Database, Keeping, Language, Server};
 use crate::metrics::SourceMeters;
 use crate::secrets::SourceTokens;
+use crate::sources::REMOVED;
 
 /// What nobody vouches for is kept this often a minute and source; more is only counted.
 const RING_A_MINUTE: u64 = 30;
@@ -53,11 +55,15 @@ pub struct Live {
     pub managers: Vec<String>,
     /// The rules of the plan.
     pub rules: Arc<Rules>,
+    /// What is kept for how long.
+    pub keeping: Keeping,
     /// Sources in the order of the configuration.
     pub sources: Vec<Arc<LiveSource>>,
     /// Sources the gateway asks, in the order of the configuration.
     pub pulls: Vec<Arc<LivePull>>,
     by_id: HashMap<SourceId, usize>,
+    /// Sources that are not in the configuration any more, whose URLs still take deliveries into quarantine.
+    pub removed: Vec<Arc<LiveSource>>,
     /// The files it was read from.
     pub files: Vec<std::path::PathBuf>,
     /// What was assumed, in words.
@@ -90,7 +96,7 @@ pub struct LiveSource {
     pub id: SourceId,
     /// Its kind's name.
     pub kind: &'static str,
-    /// Whether it takes anything.
+    /// Whether it makes leads. If not, what it brings waits for a person.
     pub enabled: bool,
     /// Its connector.
     pub push: Box<dyn Push>,
@@ -113,9 +119,11 @@ impl Live {
     /// Makes a configuration live. Tokens nobody has configured are made and kept in the data folder.
     pub fn new(mut config: Config) -> anyhow::Result<Self> {
         let missing = config.without_tokens();
-        if !missing.is_empty() {
-            config.add_tokens(&SourceTokens::load_or_create(&config.data_dir, &missing)?);
-        }
+        let written = config.sources.iter().filter(|source| !source.tokens.is_empty());
+        let written: Vec<_> = written.map(|source| (source.id.clone(), source.tokens.clone())).collect();
+        let tokens = SourceTokens::load_or_create(&config.data_dir, &missing, &written)?;
+        config.add_tokens(&tokens);
+        let removed: Vec<_> = tokens.others(&config.sources.iter().map(|source| &source.id).collect::<Vec<_>>());
         let rules = Arc::new(config.rules());
         let base_url = config.base_url();
         let fixed = fixed(&config);
@@ -139,24 +147,29 @@ impl Live {
             body_timeout: config.server.body_timeout,
             managers: config.managers.into_iter().map(|manager| manager.id.0).collect(),
             rules,
+            keeping: config.keeping,
             by_id: sources.iter().enumerate().map(|(at, source)| (source.id.clone(), at)).collect(),
             sources,
             pulls,
+            removed: removed
+                .into_iter()
+                .map(|(id, tokens)| Arc::new(LiveSource::new(id, REMOVED, false, Box::new(Removed), tokens)))
+                .collect(),
             files: config.files,
             assumed: config.assumed,
             fixed,
         })
     }
 
-    /// A source that takes something.
+    /// A source that can be called: also one that is switched off, or not in the configuration any more.
     pub fn source(&self, id: &str) -> Option<&Arc<LiveSource>> {
         // The ids are few; a hash of the id beats making a `SourceId` to look it up with.
         let found = if self.sources.len() <= 8 {
             self.sources.iter().find(|source| source.id.as_str() == id)
         } else {
-            self.by_id.get(&SourceId::parse(id).ok()?).and_then(|at| self.sources.get(*at))
+            SourceId::parse(id).ok().and_then(|id| self.by_id.get(&id)).and_then(|at| self.sources.get(*at))
         };
-        found.filter(|source| source.enabled)
+        found.or_else(|| self.removed.iter().find(|source| source.id.as_str() == id))
     }
 }
 

@@ -6,6 +6,7 @@
 //! day old are ever swept. A file that came within hours is not put there again.
 
 mod bucket;
+mod forget;
 mod marker;
 mod sweep;
 #[cfg(test)]
@@ -66,6 +67,8 @@ struct Inner {
     name: String,
     /// What the store's own clock said, and when that was.
     time: Mutex<Option<(Timestamp, Instant)>>,
+    /// Shared by whoever takes files in; alone holds it who deletes what may come again.
+    taking_in: Arc<tokio::sync::RwLock<()>>,
 }
 
 #[derive(Debug)]
@@ -120,7 +123,7 @@ impl Attachments {
     }
 
     fn new(objects: Arc<dyn ObjectStore>, kind: Kind, name: String) -> Self {
-        Self(Arc::new(Inner { objects, kind, name, time: Mutex::default() }))
+        Self(Arc::new(Inner { objects, kind, name, time: Mutex::default(), taking_in: Arc::default() }))
     }
 
     /// As people know it: `the folder /srv/data/attachments`, `the bucket leads at https://s3.company.ru`.

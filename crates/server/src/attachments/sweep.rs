@@ -97,7 +97,7 @@ impl Attachments {
 
     /// Folders of a hash go with its last file. Only these: whoever is about to put a file there makes the folder again, but
     /// the one for uploads must not go under somebody's hands.
-    fn remove_empty_folder(&self, place: &Path) {
+    pub(super) fn remove_empty_folder(&self, place: &Path) {
         let Kind::Folder { root, .. } = &self.0.kind else { return };
         let parts: Vec<String> = place.parts().map(|part| part.as_ref().to_owned()).collect();
         if let [KEPT, folder, sha256, _] = parts.iter().map(String::as_str).collect::<Vec<_>>().as_slice()

@@ -164,3 +164,19 @@ async fn files_come_while_the_store_is_asked_for_the_time() {
     }
     uploads.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn what_somebody_may_be_naming_is_not_forgotten() {
+    let place = Place::new().await;
+    let store = place.claimed().await;
+    let kept = place.keep(&store, &[b"hello"]).await;
+    let names = [kept.sha256.clone()];
+    let forget = || store.forget_within(std::time::Duration::ZERO, &place.store, &place.clock, &names);
+    let taking_in = store.taking_in().await;
+    assert_eq!(forget().await.unwrap(), 0);
+    assert!(store.size(&kept.sha256).await.unwrap().is_some());
+    drop(taking_in);
+    assert_eq!(forget().await.unwrap(), 1);
+    assert_eq!(store.size(&kept.sha256).await.unwrap(), None);
+    assert_eq!(files(&store).await.len(), 1, "the marker");
+}

@@ -160,7 +160,8 @@ impl Copying<'_> {
 
     fn secrets(&mut self) -> anyhow::Result<()> {
         private_folder(&self.to.join(SECRETS))?;
-        for path in [secrets::tokens_file(&self.config.data_dir), secrets::api_token_file(&self.config.data_dir)] {
+        let data = &self.config.data_dir;
+        for path in [secrets::tokens_file(data), secrets::api_token_file(data), secrets::erasure_key_file(data)] {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             let bytes = match fs::read(&path) {
                 Ok(bytes) => bytes,

@@ -98,7 +98,7 @@ impl Part {
     pub fn kind(&self) -> Option<Kind> {
         match self.path.split('/').collect::<Vec<_>>().as_slice() {
             [DATABASE] => Some(Kind::Database),
-            [SECRETS, "tokens.toml" | "api-token"] => Some(Kind::Secret),
+            [SECRETS, "tokens.toml" | "api-token" | "erasure-key"] => Some(Kind::Secret),
             [ATTACHMENTS, folder, name] if is_name(name) && name.starts_with(folder) && self.sha256 == *name => {
                 Some(Kind::Attachment)
             }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use jiff::Timestamp;
-use leadgate_core::ports::Restored;
+use leadgate_core::keeping::{ErasedView, Keeping as _};
+use leadgate_core::ports::{Act, Restored, Store as _};
 use leadgate_store_sqlite::{Idle, OpenError, Options, SqliteStore, files_beside};
 use tokio::io::AsyncReadExt as _;
 
@@ -20,6 +21,7 @@ use super::{Progress, readable, sync_folder};
 use crate::attachments::Attachments;
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::erasing::{self, Wanted};
 use crate::secrets;
 
 /// Read at once from a file of a backup.
@@ -36,6 +38,10 @@ pub struct Put {
     pub attachments: u64,
     /// Where what was there before lies now.
     pub aside: Vec<PathBuf>,
+    /// People who were erased after the backup was made, and once more just now.
+    pub erased_again: u64,
+    /// The database that was there cannot tell who was erased.
+    pub erased_unknown: bool,
 }
 
 /// Puts a backup back to where the configuration says that the gateway keeps its data. `set_aside`: what is there is moved
@@ -51,7 +57,7 @@ pub async fn restore(config: &Config, backup: &Path, set_aside: bool, clock: &Cl
         }
         other => other.into(),
     })?;
-    let places = Places::of(config, database);
+    let places = Places::of(config, database, &manifest);
     let there = places.taken()?;
     if !set_aside && !there.is_empty() {
         let list: Vec<String> = there.iter().map(|path| format!("  {}", path.display())).collect();
@@ -62,29 +68,45 @@ pub async fn restore(config: &Config, backup: &Path, set_aside: bool, clock: &Cl
         );
     }
     let now = clock.now();
+    let known = if database.is_file() { erased_since(database).await } else { Ok(Vec::new()) };
     let staged = Staged::new(config, database, &manifest)?;
-    let (restored, attachments) = staged.fill(config, backup, &manifest, clock, progress, now).await?;
+    let (restored, attachments, again) =
+        staged.fill(config, backup, &manifest, clock, progress, (now, known.as_deref().unwrap_or_default())).await?;
     let aside = set_existing_aside(&there, now)?;
     staged.take_place(config, &places)?;
     drop(idle);
-    Ok(Put { manifest, restored, attachments, aside })
+    Ok(Put { manifest, restored, attachments, aside, erased_again: again, erased_unknown: known.is_err() })
+}
+
+/// Who was erased, as the database that is replaced knows it.
+async fn erased_since(database: &Path) -> anyhow::Result<Vec<ErasedView>> {
+    let store = SqliteStore::open_read_only(database).await?;
+    let erased = store.erased(None).await;
+    store.close().await;
+    Ok(erased?)
 }
 
 /// Where the configuration keeps what a backup holds.
 struct Places {
     database: PathBuf,
-    secrets: [PathBuf; 2],
+    secrets: Vec<PathBuf>,
     /// The attachments, if they lie in a folder of the gateway's own.
     attachments: Option<PathBuf>,
 }
 
 impl Places {
-    fn of(config: &Config, database: &Path) -> Self {
+    fn of(config: &Config, database: &Path, manifest: &Manifest) -> Self {
         let attachments = match &config.attachments {
             config::Attachments::Own(folder) => Some(folder.clone()),
             config::Attachments::Shared(_) | config::Attachments::S3(_) => None,
         };
-        let secrets = [secrets::tokens_file(&config.data_dir), secrets::api_token_file(&config.data_dir)];
+        let data = &config.data_dir;
+        let mut secrets = vec![secrets::tokens_file(data), secrets::api_token_file(data)];
+        // One from before there was such a key leaves the one that is there.
+        let key = secrets::erasure_key_file(data);
+        if manifest.parts.iter().any(|part| part.kind() == Some(Kind::Secret) && key.ends_with(part.file_name())) {
+            secrets.push(key);
+        }
         Self { database: database.to_path_buf(), secrets, attachments }
     }
 
@@ -152,7 +174,8 @@ impl Staged {
         self.data.path().join("attachments")
     }
 
-    /// Makes everything ready; says what the database now notes, and how many attachments were put where they belong.
+    /// Makes everything ready; says what the database now notes, and how many attachments were put where they belong,
+    /// and how many people were erased once more.
     async fn fill(
         &self,
         config: &Config,
@@ -160,8 +183,8 @@ impl Staged {
         manifest: &Manifest,
         clock: &Clock,
         progress: Progress,
-        now: Timestamp,
-    ) -> anyhow::Result<(Restored, u64)> {
+        (now, erased): (Timestamp, &[ErasedView]),
+    ) -> anyhow::Result<(Restored, u64, u64)> {
         for part in &manifest.parts {
             let target = match part.kind() {
                 Some(Kind::Database) => self.database(),
@@ -180,12 +203,37 @@ impl Staged {
             let attachments = Attachments::open(&place, &config.data_dir)?;
             attachments.claim(&store, clock).await?;
             let put = put_missing(&attachments, backup, manifest, clock, progress).await?;
-            anyhow::Ok((restored, put))
+            let again = self.erase_again(config, &store, &attachments, clock, erased).await?;
+            anyhow::Ok((restored, put, again))
         }
         .await;
         // Its log goes into the file: that is what takes the place.
-        leadgate_core::ports::Store::close(&store).await;
+        store.close().await;
         outcome
+    }
+
+    /// Erases once more whom the backup brings back.
+    async fn erase_again(
+        &self,
+        config: &Config,
+        store: &SqliteStore,
+        attachments: &Attachments,
+        clock: &Clock,
+        erased: &[ErasedView],
+    ) -> anyhow::Result<u64> {
+        let again = store.note_erased(erased.to_vec()).await?;
+        if again.is_empty() {
+            return Ok(0);
+        }
+        let staged = secrets::erasure_key_file(self.data.path());
+        let key = secrets::erasure_key(if staged.exists() { self.data.path() } else { &config.data_dir })?;
+        for contact in &again {
+            let reason = "erased before the restore".to_owned();
+            let wanted = Wanted { contact: *contact, reason, also: Vec::new(), rebuild: false };
+            let act = Act { actor: "restore".to_owned(), at: clock.now(), event: clock.event() };
+            erasing::erase(store, attachments, clock, key.clone(), wanted, act).await??;
+        }
+        Ok(again.len() as u64)
     }
 
     /// The renames. The database is the last: with it the restore has happened.

@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "these comments are the help text people read on a terminal")]
 
 mod keeping;
+mod replay;
 
 use std::path::PathBuf;
 
@@ -14,7 +15,8 @@ use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, Submis
 use leadgate_core::receipt::Outcome;
 use leadgate_core::views::Scope;
 
-pub use self::keeping::{Backup, Copy, Restore};
+pub use self::keeping::{Backup, Copy, Erase, ErasedList, Export, Restore};
+pub use self::replay::{Chosen, Quarantine, Replay, Senders};
 
 const EXAMPLES: &str = "\
 The first minute:
@@ -100,11 +102,20 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<Submissions>,
     },
-    /// Look at what waits for a person to look at it.
+    /// Look at what waits for a person, and let it in or drop it.
     Quarantine {
         /// What to do; nothing lists it.
         #[command(subcommand)]
         command: Option<Quarantine>,
+    },
+    /// Read kept deliveries again, by the rules of today.
+    Replay(Replay),
+    /// Remember senders whose deliveries are kept without a lead.
+    #[command(visible_alias = "sender")]
+    Senders {
+        /// What to do; nothing lists them.
+        #[command(subcommand)]
+        command: Option<Senders>,
     },
     /// Take an activity off the wrong person, or put it back.
     #[command(subcommand, visible_alias = "activity")]
@@ -203,6 +214,9 @@ pub enum Leads {
         /// How it ended.
         #[arg(long = "as", value_name = "HOW")]
         how: CloseAs,
+        /// Not a lead, and remember the sender: what comes from the person's phones and addresses makes no lead any more.
+        #[arg(long)]
+        ignore_sender: bool,
     },
     /// Open a closed lead again.
     Reopen {
@@ -292,6 +306,12 @@ pub enum Contacts {
         /// The contact's number.
         id: ContactId,
     },
+    /// Give out everything that is kept of a person, for a person who asks.
+    Export(Export),
+    /// Remove everything that is known of a person, for good.
+    Erase(Erase),
+    /// List who was erased, when, by whom and why.
+    Erased(ErasedList),
     /// Take a contact that came back and waits.
     Take {
         /// The contact's number.
@@ -357,25 +377,6 @@ pub struct SubmissionList {
     pub paging: Paging,
 }
 
-/// `quarantine`
-#[derive(Debug, Subcommand)]
-pub enum Quarantine {
-    /// List what waits, newest first, and why.
-    List {
-        /// Only from this source; may be repeated.
-        #[arg(long, value_name = "ID")]
-        source: Vec<SourceId>,
-        /// Which part of the list.
-        #[command(flatten)]
-        paging: Paging,
-    },
-    /// Show one delivery in quarantine with its bytes.
-    Show {
-        /// The delivery's id.
-        id: SubmissionId,
-    },
-}
-
 /// `activities`
 #[derive(Debug, Subcommand)]
 pub enum Activities {
@@ -429,6 +430,12 @@ pub enum SourceCommand {
         /// What is read.
         #[command(flatten)]
         body: TryBody,
+    },
+    /// Forget the URL of a source that is not in the configuration any more. Until then, what still comes to it is kept in
+    /// quarantine, and its senders see a success.
+    Forget {
+        /// The source.
+        id: SourceId,
     },
 }
 

@@ -57,6 +57,7 @@ pub(super) async fn restore(gate: &Gate, command: &Restore) -> anyhow::Result<()
             "counts": put.manifest.counts,
             "attachments_put": put.attachments,
             "set_aside": put.aside,
+            "erased_again": put.erased_again,
         }))?);
     }
     let mut text = print::Text::default();
@@ -72,6 +73,16 @@ pub(super) async fn restore(gate: &Gate, command: &Restore) -> anyhow::Result<()
     ));
     for folder in &put.aside {
         text.pair(2, "set aside", &folder.display().to_string());
+    }
+    if put.erased_again > 0 {
+        text.pair(2, "erased again", &format!("{} people who were erased after the backup was made", put.erased_again));
+    }
+    if put.erased_unknown {
+        text.pair(
+            2,
+            "look at",
+            "who was erased since could not be read: leadgate contacts erased --apply FILE does it from a list",
+        );
     }
     text.pair(2, "what next", "start the gateway. Leads that came after the backup was made are not in it");
     Ok(print::out(&text.finish())?)

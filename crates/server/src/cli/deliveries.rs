@@ -8,7 +8,7 @@ use leadgate_core::views::{SubmissionDetail, SubmissionFilter};
 use super::args::{Paging, Quarantine, SubmissionList, Submissions, since};
 use super::gate::{Gate, unpack};
 use super::leads::{at, more};
-use super::story;
+use super::{replay, story};
 use crate::print::{self, Text};
 
 /// Bytes of a body shown on a screen; `submissions raw` gives all.
@@ -37,9 +37,11 @@ pub(super) async fn quarantine(gate: &Gate, command: Option<Quarantine>) -> anyh
         Quarantine::List { source, paging } => {
             let sources = Some(source).filter(|sources| !sources.is_empty());
             let filter = SubmissionFilter { outcomes: vec![Outcome::Quarantined], sources, since: None };
-            list(gate, filter, paging, "The quarantine is empty.").await
+            waiting(gate, filter, paging).await
         }
         Quarantine::Show { id } => show(gate, id, true).await,
+        Quarantine::Release { chosen, instead } => replay::release(gate, chosen, instead).await,
+        Quarantine::Drop { chosen } => replay::drop(gate, chosen).await,
     }
 }
 
@@ -70,6 +72,28 @@ async fn list(gate: &Gate, filter: SubmissionFilter, paging: Paging, nothing: &s
         .collect();
     let head = ["id", "received", "source", "outcome", "lead", "contact", "repeats", "first reason"];
     print::out(&print::table(&head, &rows, &["repeats", "contact", "lead"]))?;
+    more(page.next.as_deref());
+    Ok(())
+}
+
+/// What waits, each with all of its reasons: the line that would let it in stands there.
+async fn waiting(gate: &Gate, filter: SubmissionFilter, paging: Paging) -> anyhow::Result<()> {
+    let page = gate.reader().await?.submissions(filter, at(paging)).await?;
+    if gate.json() {
+        return Ok(print::json(&page)?);
+    }
+    if page.items.is_empty() {
+        return Ok(print::line("The quarantine is empty.")?);
+    }
+    let mut text = Text::default();
+    for item in &page.items {
+        text.line(format!("{}  {}  {}", item.id, story::time(item.received_at, gate.zone()), item.source));
+        for reason in &item.reasons {
+            text.block(&print::indented(reason, "    "));
+        }
+    }
+    text.line("\nTo let them in: leadgate quarantine release ID, or put right what holds them and `leadgate replay`. No leads: leadgate quarantine drop ID.");
+    print::out(&text.finish())?;
     more(page.next.as_deref());
     Ok(())
 }

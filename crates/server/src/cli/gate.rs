@@ -10,6 +10,7 @@ use leadgate_core::change::{Close, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
 use leadgate_core::ports::{Act, NewToken, Store};
 use leadgate_core::secret::Secret;
+use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
     ReviewView, Scope, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
@@ -23,7 +24,8 @@ use super::args::Globals;
 use crate::app::is_local;
 use crate::clock::Clock;
 use crate::config::{Config, Listen, LoadOptions};
-use crate::{secrets, stores};
+use crate::replay::{self, Asked, Deed, Readers};
+use crate::{erasing, secrets, stores};
 
 /// What every command has: the configuration and the way to the leads.
 pub(super) struct Gate {
@@ -249,6 +251,14 @@ impl Reader {
         }
     }
 
+    /// Senders that are ignored.
+    pub async fn ignored_senders(&self) -> anyhow::Result<Vec<IgnoredSender>> {
+        match self {
+            Self::Store(store) => Ok(store.ignored_senders().await?),
+            Self::Api(api) => api.get("/api/v1/senders").await,
+        }
+    }
+
     /// Pairs that wait for a look.
     pub async fn reviews(&self, at: PageAt) -> anyhow::Result<Page<ReviewView>> {
         match self {
@@ -290,17 +300,12 @@ impl Reader {
     }
 }
 
-/// The most bytes a kept body unpacks to: more than any limit of a source.
-const UNPACKED_MOST: usize = 64 << 20;
-
 /// The kept bytes as they were.
 pub(super) fn unpack(detail: &SubmissionDetail) -> anyhow::Result<Vec<u8>> {
-    match detail.codec {
-        leadgate_core::submission::Codec::Plain => Ok(detail.raw.clone()),
-        leadgate_core::submission::Codec::Zstd => {
-            zstd::bulk::decompress(&detail.raw, UNPACKED_MOST).context("the kept bytes of this delivery cannot be unpacked")
-        }
+    if let Some(at) = detail.emptied_at {
+        bail!("the bytes of this delivery went at {at}");
     }
+    erasing::unpacked(detail.codec, detail.raw.clone())
 }
 
 /// How a command changes things.
@@ -365,6 +370,44 @@ impl Writer {
         }
     }
 
+    /// Reads a batch of what is kept again, and records it.
+    pub async fn again(&self, gate: &Gate, asked: &Asked, deed: Deed) -> anyhow::Result<replay::Batch> {
+        match self {
+            Self::Store(store, clock) => {
+                let mut config = Config::load(LoadOptions::from_process(gate.globals.config.clone()))?;
+                config.add_tokens(&secrets::SourceTokens::load(&config.data_dir)?);
+                Ok(replay::batch(&**store, &Readers::of_config(&config), asked, deed, &act(clock)).await?)
+            }
+            Self::Api(api) => {
+                let path = match deed {
+                    Deed::Release => "/api/v1/quarantine/release",
+                    Deed::Drop => "/api/v1/quarantine/drop",
+                    Deed::Replay | Deed::Reattach => "/api/v1/replay",
+                };
+                api.post(path, &serde_json::to_value(asked)?).await
+            }
+        }
+    }
+
+    /// Ignores a sender from now on. `false`: it was so before.
+    pub async fn ignore_sender(&self, sender: &Sender) -> anyhow::Result<bool> {
+        match self {
+            Self::Store(store, clock) => Ok(store.ignore_sender(sender.clone(), act(clock)).await?),
+            Self::Api(api) => {
+                let answer: Value = api.post("/api/v1/senders", &json!({ "sender": sender.value })).await?;
+                Ok(answer.get("new").and_then(Value::as_bool).unwrap_or(true))
+            }
+        }
+    }
+
+    /// Ignores a sender no more. `false`: it was not ignored.
+    pub async fn forget_sender(&self, sender: &Sender) -> anyhow::Result<bool> {
+        match self {
+            Self::Store(store, _) => Ok(store.forget_sender(sender.clone()).await?),
+            Self::Api(api) => api.delete(&format!("/api/v1/senders/{}", step(&sender.value))).await,
+        }
+    }
+
     /// Makes an API token; it is shown once.
     pub async fn add_token(
         &self,
@@ -416,7 +459,7 @@ pub(super) async fn reload(api: &Api) -> anyhow::Result<Value> {
     api.post("/api/v1/admin/reload", &json!({})).await
 }
 
-fn act(clock: &Clock) -> Act {
+pub(super) fn act(clock: &Clock) -> Act {
     Act { actor: "cli".to_owned(), at: clock.now(), event: clock.event() }
 }
 

@@ -9,7 +9,7 @@ use leadgate_core::{email, name};
 
 use super::args::{Activities, CloseAs, ContactList, Contacts, LeadList, Leads, Paging, since};
 use super::gate::Gate;
-use super::story;
+use super::{erasing, story};
 use crate::print;
 
 /// Runs `leads`.
@@ -17,12 +17,17 @@ pub(super) async fn leads(gate: &Gate, command: Option<Leads>) -> anyhow::Result
     match command.unwrap_or_else(|| Leads::List(LeadList::default())) {
         Leads::List(list) => list_leads(gate, list).await,
         Leads::Show { id } => show_lead(gate, id).await,
-        Leads::Close { id, how } => {
+        Leads::Close { id, how, ignore_sender } => {
             let how = match how {
                 CloseAs::Junk => Close::Junk,
                 CloseAs::Converted => Close::Converted,
             };
-            change(gate, id, LeadChange::Close(how)).await
+            change(gate, id, LeadChange::Close(how)).await?;
+            if ignore_sender {
+                let Some(lead) = gate.reader().await?.lead(id).await? else { return Ok(()) };
+                print::note(super::senders::ignore_behind(gate, &lead).await?.trim_end());
+            }
+            Ok(())
         }
         Leads::Reopen { id } => change(gate, id, LeadChange::Reopen).await,
         Leads::Take { id, manager } => {
@@ -128,6 +133,9 @@ pub(super) async fn contacts(gate: &Gate, command: Option<Contacts>) -> anyhow::
     match command.unwrap_or_else(|| Contacts::List(ContactList::default())) {
         Contacts::List(list) => list_contacts(gate, list).await,
         Contacts::Show { id } => show_contact(gate, id).await,
+        Contacts::Export(command) => erasing::export(gate, &command).await,
+        Contacts::Erase(command) => erasing::erase(gate, &command).await,
+        Contacts::Erased(command) => erasing::erased(gate, &command).await,
         Contacts::Take { id, manager } => {
             let manager = gate.manager(manager.as_deref())?;
             let writer = gate.writer().await?;
@@ -238,7 +246,7 @@ pub(super) async fn reviews(gate: &Gate, paging: Paging) -> anyhow::Result<()> {
 }
 
 /// A phone or e-mail in any spelling as its canonical form; other texts as they are.
-fn identity(gate: &Gate, text: &str) -> String {
+pub(super) fn identity(gate: &Gate, text: &str) -> String {
     let hints = Hints { configured: Some(gate.config.company.country), ..Hints::default() };
     let email = if text.contains('@') { email::read(text).emails.into_iter().next().map(|email| email.key) } else { None };
     email.or_else(|| phone::read(text, &hints).phones.first().map(phone::Phone::key)).unwrap_or_else(|| text.trim().to_owned())

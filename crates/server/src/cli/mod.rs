@@ -5,12 +5,15 @@ pub mod args;
 mod backup;
 mod copying;
 mod deliveries;
+mod erasing;
 mod gate;
 mod init;
 mod leads;
 mod mapping;
 mod nodes;
+mod replay;
 mod send;
+mod senders;
 mod serve;
 mod sources;
 mod status;
@@ -98,6 +101,8 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Reviews(paging) => leads::reviews(&gate, paging).await,
         Command::Submissions { command } => deliveries::submissions(&gate, command).await,
         Command::Quarantine { command } => deliveries::quarantine(&gate, command).await,
+        Command::Replay(command) => replay::replay(&gate, command).await,
+        Command::Senders { command } => senders::command(&gate, command).await,
         Command::Sources => sources::list(&gate).await,
         Command::Token(command) => tokens::command(&gate, command).await,
         Command::Send(command) => send::command(gate, command).await,

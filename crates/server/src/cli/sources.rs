@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::SourceKind;
 use leadgate_core::receipt::Outcome;
+use leadgate_core::secret::Secret;
 use leadgate_core::views::SourceHealth;
 use leadgate_web_forms::webhook::{self, Preset};
 
@@ -18,7 +19,7 @@ use crate::config::{Config, LoadOptions, Source, did_you_mean};
 
 use crate::print;
 use crate::secrets::SourceTokens;
-use crate::sources::{self, SourceView};
+use crate::sources::{self, REMOVED, SourceView};
 
 /// Every source as the API shows it, with its full URL.
 pub(super) async fn all(gate: &Gate) -> anyhow::Result<Vec<SourceView>> {
@@ -31,16 +32,22 @@ pub(super) async fn all(gate: &Gate) -> anyhow::Result<Vec<SourceView>> {
     // Before the first delivery there may be no database: the URLs are the same.
     let health = if gate.config.database.may_exist() { gate.reader().await?.health().await? } else { Vec::new() };
     let mut config = Config::load(LoadOptions::from_process(gate.globals.config.clone()))?;
-    config.add_tokens(&SourceTokens::load(&config.data_dir)?);
-    Ok(views(&config, health))
+    let tokens = SourceTokens::load(&config.data_dir)?;
+    config.add_tokens(&tokens);
+    let removed = tokens.others(&config.sources.iter().map(|source| &source.id).collect::<Vec<_>>());
+    Ok(views(&config, &removed, health))
 }
 
-fn views(config: &Config, mut health: Vec<SourceHealth>) -> Vec<SourceView> {
+fn views(config: &Config, removed: &[(SourceId, Vec<Secret>)], mut health: Vec<SourceHealth>) -> Vec<SourceView> {
     let base = config.base_url();
     let mut views = Vec::with_capacity(config.sources.len());
     for source in &config.sources {
         let known = health.iter().position(|health| health.source == source.id).map(|index| health.swap_remove(index));
         views.push(SourceView::of(source, &base, known));
+    }
+    for (id, tokens) in removed {
+        let known = health.iter().position(|health| health.source == *id).map(|index| health.swap_remove(index));
+        views.push(SourceView::removed(id, tokens, &base, known));
     }
     views
 }
@@ -66,7 +73,11 @@ pub(super) async fn list(gate: &Gate) -> anyhow::Result<()> {
 }
 
 fn tell(gate: &Gate, source: &SourceView, text: &mut print::Text) {
-    let off = if source.enabled { "" } else { ", switched off" };
+    let off = match (&*source.kind, source.enabled) {
+        (REMOVED, _) => "; what still comes waits in quarantine until `leadgate source forget`",
+        (_, true) => "",
+        (_, false) => ", switched off: what comes waits in quarantine",
+    };
     text.line(format!("{} ({}{off})", source.id, print::safe(&source.kind)));
     let mut pair = |name: &str, value: &str| text.pair(2, name, value);
     pair("URL", source.url.as_deref().unwrap_or("made at the first start"));
@@ -120,6 +131,7 @@ pub(super) async fn command(globals: &Globals, command: SourceCommand) -> anyhow
         SourceCommand::Rotate { id, finish } => rotate(&gate, &id, finish).await,
         SourceCommand::Map { id } => mapping::map(&gate, &id).await,
         SourceCommand::Try { id, body } => mapping::try_body(&gate, &id, &body).await,
+        SourceCommand::Forget { id } => forget(&gate, &id).await,
     }
 }
 
@@ -256,7 +268,7 @@ fn write_source(folder: &Path, id: &SourceId, example: &str) -> anyhow::Result<P
 fn load_with_token(gate: &Gate, id: &SourceId) -> anyhow::Result<Config> {
     let mut config = Config::load(LoadOptions::from_process(gate.globals.config.clone()))?;
     if config.without_tokens().contains(id) {
-        let tokens = SourceTokens::load_or_create(&config.data_dir, std::slice::from_ref(id))?;
+        let tokens = SourceTokens::load_or_create(&config.data_dir, std::slice::from_ref(id), &[])?;
         config.add_tokens(&tokens);
     }
     Ok(config)
@@ -287,7 +299,7 @@ async fn rotate(gate: &Gate, id: &SourceId, finish: bool) -> anyhow::Result<()> 
     let dropped = if finish {
         Some(SourceTokens::finish(&gate.config.data_dir, id)?)
     } else {
-        SourceTokens::load_or_create(&gate.config.data_dir, std::slice::from_ref(id))?;
+        SourceTokens::load_or_create(&gate.config.data_dir, std::slice::from_ref(id), &[])?;
         SourceTokens::rotate(&gate.config.data_dir, id)?;
         None
     };
@@ -307,6 +319,23 @@ async fn rotate(gate: &Gate, id: &SourceId, finish: bool) -> anyhow::Result<()> 
     };
     let live = live.unwrap_or_else(|| "The gateway is not running: it will use it when it starts.".to_owned());
     Ok(print::line(&format!("{words}\n{live}"))?)
+}
+
+async fn forget(gate: &Gate, id: &SourceId) -> anyhow::Result<()> {
+    if gate.config.sources.iter().any(|source| source.id == *id) {
+        bail!(
+            "{id} is in the configuration: take it out first, or set enabled = false (then what comes is kept in quarantine);              `leadgate source rotate {id}` changes its URL"
+        );
+    }
+    if !SourceTokens::forget(&gate.config.data_dir, id)? {
+        bail!("there is no URL of a source {id} to forget");
+    }
+    let live = tell_gateway(gate).await?;
+    if gate.json() {
+        return Ok(print::json(&serde_json::json!({ "id": id, "live": live.is_some() }))?);
+    }
+    let live = live.unwrap_or_else(|| "The gateway is not running.".to_owned());
+    Ok(print::line(&format!("The URL of {id} is unknown from now on; what came stays. {live}"))?)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::gate::Gate;
 use super::sources;
 use super::story;
+use crate::config::Keeping;
 use crate::print;
 use crate::sources::SourceView;
 
@@ -37,6 +38,13 @@ pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
     match &totals {
         Some(totals) => write_totals(&mut pair, totals),
         None => pair("Leads", "none yet"),
+    }
+    let now = gate.clock.now();
+    for (index, (class, lifetime)) in gate.config.keeping.classes().into_iter().enumerate() {
+        let gone = lifetime
+            .before(now)
+            .map_or_else(String::new, |before| format!(": what came before {} is gone", story::time(before, gate.zone())));
+        pair(if index == 0 { "Kept" } else { "" }, &format!("{class} {}{gone}", lifetime.words()));
     }
     for (index, assumed) in gate.config.assumed.iter().enumerate() {
         pair(if index == 0 { "Assumed" } else { "" }, assumed);
@@ -70,6 +78,7 @@ struct Resting<'a> {
     language: &'static str,
     #[serde(flatten)]
     totals: Totals,
+    keeping: &'a Keeping,
     sources: Vec<SourceView>,
     running: bool,
 }
@@ -83,6 +92,7 @@ fn resting(gate: &Gate, totals: Option<Totals>, sources: Vec<SourceView>) -> Res
         time_zone: company.time_zone.iana_name().unwrap_or("local"),
         language: company.language.as_str(),
         totals: totals.unwrap_or_default(),
+        keeping: &gate.config.keeping,
         sources,
         running: false,
     }

@@ -17,6 +17,7 @@ use leadgate_wire::guarded::Inner;
 use toml::{Table, Value};
 
 use super::attachments::attachments;
+use super::keeping::keeping;
 use super::layers::{Layers, absolute, join};
 use super::machine::Machine;
 use super::problems::suggestion;
@@ -38,6 +39,7 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     let (server, data_dir) = server(root.section("server"), &base);
     let resolver = Resolver::new(env, base.clone());
     let database = database(root.section("database"), &base, &resolver);
+    let keeping = keeping(root.section("keeping"));
     let leads = leads(root.section("leads"));
     let log = log(root.section("log"));
     let managers = managers(root.take("managers"), &report);
@@ -56,6 +58,7 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
             database,
             data_dir,
             attachments,
+            keeping,
             leads,
             log,
             managers,

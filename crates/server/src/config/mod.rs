@@ -6,6 +6,7 @@
 
 mod attachments;
 mod check;
+mod keeping;
 mod layers;
 mod machine;
 mod problems;
@@ -30,6 +31,7 @@ use leadgate_core::rules::{Ours, Rules, SourceRules};
 use leadgate_core::secret::Secret;
 
 pub use attachments::{Attachments, S3};
+pub use keeping::{Keeping, Lifetime};
 pub use machine::FALLBACK_COUNTRY;
 pub use problems::{Problem, Problems, did_you_mean};
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where attachments are kept.
     pub attachments: Attachments,
+    /// What is kept for how long.
+    pub keeping: Keeping,
     /// How leads are recognised.
     pub leads: Leads,
     /// What is logged.
@@ -379,6 +383,7 @@ impl fmt::Debug for Config {
             .field("database", &self.database)
             .field("data_dir", &self.data_dir)
             .field("attachments", &self.attachments)
+            .field("keeping", &self.keeping)
             .field("leads", &self.leads)
             .field("log", &self.log)
             .field("managers", &self.managers)

@@ -108,6 +108,7 @@ fn the_reference_names_the_defaults() {
     assert_eq!(reference.company, default.company);
     assert_eq!(reference.server, default.server);
     assert_eq!(reference.leads, default.leads);
+    assert_eq!(reference.keeping, default.keeping);
     assert_eq!(reference.log, default.log);
     assert_eq!(reference.assumed, default.assumed);
     let below = |config: &Config, path: &Path| path.strip_prefix(config.folder.parent().unwrap()).unwrap().to_path_buf();
@@ -125,7 +126,9 @@ fn the_reference_names_the_defaults() {
 #[test]
 fn the_reference_has_every_key() {
     // A key that is not in the reference would be suggested here.
-    let unknown = Folder::new("[company]\nx=1\n[server]\nx=1\n[database]\nx=1\n[attachments]\nx=1\n[leads]\nx=1\n[log]\nx=1\n");
+    let unknown = Folder::new(
+        "[company]\nx=1\n[server]\nx=1\n[database]\nx=1\n[attachments]\nx=1\n[keeping]\nx=1\n[leads]\nx=1\n[log]\nx=1\n",
+    );
     for (path, words) in unknown.problems() {
         let list = words.split("there are: ").nth(1).unwrap_or_else(|| panic!("{path}: {words}"));
         for key in list.split(", ") {

@@ -1,7 +1,7 @@
 //! HTTP: the loop that accepts, the calls of senders, the API, the pages, and what operators watch.
 
 pub mod api;
-mod inbound;
+pub mod inbound;
 mod operation;
 mod pages;
 mod peer;

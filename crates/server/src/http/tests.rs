@@ -3,6 +3,7 @@
 mod api;
 mod inbound;
 mod operation;
+mod replay;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -8,8 +8,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SubmissionId};
+use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::ports::{Act, Beat, NewToken, Refusals, StoreError, Sweep};
 use leadgate_core::receipt::{Outcome, Reason};
+use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
+use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::Batch;
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
@@ -82,6 +85,37 @@ fn never<T>() -> Result<T, StoreError> {
 }
 
 #[async_trait]
+impl Keeping for Fake {
+    async fn thin(&self, _: Thinning) -> Result<Thinned, StoreError> {
+        never()
+    }
+    async fn beyond(&self, _: &SourceId, _: Quota) -> Result<Option<i64>, StoreError> {
+        never()
+    }
+    async fn footprint(&self, _: ContactId) -> Result<Option<Footprint>, StoreError> {
+        never()
+    }
+    async fn person(&self, _: ContactId) -> Result<Option<Person>, StoreError> {
+        never()
+    }
+    async fn erase(&self, _: Erasure, _: Act) -> Result<Result<Erased, ChangeError>, StoreError> {
+        never()
+    }
+    async fn erased(&self, _: Option<Vec<[u8; 32]>>) -> Result<Vec<ErasedView>, StoreError> {
+        never()
+    }
+    async fn note_erased(&self, _: Vec<ErasedView>) -> Result<Vec<ContactId>, StoreError> {
+        never()
+    }
+    async fn bodies(&self, _: i64) -> Result<Vec<Body>, StoreError> {
+        never()
+    }
+    async fn scrub(&self, _: bool) -> Result<(), StoreError> {
+        never()
+    }
+}
+
+#[async_trait]
 impl Store for Fake {
     fn batches_at_once(&self) -> usize {
         self.at_once
@@ -115,6 +149,24 @@ impl Store for Fake {
 
     async fn cursor(&self, _source: &SourceId) -> Result<Option<Cursor>, StoreError> {
         Ok(None)
+    }
+    async fn kept(&self, _: KeptFilter, _: Option<i64>, _: u32) -> Result<Vec<Kept>, StoreError> {
+        never()
+    }
+    async fn kept_count(&self, _: KeptFilter) -> Result<u64, StoreError> {
+        never()
+    }
+    async fn record_again(&self, _: Vec<Arc<Again>>, _: Arc<Rules>, _: bool) -> Result<Vec<Recorded>, StoreError> {
+        never()
+    }
+    async fn ignore_sender(&self, _: Sender, _: Act) -> Result<bool, StoreError> {
+        never()
+    }
+    async fn ignored_senders(&self) -> Result<Vec<IgnoredSender>, StoreError> {
+        never()
+    }
+    async fn forget_sender(&self, _: Sender) -> Result<bool, StoreError> {
+        never()
     }
     async fn leads(&self, _: LeadFilter, _: PageAt) -> Result<Page<LeadSummary>, StoreError> {
         never()
@@ -231,6 +283,7 @@ fn item(message: &str) -> Submission {
             sha256: [0; 32],
             query: String::new(),
             peer: None,
+            head: String::new(),
         },
         draft: Draft { message: Some(message.to_owned()), ..Draft::default() },
         signals: Vec::new(),

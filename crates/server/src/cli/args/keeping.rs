@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use leadgate_core::ids::ContactId;
 
 /// `backup`
 #[derive(Args, Clone, Debug)]
@@ -31,6 +32,56 @@ pub struct Restore {
     /// Move what is there into a folder beside it, instead of refusing.
     #[arg(long)]
     pub set_existing_aside: bool,
+}
+
+/// `contacts export`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  leadgate contacts export 5 --to ~/request-of-anna")]
+pub struct Export {
+    /// The contact's number.
+    pub id: ContactId,
+    /// A new folder: it gets `contact-5.json` and the files as they were sent. Without it the JSON is printed, without files.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: Option<PathBuf>,
+}
+
+/// `contacts erase`
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "What goes: name, phones, e-mails, messages, files, deliveries as they came, where they came from. What stays: how many leads\n\
+    there were and what became of them, without what they said; and hashes by which `contacts erased --find` tells that this person was\n\
+    erased, when, by whom and why. Backups made before still hold everything.\n\n\
+    Example:\n  leadgate contacts erase 5 --reason \"asked for it on 21 Nov\" --search"
+)]
+pub struct Erase {
+    /// The contact's number.
+    pub id: ContactId,
+    /// Why.
+    #[arg(long, value_name = "WORDS")]
+    pub reason: String,
+    /// Look for their phones and e-mails in quarantine, spam and whatever was kept without a lead, too; what holds one goes.
+    #[arg(long)]
+    pub search: bool,
+    /// Write the database's file anew, however large it is: nothing is left in its free space. Senders wait meanwhile.
+    #[arg(long)]
+    pub rebuild: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `contacts erased`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Was this person erased?\n  leadgate contacts erased --find \"+7 916 123-45-67\"\n\n\
+    After a database was put back by other means than `leadgate restore`, erase once more whom it brought back:\n  \
+    leadgate contacts erased --json > erased.json        before\n  leadgate contacts erased --apply erased.json         after")]
+pub struct ErasedList {
+    /// Only the person with this phone or e-mail, however it is spelled.
+    #[arg(long, value_name = "PHONE|EMAIL", conflicts_with = "apply")]
+    pub find: Option<String>,
+    /// Erase everybody of such a list who is there, while no gateway runs here.
+    #[arg(long, value_name = "FILE")]
+    pub apply: Option<PathBuf>,
 }
 
 /// `copy`

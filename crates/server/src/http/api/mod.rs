@@ -4,9 +4,12 @@
 mod admin;
 mod auth;
 mod contacts;
+mod erasing;
 mod extract;
 mod files;
 mod leads;
+mod replay;
+mod senders;
 mod sources;
 mod submissions;
 
@@ -33,6 +36,10 @@ pub fn router() -> Router<Arc<Gateway>> {
         .route("/contacts", get(contacts::list))
         .route("/contacts/{id}", get(contacts::one))
         .route("/contacts/{id}/take", post(contacts::take))
+        .route("/contacts/{id}/footprint", get(erasing::footprint))
+        .route("/contacts/{id}/export", get(erasing::export))
+        .route("/contacts/{id}/erase", post(erasing::erase))
+        .route("/erased", get(erasing::erased))
         .route("/activities/{id}/detach", post(contacts::detach))
         .route("/moves/{id}/undo", post(contacts::undo))
         .route("/reviews", get(contacts::reviews))
@@ -40,6 +47,11 @@ pub fn router() -> Router<Arc<Gateway>> {
         .route("/submissions/{id}", get(submissions::one))
         .route("/submissions/{id}/raw", get(submissions::raw))
         .route("/quarantine", get(submissions::quarantine))
+        .route("/quarantine/release", post(replay::release))
+        .route("/quarantine/drop", post(replay::drop))
+        .route("/replay", post(replay::replay))
+        .route("/senders", get(senders::list).post(senders::ignore))
+        .route("/senders/{sender}", delete(senders::forget))
         .route("/attachments/{sha256}", get(files::attachment))
         .route("/sources", get(sources::list))
         .route("/nodes", get(sources::nodes))

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::auth::{Access, Read};
 use super::extract::{Query, ok};
 use crate::app::Live;
+use crate::config::Keeping;
 use crate::http::operation::Readiness;
 use crate::http::problem::Problem;
 use crate::sources::SourceView;
@@ -19,7 +20,7 @@ use crate::sources::SourceView;
 async fn views(access: &Access, live: &Live) -> Result<Vec<SourceView>, Problem> {
     let mut health = access.store.health().await?;
     let with_url = access.has(Scope::Admin);
-    let seen = live.sources.iter().filter(|source| access.sees(&source.id));
+    let seen = live.sources.iter().chain(&live.removed).filter(|source| access.sees(&source.id));
     let mut health = |id: &SourceId| health.iter().position(|health| health.source == *id).map(|at| health.swap_remove(at));
     let mut views: Vec<SourceView> = seen
         .map(|source| SourceView {
@@ -72,6 +73,8 @@ struct Status {
     waiting: usize,
     #[serde(flatten)]
     totals: Totals,
+    keeping: Keeping,
+    space_low: bool,
     sources: Vec<SourceView>,
 }
 
@@ -93,6 +96,8 @@ pub async fn status(Read(access): Read, query: Query) -> Result<Response, Proble
         ready: Readiness::of(gateway).await,
         waiting: gateway.intake.writes().waiting(),
         totals: access.store.totals().await?,
+        keeping: live.keeping.clone(),
+        space_low: gateway.space.is_low(),
         sources: views(&access, &live).await?,
     })
 }

@@ -54,6 +54,9 @@ async fn visible(access: &Access, id: SubmissionId) -> Result<SubmissionDetail, 
 
 pub async fn raw(Admin(access): Admin, Id(id): Id<SubmissionId>) -> Result<Response, Problem> {
     let kept = visible(&access, id).await?;
+    if let Some(at) = kept.emptied_at {
+        return Err(Problem::NotFound(format!("the bytes of this delivery went at {at}")));
+    }
     let bytes = match kept.codec {
         Codec::Plain => kept.raw,
         Codec::Zstd => zstd::bulk::decompress(&kept.raw, UNPACKED).map_err(|error| {

@@ -12,8 +12,11 @@ use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Body as HttpBody;
 use jiff::Timestamp;
 use leadgate_core::ids::SubmissionId;
-use leadgate_core::ports::{Challenge, Intake as _, Outcome, Parsed, Part, PathToken, Refusal, Reply, Request, Told};
-use leadgate_core::submission::{Signal, Submission};
+use leadgate_core::ports::{
+    Challenge, Intake as _, IntakeError, Outcome, Parsed, Part, PathToken, Refusal, Reply, Request, Told,
+};
+use leadgate_core::receipt::Receipt;
+use leadgate_core::submission::{Hold, Signal, Submission};
 
 use super::body::{ReadError, Reader};
 use super::multipart::{self, Form, FormError, Shelf};
@@ -122,7 +125,13 @@ impl<'a> Call<'a> {
             return self.busy(&self.request(&Bytes::new(), None));
         }
         let limits = self.source.push.limits();
-        let content = match multipart::boundary(self.head) {
+        let boundary = multipart::boundary(self.head);
+        // Until what names the files is committed.
+        let _taking_in = match &boundary {
+            Some(_) => Some(self.gateway.attachments.taking_in().await),
+            None => None,
+        };
+        let content = match boundary {
             None => match body.whole(limits.body).await {
                 Ok(whole) => Content::Whole(whole),
                 Err(error) => return self.not_read(error, Some(&mut body)).await,
@@ -130,7 +139,8 @@ impl<'a> Call<'a> {
             Some(boundary) => {
                 let known_sender = self.known_sender();
                 let (attachments, clock) = (&self.gateway.attachments, &self.gateway.clock);
-                let shelf = Shelf { attachments, clock, push: &*self.source.push, limits, known_sender };
+                let shelf =
+                    Shelf { attachments, clock, push: &*self.source.push, limits, known_sender, space: &self.gateway.space };
                 match multipart::read(body, boundary, &shelf).await {
                     Ok(Form::Parts(parts)) => Content::Parts(parts),
                     Ok(Form::NoForm(whole)) => Content::Whole(whole),
@@ -177,6 +187,9 @@ impl<'a> Call<'a> {
                         item.signals.push(Signal::Rate);
                     }
                 }
+                if !self.source.enabled {
+                    self.pause(&mut items);
+                }
                 self.record(request, items).await
             }
             Ok(Ok(Parsed::Probe(reply))) => {
@@ -220,8 +233,30 @@ impl<'a> Call<'a> {
         Some(to_response(reply))
     }
 
+    /// What a source that is switched off brings waits for a person; its sender sees a success.
+    fn pause(&self, items: &mut [Submission]) {
+        for item in items.iter_mut().filter(|item| item.hold.is_none()) {
+            let words = format!(
+                "the source {id} is switched off: set enabled = true and `leadgate replay --source {id}`, or release it",
+                id = self.source.id
+            );
+            item.hold = Some(Hold { code: "paused".to_owned(), words, authenticated: true });
+        }
+    }
+
+    /// Records, with what of the head it takes to read it again.
+    async fn submit(&self, mut items: Vec<Submission>) -> Result<Vec<Receipt>, IntakeError> {
+        if let [first, others @ ..] = items.as_mut_slice() {
+            first.raw.head = held::head(self.source.push.reads_headers(), self.method, self.path_token, self.rest, &self.headers);
+            for other in others {
+                other.raw.head.clone_from(&first.raw.head);
+            }
+        }
+        self.gateway.intake.submit(items).await
+    }
+
     async fn record(&self, request: &Request<'_>, items: Vec<Submission>) -> Response {
-        match self.gateway.intake.submit(items).await {
+        match self.submit(items).await {
             Ok(receipts) => {
                 for receipt in &receipts {
                     self.source.meters.recorded(receipt.outcome, self.received_at.as_second());
@@ -237,7 +272,7 @@ impl<'a> Call<'a> {
 
     /// Keeps what no connector understood; its sender sees a success.
     async fn keep(&self, request: &Request<'_>, item: Submission) -> Response {
-        match self.gateway.intake.submit(vec![item]).await {
+        match self.submit(vec![item]).await {
             Ok(_) => {
                 self.source.meters.recorded(leadgate_core::receipt::Outcome::Quarantined, self.received_at.as_second());
                 self.reply(request, Outcome::Kept(self.id))
@@ -266,7 +301,7 @@ impl<'a> Call<'a> {
             return self.unknown_sender(Some(held::head_only(request, why.clone(), false, read)), &why).await;
         }
         let item = held::head_only(request, why.clone(), true, read);
-        match self.gateway.intake.submit(vec![item]).await {
+        match self.submit(vec![item]).await {
             Ok(_) => {
                 self.source.meters.recorded(leadgate_core::receipt::Outcome::Quarantined, self.received_at.as_second());
                 self.reply(request, Outcome::Refused(&Refusal::Oversize(why)))
@@ -279,7 +314,7 @@ impl<'a> Call<'a> {
     async fn unknown_sender(&self, item: Option<Submission>, why: &str) -> Response {
         self.source.meters.refused(Refused::Unauthenticated);
         let kept = match item.filter(|_| self.source.ring_has_room(self.received_at)) {
-            Some(item) => self.gateway.intake.submit(vec![item]).await.is_ok(),
+            Some(item) => self.submit(vec![item]).await.is_ok(),
             None => false,
         };
         if !kept {

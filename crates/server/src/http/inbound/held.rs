@@ -1,14 +1,18 @@
 //! Submissions the server makes itself: what waits for a person because no connector could make anything of it.
 
 use bytes::Bytes;
-use leadgate_core::ports::Request;
-use leadgate_core::submission::{Codec, ContentHash, Draft, Hold, Purpose, Raw, Submission};
+use http::Method;
+use leadgate_core::ports::{Part, PathToken, Request};
+use leadgate_core::replay::Head;
+use leadgate_core::submission::{Codec, ContentHash, Draft, FileRef, Hold, Purpose, Raw, Submission};
 use leadgate_core::text;
 use leadgate_wire::redact::{self, Hide};
 use sha2::{Digest as _, Sha256};
 
 /// The most bytes kept of a sender nobody vouches for.
 const STRANGER_BYTES: usize = 64 << 10;
+/// The longest header that is kept.
+const HEADER_BYTES: usize = 2000;
 /// The longest query kept beside a head.
 const QUERY_BYTES: usize = 4096;
 
@@ -43,8 +47,33 @@ pub fn head_only(request: &Request<'_>, words: String, authenticated: bool, read
         body,
         query: text::cut(&redact::query(request.query(), &hidden), QUERY_BYTES).to_owned(),
         peer: request.peer,
+        head: String::new(),
     };
     held(request, "oversize", words, authenticated, raw)
+}
+
+/// What of a call's head its connector reads, as JSON; empty if that is nothing.
+pub fn head(names: &[&str], method: &Method, token: PathToken, rest: &str, headers: &[(String, String)]) -> String {
+    let kept = |name: &&str| {
+        let (_, value) = headers.iter().find(|(known, _)| known == name)?;
+        Some(((*name).to_owned(), text::clean(text::cut(value, HEADER_BYTES)).into_owned()))
+    };
+    let head = Head {
+        method: (method != Method::POST).then(|| method.as_str().to_owned()),
+        // Without a valid token something that was meant as one may stand there.
+        rest: if token == PathToken::Valid { text::clean(text::cut(rest, HEADER_BYTES)).into_owned() } else { String::new() },
+        headers: names.iter().filter_map(kept).collect(),
+    };
+    if head == Head::default() { String::new() } else { serde_json::to_string(&head).unwrap_or_default() }
+}
+
+/// Files that were kept: the submission names them, so that they stay as long as it does.
+fn files(request: &Request<'_>) -> Vec<FileRef> {
+    let file = |part: &Part| match part {
+        Part::File(file) => Some(file.clone()),
+        Part::Field { .. } | Part::Refused { .. } => None,
+    };
+    request.parts.unwrap_or_default().iter().filter_map(file).collect()
 }
 
 fn held(request: &Request<'_>, code: &str, words: String, authenticated: bool, mut raw: Raw) -> Submission {
@@ -59,7 +88,7 @@ fn held(request: &Request<'_>, code: &str, words: String, authenticated: bool, m
         occurred_at: None,
         historic: false,
         raw,
-        draft: Draft::default(),
+        draft: Draft { files: files(request), ..Draft::default() },
         signals: Vec::new(),
         hold: Some(Hold { code: code.to_owned(), words, authenticated }),
         purpose: Purpose::Lead,

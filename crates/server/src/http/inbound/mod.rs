@@ -28,6 +28,11 @@ use crate::app::{Gateway, compare_with_nothing};
 /// The template of senders' addresses.
 pub const ROUTE: &str = crate::metrics::INBOUND;
 
+/// A call of a known sender that waits for a person, with its bytes and files.
+pub fn held(request: &leadgate_core::ports::Request<'_>, code: &str, words: String) -> leadgate_core::submission::Submission {
+    held::with_bytes(request, code, words, true)
+}
+
 /// What is read of a body nobody wants, so that its sender reads our answer.
 const DRAIN: u64 = 1 << 20;
 

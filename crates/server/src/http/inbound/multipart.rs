@@ -15,6 +15,7 @@ use multer::{Field, Multipart};
 use super::body::{ReadError, Reader};
 use crate::attachments::{AttachmentError, Attachments};
 use crate::clock::Clock;
+use crate::space::Space;
 
 /// All fields of a form that are no files, in bytes; also what is remembered of a form that may turn out to be none.
 const FIELDS: usize = 1 << 20;
@@ -33,6 +34,8 @@ pub struct Shelf<'a> {
     pub limits: PushLimits,
     /// Files of a sender without a token are not kept: anybody could fill the disk.
     pub known_sender: bool,
+    /// Whether there is room.
+    pub space: &'a Space,
 }
 
 /// What a multipart body turned out to be.
@@ -265,7 +268,8 @@ impl Gathered<'_> {
         if self.files >= self.shelf.limits.files {
             return Err(format!("a form may bring {} files", self.shelf.limits.files));
         }
-        self.shelf.push.file_allowed(name, content_type)
+        self.shelf.push.file_allowed(name, content_type)?;
+        self.shelf.space.refusal().map_or(Ok(()), Err)
     }
 
     fn fits(&self, size: u64) -> Result<(), String> {

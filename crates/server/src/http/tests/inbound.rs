@@ -22,15 +22,7 @@ async fn a_form_becomes_one_lead_of_one_person() {
 async fn an_unknown_source_and_a_wrong_token_look_the_same() {
     let rig =
         Rig::start_with("", "[sources.off]\nkind = \"html_form\"\ntoken = \"token-of-the-site-0002\"\nenabled = false").await;
-    let paths = [
-        "/in/nobody/x",
-        "/in/nobody",
-        "/in/site",
-        "/in/site/",
-        "/in/site/wrong",
-        "/in/site/wrong/a/b/",
-        "/in/off/token-of-the-site-0002",
-    ];
+    let paths = ["/in/nobody/x", "/in/nobody", "/in/site", "/in/site/", "/in/site/wrong", "/in/site/wrong/a/b/", "/in/off/wrong"];
     let mut seen = Vec::new();
     for path in paths {
         for method in [Method::GET, Method::POST, Method::PUT, Method::OPTIONS] {
@@ -49,7 +41,7 @@ async fn an_unknown_source_and_a_wrong_token_look_the_same() {
     }
     // What came with a wrong token is kept for a while, by nobody's word.
     let kept = rig.get("/quarantine").await;
-    assert!(kept["items"].as_array().unwrap().iter().all(|item| item["source"] == "site"));
+    assert!(kept["items"].as_array().unwrap().iter().all(|item| item["source"] == "site" || item["source"] == "off"));
     assert!(!kept["items"].as_array().unwrap().is_empty());
     rig.stop().await;
 }
