@@ -13,6 +13,7 @@ mod disk;
 mod first_minute;
 mod forms;
 mod keeping;
+mod mapping;
 mod people;
 mod proxy;
 mod replay;

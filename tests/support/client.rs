@@ -136,7 +136,10 @@ impl World {
         let token = until("the API token", async || Ok(gateway.api_token().ok().filter(|token| !token.is_empty()))).await?;
         let web = web()?;
         // It listens before its database is open.
-        until("the gateway is ready", async || Ok(web.get(gateway.url("/readyz")).send().await?.status().is_success().then_some(()))).await?;
+        until("the gateway is ready", async || {
+            Ok(web.get(gateway.url("/readyz")).send().await?.status().is_success().then_some(()))
+        })
+        .await?;
         Ok(Self { folder, gateway, web, token })
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use leadgate_core::attribution::Origin;
+use leadgate_core::attribution::{Origin, attribution_key};
 use leadgate_core::submission::{Consent, ContentHash, Draft, Field, FileRef, FormRef, Typed};
 use leadgate_core::text;
 use leadgate_wire::body::{Entry, RefusedFile};
@@ -23,9 +23,38 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
-    fn new(entry: Entry, from: Origin) -> Self {
+    pub(crate) fn new(entry: Entry, from: Origin) -> Self {
         let named = fields::classify(&entry.path);
         Self { entry, from, named }
+    }
+
+    /// A value under a name; what it is, is known, or else its name tells.
+    pub(crate) fn named(name: &str, value: String, kind: Option<Kind>, from: Origin) -> Self {
+        let entry = Entry { name: name.to_owned(), path: vec![name.to_owned()], value };
+        match kind {
+            Some(kind) => Self { entry, from, named: Found { kind, exact: true } },
+            None => Self::new(entry, from),
+        }
+    }
+}
+
+/// What a field is by its name and value, or by what the owner says; for attribution its key.
+pub(crate) fn meaning(own: &HashMap<String, Kind>, one: &Placed) -> String {
+    let key = fields::last_part(&one.entry.path).trim().to_lowercase().replace([' ', '-'], "_");
+    match attribution_key(&key) {
+        Some(key) => key.into_owned(),
+        None => found(own, one).kind.name().to_owned(),
+    }
+}
+
+/// Adds fields nobody asked for: a campaign tag among them is one, a secret is left out, everything else stays as it is.
+pub(crate) fn left_over(draft: &mut Draft, rest: impl IntoIterator<Item = Placed>) {
+    for one in rest {
+        let Some(kept) = redact::value(one.named.kind, &one.entry.path, &one.entry.value) else { continue };
+        let Some(value) = typed(&kept) else { continue };
+        if !draft.touch.offer(fields::last_part(&one.entry.path), &value, one.from) {
+            draft.fields.push(Field { name: shown_name(&one.entry), value });
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::change::{ChangeError, LeadChange};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
@@ -262,6 +263,43 @@ pub trait Push: Send + Sync {
     fn per_address(&self) -> Option<u32> {
         None
     }
+
+    /// What a declared mapping makes of a call, piece by piece; nothing is checked. `None`: the source has no mapping, or the
+    /// body means nothing.
+    fn explain(&self, _request: &Request<'_>) -> Option<Explanation> {
+        None
+    }
+}
+
+/// What a mapping makes of a call, for people who set it up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// What was read.
+    pub read: Vec<Supplied>,
+    /// What nothing asks for: kept as fields.
+    pub unmapped: Vec<Supplied>,
+    /// What the mapping asks for and the body does not have.
+    pub missing: Vec<Missing>,
+}
+
+/// A value and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Supplied {
+    /// What it becomes: `phone`, `utm_source`, `field Budget`.
+    pub field: String,
+    /// As typed.
+    pub value: String,
+    /// Its place in the body, as a pointer; `constant` for what the mapping itself says.
+    pub from: String,
+}
+
+/// Something a mapping asks for in vain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// What it would become.
+    pub field: String,
+    /// The places that were looked at.
+    pub places: Vec<String>,
 }
 
 // ---------------------------------------------------------------------------------------------- pull, answer, deliver

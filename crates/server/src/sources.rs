@@ -116,4 +116,17 @@ mod tests {
             assert!(!kind.about.is_empty());
         }
     }
+
+    #[test]
+    fn every_kind_and_preset_has_its_page_in_both_languages() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sources");
+        let presets = leadgate_web_forms::webhook::presets().iter().map(|preset| preset.name);
+        let missing: Vec<String> = kinds()
+            .map(|kind| kind.name)
+            .chain(presets)
+            .flat_map(|name| [format!("{name}.md"), format!("{name}.ru.md")])
+            .filter(|page| !std::path::Path::new(folder).join(page).is_file())
+            .collect();
+        assert_eq!(missing, Vec::<String>::new(), "pages missing in docs/sources");
+    }
 }

@@ -59,7 +59,9 @@ pub enum OpenError {
         user: String,
     },
     /// The schema is older than this program.
-    #[error("the schema of the database {0} is older than this program: start this version's gateway, which brings it up to date (if it is just starting, try again)")]
+    #[error(
+        "the schema of the database {0} is older than this program: start this version's gateway, which brings it up to date (if it is just starting, try again)"
+    )]
     Behind(String),
     /// There is a database without the gateway's tables.
     #[error("the database {0} holds no leads: start the gateway once to make its tables")]

@@ -19,7 +19,9 @@ pub enum OpenError {
         this: &'static str,
     },
     /// The schema is older than this program.
-    #[error("the schema of the database {0} is older than this program: start this version's gateway, which brings it up to date (if it is just starting, try again)")]
+    #[error(
+        "the schema of the database {0} is older than this program: start this version's gateway, which brings it up to date (if it is just starting, try again)"
+    )]
     Behind(String),
     /// There is no database.
     #[error("there is no database {0}: start the gateway once to make it")]

@@ -1,5 +1,7 @@
 //! A body, decoded by its content: senders say `text/plain` and send JSON, or say JSON and send a form.
 
+mod document;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -10,6 +12,8 @@ use serde::Deserialize;
 use crate::json::{Json, item_label};
 pub use crate::pairs::escaped;
 use crate::{charset, pairs, repair};
+pub(crate) use document::measure;
+pub use document::{Document, document};
 
 /// The content type under which a multipart form is kept: its fields and the hashes of its files as JSON.
 pub const PARTS: &str = "application/vnd.leadgate.parts+json";

@@ -64,6 +64,15 @@ impl Kind {
         NAMED.iter().find(|(name, _)| *name == text).map(|(_, kind)| *kind)
     }
 
+    /// The name for people; where a config has one, it is that.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NameGuess => "name",
+            Self::Messenger | Self::PhoneOrEmail => "phone",
+            known => NAMED.iter().find(|(_, kind)| *kind == known).map_or("field", |(name, _)| name),
+        }
+    }
+
     /// The names [`Self::parse`] knows.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMED.iter().map(|(name, _)| *name)

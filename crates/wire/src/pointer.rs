@@ -61,12 +61,14 @@ impl Pointer {
         &self.text
     }
 
-    /// The keys of a pointer that names one place by keys alone.
-    pub fn keys(&self) -> Option<Vec<&str>> {
-        let key = |step: &'_ Step| matches!(step, Step::Key(_));
-        self.steps.iter().all(key).then(|| {
-            self.steps.iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect()
-        })
+    /// Whether it leads to a path or above it. Where it chooses among items, everything under a key of its last name counts:
+    /// rather too much is hidden than too little.
+    pub fn covers(&self, path: &[String]) -> bool {
+        let keys = self.steps.iter().map(|step| if let Step::Key(key) = step { Some(key) } else { None });
+        if keys.clone().all(|key| key.is_some()) {
+            return self.steps.len() <= path.len() && keys.flatten().zip(path).all(|(key, part)| same(key, part));
+        }
+        keys.flatten().next_back().is_some_and(|key| path.iter().any(|part| same(part, key)))
     }
 }
 
@@ -136,11 +138,9 @@ fn walk<'a>(steps: &[Step], json: &'a Json, path: &mut Vec<String>, out: &mut Ve
     };
     match (step, json) {
         (Step::Key(key), Json::Object(pairs)) => {
-            let exact = pairs.iter().find(|(known, _)| known == key);
-            let alike = || pairs.iter().find(|(known, _)| same(known, key));
-            if let Some((known, value)) = exact.or_else(alike) {
-                enter(known.clone(), value);
-            }
+            let exact = pairs.iter().any(|(known, _)| known == key);
+            let fits = |known: &str| if exact { known == key } else { same(known, key) };
+            pairs.iter().filter(|(known, _)| fits(known)).for_each(|(known, value)| enter(known.clone(), value));
         }
         (Step::Key(key), Json::List(items)) => {
             if let Some((at, item)) = key.parse().ok().and_then(|at: usize| Some((at, items.get(at)?))) {
@@ -212,6 +212,22 @@ mod tests {
         assert_eq!(found("", "1"), [(String::new(), "1".to_owned())]);
         assert_eq!(found("/l/3", json), []);
         assert_eq!(found("/a/nothing/at/all", json), []);
+    }
+
+    #[test]
+    fn a_key_that_stands_there_twice_is_found_twice() {
+        assert_eq!(found("/a", r#"{"a":1,"A":2,"a":3}"#), [("/a".to_owned(), "1".to_owned()), ("/a".to_owned(), "3".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_hidden_below_a_place() {
+        let covers = |pointer: &str, path: &[&str]| {
+            let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+            pointer.parse::<Pointer>().unwrap().covers(&path)
+        };
+        assert!(covers("/secret", &["Secret"]) && covers("/a/b", &["a", "b", "c"]));
+        assert!(!covers("/a/b", &["a"]) && !covers("/secret", &["data", "secret"]));
+        assert!(covers("/list/[k=x]/value", &["list", "0", "value"]) && !covers("/list/*/value", &["list", "0", "other"]));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) struct Config {
 }
 
 /// Extensions that are kept.
-pub(super) struct FileTypes(Vec<String>);
+pub(crate) struct FileTypes(Vec<String>);
 
 const USUAL_FILES: &[&str] = &[
     "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt", "ods", "odp", "rtf", "txt", "csv", "jpg", "jpeg", "png", "gif",
@@ -66,8 +66,13 @@ const DANGEROUS_TYPES: &[&str] = &[
 ];
 
 impl FileTypes {
+    /// Documents, pictures, sound and the like.
+    pub(crate) fn usual() -> Self {
+        Self(USUAL_FILES.iter().map(|&extension| extension.to_owned()).collect())
+    }
+
     /// Whether a file may be kept; the words are for the lead.
-    pub(super) fn allowed(&self, name: &str, content_type: &str) -> Result<(), String> {
+    pub(crate) fn allowed(&self, name: &str, content_type: &str) -> Result<(), String> {
         let content_type = content_type.to_ascii_lowercase();
         if DANGEROUS_TYPES.iter().any(|bad| content_type.contains(bad)) {
             return Err("files of this type are never kept".to_owned());
@@ -158,7 +163,7 @@ fn limits(keys: &mut Keys) -> PushLimits {
 }
 
 fn file_types(keys: &mut Keys) -> FileTypes {
-    let Some(written) = keys.list("file_types") else { return FileTypes(USUAL_FILES.iter().map(|&t| t.to_owned()).collect()) };
+    let Some(written) = keys.list("file_types") else { return FileTypes::usual() };
     let types: Vec<String> =
         written.iter().map(|text| text.trim().trim_start_matches("*.").trim_start_matches('.').to_lowercase()).collect();
     for (at, extension) in types.iter().enumerate() {
@@ -177,7 +182,7 @@ mod tests {
 
     #[test]
     fn files_that_run_are_never_kept() {
-        let files = FileTypes(USUAL_FILES.iter().map(|&t| t.to_owned()).collect());
+        let files = FileTypes::usual();
         for good in ["план.PDF", "a.b.docx", "photo.jpeg"] {
             assert_eq!(files.allowed(good, "application/octet-stream"), Ok(()), "{good}");
         }

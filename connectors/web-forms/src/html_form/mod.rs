@@ -16,6 +16,7 @@ use leadgate_core::ports::{
 };
 
 use config::Config;
+pub(crate) use config::FileTypes;
 
 /// Fields of a rendering that say where to go next, in order of preference.
 const NEXT: &[&str] = &["_next", "_redirect", "redirect", "_redirectTo", "_after"];

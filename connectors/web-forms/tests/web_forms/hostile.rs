@@ -20,10 +20,28 @@ const BODIES: &[(&str, &str)] = &[
     ("application/json", include_str!("../../fixtures/wordpress/fluent.json")),
     ("application/json", include_str!("../../fixtures/wordpress/forminator.json")),
     ("application/json", include_str!("../../fixtures/wordpress/jetpack.json")),
+    ("application/json", include_str!("../../fixtures/webhook/typeform.json")),
+    ("text/plain", include_str!("../../fixtures/webhook/tally.json")),
+    ("application/json", include_str!("../../fixtures/webhook/google_ads.json")),
+    ("application/json", include_str!("../../fixtures/webhook/vk.json")),
 ];
 
-fn all() -> [Box<dyn Push>; 3] {
-    ["html_form", "tilda", "wordpress"].map(|kind| build(kind, "").unwrap().0)
+/// Every kind; of webhooks one that reads what it gets as it looks, one of a preset, and one with a mapping of its own.
+const KINDS: [(&str, &str); 6] = [
+    ("html_form", ""),
+    ("tilda", ""),
+    ("wordpress", ""),
+    ("webhook", ""),
+    ("webhook", "preset = \"roistat\""),
+    (
+        "webhook",
+        "json = \"/a\"\nguess = true\nmap = { name = \"/*/b\", phone = { from = \"/[c=d]/e\", all = true } }\n\
+         answers = { at = \"\", label = \"/a\", value = [\"/b\", \"\"], options = { at = \"/o/*\", id = \"/i\", text = \"/t\" } }",
+    ),
+];
+
+fn all() -> [Box<dyn Push>; 6] {
+    KINDS.map(|(kind, config)| build(kind, config).unwrap().0)
 }
 
 fn answered(push: &dyn Push, call: &Call) {
@@ -53,7 +71,7 @@ fn one_byte_changed() {
             for byte in [0, b'%', b'&', b'"', 0xff] {
                 let mut changed = body.as_bytes().to_vec();
                 changed[at] = byte;
-                answered(all[at % 3].as_ref(), &Call::post(content_type, changed));
+                answered(all[at % all.len()].as_ref(), &Call::post(content_type, changed));
             }
         }
     }

@@ -9,4 +9,5 @@ mod samples;
 mod snippet;
 mod support;
 mod tilda;
+mod webhook;
 mod wordpress;

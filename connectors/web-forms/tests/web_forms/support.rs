@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal, Reply, Request, Secrets, Told,
+    BuildContext, BuildProblem, Explanation, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal, Reply, Request, Secrets, Told,
 };
 use leadgate_core::rules::SourceRules;
 use leadgate_core::secret::Secret;
@@ -13,11 +13,13 @@ use leadgate_core::submission::{Draft, Submission};
 pub const ID: &str = "0197a000-0000-7000-8000-000000000001";
 pub const URL: &str = "https://gate.example/in/site/t0k3n";
 
+/// Secrets are texts; what an example names stands for one.
 struct Literal;
 
 impl Secrets for Literal {
     fn resolve(&self, value: &toml::Value) -> Result<Secret, String> {
-        value.as_str().map(Secret::new).ok_or_else(|| "it is no text".to_owned())
+        let named = value.get("env").or_else(|| value.get("file")).unwrap_or(value);
+        named.as_str().map(Secret::new).ok_or_else(|| "it is no text".to_owned())
     }
 }
 
@@ -109,6 +111,10 @@ impl Call {
 
     pub fn parse(&self, push: &dyn Push) -> Result<Parsed, Refusal> {
         self.with(|request| push.parse(request))
+    }
+
+    pub fn explain(&self, push: &dyn Push) -> Option<Explanation> {
+        self.with(|request| push.explain(request))
     }
 
     pub fn submission(&self, push: &dyn Push) -> Submission {

@@ -399,6 +399,9 @@ pub enum SourceCommand {
     New {
         /// Which kind of source.
         kind: String,
+        /// Which service, for a webhook: typeform, tally, vk and others.
+        #[arg(long)]
+        preset: Option<String>,
         /// Its id, part of the URL [default: the kind, with a number if that is taken].
         #[arg(long)]
         id: Option<SourceId>,
@@ -413,12 +416,41 @@ pub enum SourceCommand {
         #[arg(long)]
         finish: bool,
     },
+    /// Show the last delivery of a source beside what is read in it: what came from where, what nothing asks for, what is missing.
+    Map {
+        /// The source.
+        id: SourceId,
+    },
+    /// Read a body as a source would, without keeping it: what is read in it, and what would become of it.
+    #[command(after_help = "Examples:\n  leadgate source try shop < body.json\n  \
+                            leadgate source try shop --file form.txt --content-type application/x-www-form-urlencoded")]
+    Try {
+        /// The source.
+        id: SourceId,
+        /// What is read.
+        #[command(flatten)]
+        body: TryBody,
+    },
     /// Forget the URL of a source that is not in the configuration any more. Until then, what still comes to it is kept in
     /// quarantine, and its senders see a success.
     Forget {
         /// The source.
         id: SourceId,
     },
+}
+
+/// A body to be read on trial.
+#[derive(Debug, clap::Args)]
+pub struct TryBody {
+    /// The file that holds it [default: the standard input].
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+    /// Its content type [default: as it looks].
+    #[arg(long)]
+    pub content_type: Option<String>,
+    /// The query of the URL it would be sent to.
+    #[arg(long)]
+    pub query: Option<String>,
 }
 
 /// `token`

@@ -9,6 +9,7 @@ mod erasing;
 mod gate;
 mod init;
 mod leads;
+mod mapping;
 mod nodes;
 mod replay;
 mod send;

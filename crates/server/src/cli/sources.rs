@@ -1,4 +1,4 @@
-//! `sources`, `source new` and `source rotate`.
+//! `sources`, `source new` and `source rotate`; the rest of `source` is in [`mapping`].
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,11 @@ use leadgate_core::ports::SourceKind;
 use leadgate_core::receipt::Outcome;
 use leadgate_core::secret::Secret;
 use leadgate_core::views::SourceHealth;
+use leadgate_web_forms::webhook::{self, Preset};
 
 use super::args::{Globals, SourceCommand};
 use super::gate::{Gate, Reader, reload};
-use super::story;
+use super::{mapping, story};
 use crate::config::{Config, LoadOptions, Source, did_you_mean};
 
 use crate::print;
@@ -126,20 +127,57 @@ pub(super) async fn command(globals: &Globals, command: SourceCommand) -> anyhow
     }
     let gate = Gate::new(globals)?;
     match command {
-        SourceCommand::New { kind, id } => new(&gate, &kind, id).await,
+        SourceCommand::New { kind, preset, id } => new(&gate, &Wanted::find(&kind, preset.as_deref())?, id).await,
         SourceCommand::Rotate { id, finish } => rotate(&gate, &id, finish).await,
+        SourceCommand::Map { id } => mapping::map(&gate, &id).await,
+        SourceCommand::Try { id, body } => mapping::try_body(&gate, &id, &body).await,
         SourceCommand::Forget { id } => forget(&gate, &id).await,
     }
 }
 
-async fn new(gate: &Gate, kind: &str, id: Option<SourceId>) -> anyhow::Result<()> {
-    let kind = find_kind(kind)?;
+/// What to make a source of.
+struct Wanted {
+    kind: &'static SourceKind,
+    preset: Option<&'static Preset>,
+}
+
+impl Wanted {
+    /// Finds a kind and, if one is named, a preset of it.
+    fn find(kind: &str, preset: Option<&str>) -> anyhow::Result<Self> {
+        let kind = find_kind(kind)?;
+        let Some(name) = preset else { return Ok(Self { kind, preset: None }) };
+        if kind.name != webhook::KIND.name {
+            bail!("only a webhook has presets: leadgate source new webhook --preset {name}");
+        }
+        let known = webhook::preset(name).ok_or_else(|| {
+            let names = webhook::presets().iter().map(|preset| preset.name);
+            let near = did_you_mean(name, names).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            anyhow!("there is no preset called {name:?}{near}\n{}", presets_told())
+        })?;
+        Ok(Self { kind, preset: Some(known) })
+    }
+
+    /// The name an id is made of.
+    fn name(&self) -> &'static str {
+        self.preset.map_or(self.kind.name, |preset| preset.name)
+    }
+
+    fn example(&self) -> &str {
+        self.preset.map_or(self.kind.example, |preset| &preset.example)
+    }
+
+    fn steps(&self, language: &str) -> &str {
+        self.preset.map_or_else(|| (self.kind.setup)(language), |preset| preset.steps(language))
+    }
+}
+
+async fn new(gate: &Gate, wanted: &Wanted, id: Option<SourceId>) -> anyhow::Result<()> {
     let id = match id {
         Some(id) if taken(&gate.config, &id) => bail!("there is a source {id} already: choose another --id"),
         Some(id) => id,
-        None => free_id(&gate.config, kind)?,
+        None => free_id(&gate.config, wanted.name())?,
     };
-    let path = write_source(&gate.config.folder, &id, kind)?;
+    let path = write_source(&gate.config.folder, &id, wanted.example())?;
     let config = match load_with_token(gate, &id) {
         Ok(config) => config,
         Err(error) => {
@@ -153,11 +191,12 @@ async fn new(gate: &Gate, kind: &str, id: Option<SourceId>) -> anyhow::Result<()
     let live = tell_gateway(gate).await?;
     if gate.json() {
         return Ok(print::json(
-            &serde_json::json!({ "id": id, "kind": kind.name, "file": path, "url": url, "live": live.is_some() }),
+            &serde_json::json!({ "id": id, "kind": wanted.kind.name, "file": path, "url": url, "live": live.is_some() }),
         )?);
     }
     let script = sources::script_of(&source.connector.mode).map(|script| script.tag(&config.base_url(), id.as_str()));
-    let steps = (kind.setup)(config.company.language.as_str())
+    let steps = wanted
+        .steps(config.company.language.as_str())
         .replace("{url}", &url)
         .replace("{id}", id.as_str())
         .replace("{script}", script.as_deref().unwrap_or_default());
@@ -186,6 +225,17 @@ pub(super) fn kinds_told() -> String {
     for kind in sources::kinds() {
         text.pair(2, kind.name, kind.about);
     }
+    text.block(&presets_told());
+    text.finish()
+}
+
+/// Every preset of a webhook in a line of its own.
+fn presets_told() -> String {
+    let mut text = print::Text::default();
+    text.line("Presets (leadgate source new webhook --preset NAME):");
+    for preset in webhook::presets() {
+        text.pair(2, preset.name, &preset.about);
+    }
     text.finish()
 }
 
@@ -193,22 +243,22 @@ fn taken(config: &Config, id: &SourceId) -> bool {
     config.sources.iter().any(|source| source.id == *id) || source_file(&config.folder, id).exists()
 }
 
-fn free_id(config: &Config, kind: &SourceKind) -> anyhow::Result<SourceId> {
-    let ids = std::iter::once(kind.name.to_owned()).chain((2..1000).map(|n| format!("{}-{n}", kind.name)));
+fn free_id(config: &Config, name: &str) -> anyhow::Result<SourceId> {
+    let ids = std::iter::once(name.to_owned()).chain((2..1000).map(|n| format!("{name}-{n}")));
     ids.filter_map(|id| SourceId::parse(&id).ok())
         .find(|id| !taken(config, id))
-        .ok_or_else(|| anyhow!("there are very many {} sources: choose an id with --id", kind.name))
+        .ok_or_else(|| anyhow!("there are very many {name} sources: choose an id with --id"))
 }
 
 fn source_file(folder: &Path, id: &SourceId) -> PathBuf {
     folder.join("sources.d").join(format!("{id}.toml"))
 }
 
-fn write_source(folder: &Path, id: &SourceId, kind: &SourceKind) -> anyhow::Result<PathBuf> {
+fn write_source(folder: &Path, id: &SourceId, example: &str) -> anyhow::Result<PathBuf> {
     let path = source_file(folder, id);
     let parent = folder.join("sources.d");
     std::fs::create_dir_all(&parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
-    let text = format!("{}\n", kind.example.replace("{id}", id.as_str()).trim());
+    let text = format!("{}\n", example.replace("{id}", id.as_str()).trim());
     let mut file = std::fs::File::create_new(&path).with_context(|| format!("cannot write {}", path.display()))?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
@@ -297,10 +347,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for kind in sources::kinds() {
             let id = SourceId::parse(kind.name).unwrap();
-            let path = write_source(folder.path(), &id, kind).unwrap();
+            let path = write_source(folder.path(), &id, kind.example).unwrap();
             let table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
             assert_eq!(table["sources"][kind.name]["kind"].as_str(), Some(kind.name));
-            assert!(write_source(folder.path(), &id, kind).is_err(), "an existing file stays");
+            assert!(write_source(folder.path(), &id, kind.example).is_err(), "an existing file stays");
         }
     }
 
@@ -308,6 +358,20 @@ mod tests {
     fn a_kind_nearly_right_is_suggested() {
         let error = find_kind("tild").map(|kind| kind.name).unwrap_err().to_string();
         assert!(error.contains("did you mean tilda?") && error.contains("html_form"), "{error}");
+    }
+
+    #[test]
+    fn a_preset_is_a_source_of_its_own_name() {
+        for preset in webhook::presets() {
+            let wanted = Wanted::find("webhook", Some(preset.name)).unwrap();
+            assert_eq!(wanted.name(), preset.name);
+            let table: toml::Table = wanted.example().replace("{id}", "x").parse().unwrap();
+            assert_eq!(table["sources"]["x"]["kind"].as_str(), Some("webhook"), "{}", preset.name);
+            assert!(wanted.steps("ru").contains("{url}") && wanted.steps("fr") == wanted.steps("en"));
+        }
+        let error = |kind, preset| Wanted::find(kind, Some(preset)).map(|wanted| wanted.name()).unwrap_err().to_string();
+        assert!(error("webhook", "typform").contains("did you mean typeform?"));
+        assert!(error("tilda", "typeform").contains("only a webhook has presets"));
     }
 
     #[test]
