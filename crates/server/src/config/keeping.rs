@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use leadgate_core::ids::SourceId;
 use leadgate_core::keeping::Quota;
 use serde::Serialize;
-use utoipa::ToSchema;
 use toml::Value;
+use utoipa::ToSchema;
 
 use super::section::{Section, duration};
 
