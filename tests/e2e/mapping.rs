@@ -58,7 +58,7 @@ async fn a_body_on_trial_leaves_nothing() -> anyhow::Result<()> {
     assert_eq!(world.all("/submissions").await?.len(), 0);
     // The very same, sent without its key, is refused and kept only among what nobody vouches for.
     let url = world.gateway.url(&format!("/in/ads/{TOKEN}"));
-    send(world.web.post(&url).header("content-type", "application/json").body(body("wrong"))).await?.expect(404)?;
+    send(world.web.post(&url).header("content-type", "application/json").body(body("wrong"))).await?.expect(401)?;
     let held = world.submissions("quarantined").await?;
     assert_eq!(held.len(), 1, "{held:?}");
     // A form's own kind is shown by what it understood.

@@ -20,7 +20,7 @@ use leadgate_core::submission::{Hold, Signal, Submission};
 
 use super::body::{ReadError, Reader};
 use super::multipart::{self, Form, FormError, Shelf};
-use super::{DRAIN, held, not_found, text};
+use super::{DRAIN, held, not_found, text, unproven};
 use crate::app::{Gateway, Live, LiveSource, Pace};
 use crate::http::pages;
 use crate::http::peer::{self, Caller};
@@ -310,7 +310,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Answered as an unknown source is. A few such calls a minute are kept, for the day a token was mistyped.
+    /// Who knows no token of the source is answered as if it were unknown. Who knows one, and whose key or signature is wrong, is
+    /// told so: a service that reads 404 takes the webhook for gone. A few such calls a minute are kept, for the day a secret was
+    /// mistyped.
     async fn unknown_sender(&self, item: Option<Submission>, why: &str) -> Response {
         self.source.meters.refused(Refused::Unauthenticated);
         let kept = match item.filter(|_| self.source.ring_has_room(self.received_at)) {
@@ -320,7 +322,7 @@ impl<'a> Call<'a> {
         if !kept {
             self.gateway.refusals.add(&self.source.id, self.received_at, why);
         }
-        not_found()
+        if self.path_token == PathToken::Valid { unproven() } else { not_found() }
     }
 
     /// The body did not come whole.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{Request, StatusCode};
 use hyper::body::Body as HttpBody;
 use leadgate_core::ports::PathToken;
@@ -102,6 +102,13 @@ where
 /// What an unknown source, a source that takes nothing and a wrong token get.
 fn not_found() -> Response {
     text(StatusCode::NOT_FOUND, "Not found\n")
+}
+
+/// What a call with a valid address and a wrong key or signature gets (RFC 9110, 15.5.2, wants the scheme named).
+fn unproven() -> Response {
+    let mut response = text(StatusCode::UNAUTHORIZED, "The address is right, the key or the signature is not\n");
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Secret"));
+    response
 }
 
 fn text(status: StatusCode, words: &'static str) -> Response {
