@@ -176,8 +176,7 @@ fn parse(kept: &Kept, source: &SourceId, reader: &Reader<'_>) -> Result<Submissi
         Ok(Ok(Parsed::Probe(_))) => Err("its source takes it for a try of the line".to_owned()),
         Ok(Ok(Parsed::Ask(_))) => Err("its source asks one question after the other".to_owned()),
         Ok(
-            Ok(Parsed::Again(_, why))
-            | Err(Refusal::Unauthenticated(why) | Refusal::Unreadable(why) | Refusal::Oversize(why)),
+            Ok(Parsed::Again(_, why)) | Err(Refusal::Unauthenticated(why) | Refusal::Unreadable(why) | Refusal::Oversize(why)),
         ) => Err(why),
         Err(_panic) => Err("the connector still fails on it".to_owned()),
     }
