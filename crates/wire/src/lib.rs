@@ -1,7 +1,7 @@
 //! What Leadgate's connectors share.
 //!
 //! [`body`] turns whatever a sender posts into an ordered list of fields, by content rather than by what its header says;
-//! [`pointer`] names places in it, and [`mapper`] reads what a source declares from them; [`fields`] knows what forms call a name,
+//! [`mod@pointer`] names places in it, and [`mapper`] reads what a source declares from them; [`fields`] knows what forms call a name,
 //! a phone or a consent; [`redact`] overwrites secrets in what is kept; [`auth`] tells a source's own sender from others; [`keys`]
 //! reads a source's config; [`client`] talks to a running gateway, [`guarded`] to services of others.
 
