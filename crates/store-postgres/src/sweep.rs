@@ -49,7 +49,7 @@ pub(crate) async fn sweep(conn: &mut Conn, sweep: Sweep) -> Result<u64, StoreErr
                    ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
     let ring = "DELETE FROM submission WHERE seq IN (
                    SELECT seq FROM submission
-                   WHERE authenticated = 0 AND received_at < $1 AND outcome IN ('quarantined', 'spam')
+                   WHERE authenticated = 0 AND received_at < $1 AND outcome IN ('quarantined', 'spam', 'noted')
                    LIMIT $2 FOR UPDATE SKIP LOCKED)";
     let spam = concat!("DELETE FROM submission WHERE seq IN (", waiting!("outcome = 'spam'"), ")");
     let quarantine =

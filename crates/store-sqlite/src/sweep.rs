@@ -46,7 +46,7 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
                    SELECT source, scope, value FROM submission_key WHERE scope = 'content' AND at < ?1 ORDER BY at LIMIT ?2)";
     let ring = "DELETE FROM submission WHERE seq IN (
                    SELECT seq FROM submission INDEXED BY submission_ring
-                   WHERE authenticated = 0 AND received_at < ?1 AND outcome IN ('quarantined', 'spam') LIMIT ?2)";
+                   WHERE authenticated = 0 AND received_at < ?1 AND outcome IN ('quarantined', 'spam', 'noted') LIMIT ?2)";
     let spam = concat!("DELETE FROM submission WHERE seq IN (", waiting!("outcome = 'spam'"), ")");
     let quarantine =
         concat!("DELETE FROM submission WHERE seq IN (", waiting!("outcome = 'quarantined' AND authenticated = 1"), ")");
