@@ -136,8 +136,9 @@ impl World {
         let token = until("the API token", async || Ok(gateway.api_token().ok().filter(|token| !token.is_empty()))).await?;
         let web = web()?;
         // It listens before its database is open.
-        until("the gateway is ready", async || {
-            Ok(web.get(gateway.url("/readyz")).send().await?.status().is_success().then_some(()))
+        until("the database is open", async || {
+            let asked = web.get(gateway.url("/readyz")).send().await?.json::<Value>().await?;
+            Ok((asked["checks"]["database_readable"] == true).then_some(()))
         })
         .await?;
         Ok(Self { folder, gateway, web, token })
