@@ -49,7 +49,7 @@ pub struct Ignoring {
 )]
 pub async fn ignore(Write(access): Write, Json(ignoring): Json<Ignoring>) -> Result<Response, Problem> {
     access.unlimited()?;
-    let sender = read(&access, &ignoring.sender)?;
+    let sender = read(&ignoring.sender, &access).map_err(Problem::Invalid)?;
     let new = access.store.ignore_sender(sender.clone(), access.act()).await?;
     let mut response = ok(&Ignored { sender, new })?;
     *response.status_mut() = if new { StatusCode::CREATED } else { StatusCode::OK };
@@ -64,7 +64,7 @@ pub async fn ignore(Write(access): Write, Json(ignoring): Json<Ignoring>) -> Res
 )]
 pub async fn forget(Write(access): Write, Id(typed): Id<String>) -> Result<Response, Problem> {
     access.unlimited()?;
-    let sender = read(&access, &typed)?;
+    let sender = read(&typed, &access).map_err(Problem::Bad)?;
     if access.store.forget_sender(sender).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
@@ -72,6 +72,6 @@ pub async fn forget(Write(access): Write, Id(typed): Id<String>) -> Result<Respo
     }
 }
 
-fn read(access: &Access, typed: &str) -> Result<Sender, Problem> {
-    Sender::read(typed, Some(access.gateway().live().country)).map_err(Problem::Invalid)
+fn read(typed: &str, access: &Access) -> Result<Sender, String> {
+    Sender::read(typed, Some(access.gateway().live().country))
 }
