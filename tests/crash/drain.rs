@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use leadgate_tests::client::World;
+use leadgate_tests::client::{PATIENCE, World};
 use leadgate_tests::gateway::{Gateway, Setup, TOKEN};
 use leadgate_tests::load::Connection;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,7 +32,7 @@ async fn a_sender_that_never_ends_does_not_hold_up_a_stop() -> anyhow::Result<()
     let status = gateway.stop().await?;
     assert!(status.success(), "stopped with {status}");
     let took = asked.elapsed();
-    assert!(took >= DRAIN && took < DRAIN + Duration::from_secs(3), "it took {took:?} to stop");
+    assert!(took >= DRAIN && took < PATIENCE, "it took {took:?} to stop");
     Ok(())
 }
 
@@ -47,7 +47,7 @@ async fn what_is_acknowledged_before_a_stop_is_there_after_it() -> anyhow::Resul
     let asked = Instant::now();
     let status = gateway.stop().await?;
     assert!(status.success(), "stopped with {status}");
-    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?} to stop", asked.elapsed());
+    assert!(asked.elapsed() < PATIENCE, "it took {:?} to stop", asked.elapsed());
     let sent = senders.done().await?;
     let world = World::in_folder(folder, &Setup::default()).await?;
     check(&world, &sent).await?;

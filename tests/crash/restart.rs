@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use leadgate_tests::client::{send, until, web};
@@ -118,7 +117,7 @@ async fn a_restart_behind_a_passed_socket_refuses_nobody() -> anyhow::Result<()>
         sender?.context("a sender was refused")?;
     }
     let token = gateway.api_token()?;
-    let asked = web()?.get(gateway.url("/api/v1/status")).bearer_auth(token).timeout(Duration::from_secs(10));
+    let asked = web()?.get(gateway.url("/api/v1/status")).bearer_auth(token);
     let status = send(asked).await?.expect(200)?.json()?;
     assert_eq!(status["submissions"].as_u64(), Some(taken.load(Ordering::Relaxed)), "each that was taken is there once");
     assert!(!gateway.log()?.contains("given up"), "{}", gateway.log()?);

@@ -94,22 +94,26 @@ pub async fn send(request: RequestBuilder) -> anyhow::Result<Answer> {
 
 /// A client that follows no redirect.
 pub fn web() -> anyhow::Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(30)).build()?)
+    Ok(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build()?)
 }
 
-/// Asks again until there is an answer, for 10 s at most: for what another process does in its own time.
+/// How long another process may take: far more than it needs, since a busy machine is no failure.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// Asks again until there is an answer: for what another process does in its own time.
 pub async fn until<T, F>(what: &str, mut ask: impl FnMut() -> F) -> anyhow::Result<T>
 where
     F: Future<Output = anyhow::Result<Option<T>>>,
 {
-    let mut again = tokio::time::interval(Duration::from_millis(20));
-    for _ in 0..500 {
+    let mut again = tokio::time::interval(AGAIN);
+    for _ in 0..PATIENCE.as_millis() / AGAIN.as_millis() {
         again.tick().await;
         if let Some(answer) = ask().await? {
             return Ok(answer);
         }
     }
-    bail!("{what}: not within 10 s")
+    bail!("{what}: not within {PATIENCE:?}")
 }
 
 /// A gateway with its folder and a client.

@@ -77,11 +77,11 @@ pub use crate::url::Target;
 const MOST_TRIES: u32 = 5;
 
 /// A transaction that writes. Each statement sees what was committed when it began: what is looked up after a wait for a lock is
-/// what whoever held it left. If its gateway dies, the server ends it soon, and others get its locks. (`READ WRITE` is what a
+/// what whoever held it left. If its gateway dies or freezes, the server ends it soon, and others get its locks. (`READ WRITE` is what a
 /// replica refuses at once.) Everything is looked up by its key, so the way is known: through the indexes, however few rows
 /// there were when a statement was planned, which is done once a connection.
 const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; \
+    SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; \
     SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 /// A transaction that looks at what a batch would be looking at, by the same way.

@@ -119,9 +119,11 @@ impl SqliteStore {
         Ok(Self { readers, read_limit, path: path.to_path_buf(), serving: Mutex::new(None), read_only: true })
     }
 
-    /// Every row of every table as text, by table: for comparing databases.
+    /// Every row of every table as text, by table: for comparing databases. It takes as long as it takes.
     pub async fn dump(&self) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
-        dump::dump(&mut *self.read().await?).await
+        let mut reader = self.readers.begin().await.map_err(error::store)?;
+        reader.lock_handle().await.map_err(error::store)?.remove_progress_handler();
+        dump::dump(&mut reader).await
     }
 
     /// Names of attachments that kept submissions name, in order, after the one given; fewer than `limit`: there are no more.
