@@ -182,6 +182,13 @@ impl Reply {
             body: Bytes::from_static(body.as_bytes()),
         }
     }
+
+    /// Nothing was stored: to a program that may try again after so many seconds.
+    pub fn busy(after_s: u32) -> Self {
+        let mut reply = Self::text(503, "busy, try again\n");
+        reply.headers.push(("retry-after", after_s.to_string()));
+        reply
+    }
 }
 
 /// A script for the pages that use a source.

@@ -42,6 +42,26 @@ pub struct Submission {
     pub purpose: Purpose,
 }
 
+impl Submission {
+    /// A fresh one of nothing but its bytes: an enquiry that says nothing yet, its content the hash of the bytes.
+    pub fn of_bytes(id: SubmissionId, source: SourceId, received_at: Timestamp, raw: Raw) -> Self {
+        Self {
+            id,
+            source,
+            keys: Vec::new(),
+            content: ContentHash(raw.sha256),
+            received_at,
+            occurred_at: None,
+            historic: false,
+            raw,
+            draft: Draft::default(),
+            signals: Vec::new(),
+            hold: None,
+            purpose: Purpose::Lead,
+        }
+    }
+}
+
 /// What the sender wants done with a submission.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

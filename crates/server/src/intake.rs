@@ -17,7 +17,7 @@ use leadgate_core::ports::{Intake, IntakeError, Store};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
-use leadgate_core::submission::{Codec, ContentHash, Cursor, CursorMove, Draft, Hold, Purpose, Raw, Submission};
+use leadgate_core::submission::{Codec, Cursor, CursorMove, Hold, Purpose, Raw, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce, mpsc, oneshot};
 
 pub use commit::Committer;
@@ -284,18 +284,10 @@ struct Spare(Submission);
 impl Spare {
     fn of(item: &Submission) -> Self {
         Self(Submission {
-            id: item.id,
-            source: item.source.clone(),
-            keys: Vec::new(),
-            content: ContentHash(item.raw.sha256),
-            received_at: item.received_at,
-            occurred_at: None,
             historic: item.historic,
-            raw: item.raw.clone(),
-            draft: Draft::default(),
-            signals: Vec::new(),
             hold: item.hold.clone(),
             purpose: Purpose::Note,
+            ..Submission::of_bytes(item.id, item.source.clone(), item.received_at, item.raw.clone())
         })
     }
 

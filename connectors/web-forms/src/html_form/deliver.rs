@@ -3,7 +3,7 @@
 use leadgate_core::attribution::{FirstTouch, Origin, attribution_key};
 use leadgate_core::ports::{Refusal, Request};
 use leadgate_core::secret::Secret;
-use leadgate_core::submission::{ContentHash, Draft, Hold, Key, Purpose, Signal, Submission};
+use leadgate_core::submission::{Draft, Hold, Key, Purpose, Signal, Submission};
 use leadgate_core::text;
 use leadgate_wire::body::{self, BodyError, Decoded, Entry, Limits, Shape};
 use leadgate_wire::fields::Kind;
@@ -111,25 +111,11 @@ fn bare(config: &Config, request: &Request<'_>) -> Submission {
         Some(captcha) if path.last().is_some_and(|name| captcha.is_field(name)) => Hide::All,
         _ => draft::hide(&config.own, path, value),
     };
-    Submission {
-        id: request.id,
-        source: request.source.clone(),
-        keys: Vec::new(),
-        content: ContentHash([0; 32]),
-        received_at: request.received_at,
-        occurred_at: None,
-        historic: false,
-        raw: redact::raw(request, &hide, true),
-        draft: Draft::default(),
-        signals: Vec::new(),
-        hold: None,
-        purpose: Purpose::Lead,
-    }
+    Submission::of_bytes(request.id, request.source.clone(), request.received_at, redact::raw(request, &hide, true))
 }
 
 fn unreadable(config: &Config, request: &Request<'_>, why: &str) -> Submission {
     let mut submission = bare(config, request);
-    submission.content = ContentHash(submission.raw.sha256);
     let hold = Hold { code: "unreadable".to_owned(), words: format!("the form cannot be read: {why}"), authenticated: true };
     submission.hold = config.origins.hold(request, &config.source).or(Some(hold));
     submission.draft.title.clone_from(&config.title);

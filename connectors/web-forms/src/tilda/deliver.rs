@@ -2,7 +2,7 @@
 
 use leadgate_core::attribution::Touch;
 use leadgate_core::ports::{Parsed, PathToken, Refusal, Reply, Request};
-use leadgate_core::submission::{ContentHash, Draft, Field, FormRef, Hold, Key, Order, Purpose, Submission};
+use leadgate_core::submission::{Draft, Field, FormRef, Hold, Key, Order, Purpose, Submission};
 use leadgate_core::text;
 use leadgate_wire::auth;
 use leadgate_wire::body::{self, BodyError, Decoded, Entry, Limits};
@@ -98,20 +98,8 @@ fn hide(config: &Config, path: &[String], value: &str) -> Hide {
 /// A submission of nothing but its bytes.
 fn bare(config: &Config, request: &Request<'_>) -> Submission {
     let raw = redact::raw(request, &|path, value| hide(config, path, value), false);
-    Submission {
-        id: request.id,
-        source: request.source.clone(),
-        keys: Vec::new(),
-        content: ContentHash(raw.sha256),
-        received_at: request.received_at,
-        occurred_at: None,
-        historic: false,
-        raw,
-        draft: Draft { title: config.title.clone(), ..Draft::default() },
-        signals: Vec::new(),
-        hold: None,
-        purpose: Purpose::Lead,
-    }
+    let bare = Submission::of_bytes(request.id, request.source.clone(), request.received_at, raw);
+    Submission { draft: Draft { title: config.title.clone(), ..Draft::default() }, ..bare }
 }
 
 fn held(config: &Config, request: &Request<'_>, error: &BodyError) -> Submission {

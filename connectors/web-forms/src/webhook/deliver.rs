@@ -1,7 +1,7 @@
 //! From a call to a submission.
 
 use leadgate_core::ports::{Explanation, Parsed, PathToken, Refusal, Request};
-use leadgate_core::submission::{ContentHash, Draft, Hold, Purpose, Submission};
+use leadgate_core::submission::{Draft, Hold, Purpose, Submission};
 use leadgate_wire::auth::Call;
 use leadgate_wire::body::{self, BodyError, Document, Limits, Shape};
 use leadgate_wire::json::Json;
@@ -127,20 +127,8 @@ fn bare(config: &Config, request: &Request<'_>, known: Option<&Layout>) -> Submi
         (false, _) => draft::hide(&config.own, path, value),
     };
     let raw = redact::raw(request, &hide, false);
-    Submission {
-        id: request.id,
-        source: request.source.clone(),
-        keys: Vec::new(),
-        content: ContentHash(raw.sha256),
-        received_at: request.received_at,
-        occurred_at: None,
-        historic: false,
-        raw,
-        draft: Draft { title: config.title.clone(), ..Draft::default() },
-        signals: Vec::new(),
-        hold: None,
-        purpose: Purpose::Lead,
-    }
+    let bare = Submission::of_bytes(request.id, request.source.clone(), request.received_at, raw);
+    Submission { draft: Draft { title: config.title.clone(), ..Draft::default() }, ..bare }
 }
 
 /// The part of our URL that holds the source's token.

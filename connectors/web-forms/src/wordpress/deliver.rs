@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use leadgate_core::attribution::attribution_key;
 use leadgate_core::ports::{Parsed, PathToken, Refusal, Reply, Request};
-use leadgate_core::submission::{ContentHash, Draft, Field, Hold, Purpose, Submission};
+use leadgate_core::submission::{Draft, Field, Hold, Submission};
 use leadgate_core::text;
 use leadgate_wire::auth;
 use leadgate_wire::body::{self, BodyError, Decoded, Entry, Limits, Shape};
@@ -124,20 +124,8 @@ fn bare(config: &Config, request: &Request<'_>, secrets: &HashSet<String>) -> Su
         if in_secret || (value.len() > VALUE && is_file(path, value)) { Hide::All } else { draft::hide(&config.own, path, value) }
     };
     let raw = redact::raw(request, &hide, false);
-    Submission {
-        id: request.id,
-        source: request.source.clone(),
-        keys: Vec::new(),
-        content: ContentHash(raw.sha256),
-        received_at: request.received_at,
-        occurred_at: None,
-        historic: false,
-        raw,
-        draft: Draft { title: config.title.clone(), ..Draft::default() },
-        signals: Vec::new(),
-        hold: None,
-        purpose: Purpose::Lead,
-    }
+    let bare = Submission::of_bytes(request.id, request.source.clone(), request.received_at, raw);
+    Submission { draft: Draft { title: config.title.clone(), ..Draft::default() }, ..bare }
 }
 
 fn held(config: &Config, request: &Request<'_>, error: &BodyError) -> Submission {

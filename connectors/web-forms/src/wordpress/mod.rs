@@ -90,11 +90,7 @@ impl Push for WordPress {
                 Reply::text(200, "ok")
             }
             Outcome::Refused(Refusal::Unauthenticated(_)) => Reply::text(404, "not found\n"),
-            Outcome::Busy => {
-                let mut reply = Reply::text(503, "busy, try again\n");
-                reply.headers.push(("retry-after", "60".to_owned()));
-                reply
-            }
+            Outcome::Busy => Reply::busy(60),
         }
     }
 

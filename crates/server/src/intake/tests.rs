@@ -13,7 +13,7 @@ use leadgate_core::ports::{Act, Beat, NewToken, Refusals, StoreError, Sweep};
 use leadgate_core::receipt::{Outcome, Reason};
 use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
 use leadgate_core::senders::{IgnoredSender, Sender};
-use leadgate_core::submission::Batch;
+use leadgate_core::submission::{Batch, ContentHash, Draft};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
     ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,

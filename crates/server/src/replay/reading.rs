@@ -11,7 +11,7 @@ use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Reason;
 use leadgate_core::replay::{Head, Kept};
 use leadgate_core::rules::Rules;
-use leadgate_core::submission::{Codec, ContentHash, Draft, Purpose, Raw, Signal, Submission};
+use leadgate_core::submission::{Codec, Purpose, Raw, Signal, Submission};
 
 use super::Deed;
 use crate::app::Live;
@@ -189,27 +189,19 @@ fn is_head_only(kept: &Kept) -> bool {
 }
 
 fn bare(kept: &Kept) -> Submission {
+    // What is kept stays as it is.
+    let raw = Raw {
+        content_type: String::new(),
+        codec: Codec::Plain,
+        body: Bytes::new(),
+        sha256: [0; 32],
+        query: String::new(),
+        peer: None,
+        head: String::new(),
+    };
     Submission {
-        id: kept.id,
-        source: kept.source.clone(),
-        keys: Vec::new(),
-        content: ContentHash([0; 32]),
-        received_at: kept.received_at,
-        occurred_at: None,
         historic: true,
-        // What is kept stays as it is.
-        raw: Raw {
-            content_type: String::new(),
-            codec: Codec::Plain,
-            body: Bytes::new(),
-            sha256: [0; 32],
-            query: String::new(),
-            peer: None,
-            head: String::new(),
-        },
-        draft: Draft::default(),
-        signals: Vec::new(),
-        hold: None,
         purpose: Purpose::Note,
+        ..Submission::of_bytes(kept.id, kept.source.clone(), kept.received_at, raw)
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use leadgate_core::ports::{Part, PathToken, Request};
 use leadgate_core::replay::Head;
-use leadgate_core::submission::{Codec, ContentHash, Draft, FileRef, Hold, Purpose, Raw, Submission};
+use leadgate_core::submission::{Codec, Draft, FileRef, Hold, Raw, Submission};
 use leadgate_core::text;
 use leadgate_wire::redact::{self, Hide};
 use sha2::{Digest as _, Sha256};
@@ -80,17 +80,8 @@ fn held(request: &Request<'_>, code: &str, words: String, authenticated: bool, m
     raw.content_type = text::clean(&raw.content_type).into_owned();
     raw.query = text::clean(&raw.query).into_owned();
     Submission {
-        id: request.id,
-        source: request.source.clone(),
-        keys: Vec::new(),
-        content: ContentHash(raw.sha256),
-        received_at: request.received_at,
-        occurred_at: None,
-        historic: false,
-        raw,
         draft: Draft { files: files(request), ..Draft::default() },
-        signals: Vec::new(),
         hold: Some(Hold { code: code.to_owned(), words, authenticated }),
-        purpose: Purpose::Lead,
+        ..Submission::of_bytes(request.id, request.source.clone(), request.received_at, raw)
     }
 }
