@@ -98,7 +98,7 @@ pub fn web() -> anyhow::Result<reqwest::Client> {
 }
 
 /// How long another process may take: far more than it needs, since a busy machine is no failure.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Asks again until there is an answer: for what another process does in its own time.
