@@ -68,6 +68,9 @@ fn source(kind: &str, section: &str) -> anyhow::Result<Box<dyn Push>> {
         language: "en".to_owned(),
         company: "Company".to_owned(),
         public_url: "https://gate.example".to_owned(),
+        country: None,
+        ours: std::sync::Arc::default(),
+        data: std::path::PathBuf::new(),
     };
     let built = (known.build)(section.parse()?, &Literal, &context);
     match built.map_err(|problems| anyhow::anyhow!("{kind}: {problems:?}"))?.mode {

@@ -37,6 +37,9 @@ fn connector(source: &SourceId) -> anyhow::Result<Box<dyn Push>> {
         language: "en".to_owned(),
         company: "Test".to_owned(),
         public_url: "http://127.0.0.1:8080".to_owned(),
+        country: None,
+        ours: std::sync::Arc::default(),
+        data: std::path::PathBuf::new(),
     };
     let kind =
         leadgate_web_forms::KINDS.iter().find(|kind| kind.name == "html_form").ok_or_else(|| anyhow::anyhow!("html_form"))?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::change::{ChangeError, LeadChange};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
@@ -341,6 +342,84 @@ pub trait Feed: Send + Sync {
     async fn submit(&self, items: Vec<Submission>, to: Cursor) -> Result<Vec<Receipt>, IntakeError>;
     /// The time a delivery arrives at, and its id: for each delivery anew.
     fn arrival(&self) -> (Timestamp, SubmissionId);
+    /// Keeps a file in the attachment store. A [`Part::Refused`] says why it was not kept.
+    async fn keep(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<Part, IntakeError>;
+    /// Tells how reading goes, for those who look after it. Cheap: it may be called often.
+    fn report(&self, report: PullReport);
+    /// Waits until somebody asks the source for something. What was asked is told again until it is [`Feed::answered`].
+    async fn asked(&self) -> Ask;
+    /// What was asked for is done, or under way and part of the place.
+    async fn answered(&self) -> Result<(), IntakeError>;
+    /// A random number, for pauses that do not meet.
+    fn random(&self) -> u64;
+}
+
+/// What a person may ask of a source that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Ask {
+    /// To read what came on this day or later, as far as it was not read.
+    Backfill {
+        /// The day, by the server's calendar.
+        #[schema(value_type = String, format = Date)]
+        since: jiff::civil::Date,
+    },
+}
+
+/// How reading a source goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PullReport {
+    /// How it is.
+    pub state: PullState,
+    /// What is wrong and what to do about it; empty if nothing is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub words: String,
+    /// When the other side last answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<Timestamp>,
+    /// Its folders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<FolderReport>,
+}
+
+/// How a source that is read is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PullState {
+    /// On the way to it.
+    #[default]
+    Connecting,
+    /// Reading what is there.
+    Reading,
+    /// Everything is read; it is watched.
+    Watching,
+    /// It cannot be reached.
+    Down,
+    /// The account is refused, or the section of the configuration cannot work.
+    Refused,
+}
+
+/// How reading a folder goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FolderReport {
+    /// The folder as people see it.
+    pub name: String,
+    /// How many items are there that were not read yet, at most.
+    pub behind: u64,
+    /// What was passed over into quarantine, since the gateway began to read it.
+    pub quarantined: u64,
+    /// A backfill under way: items read, and items in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<(u64, u64)>,
+}
+
+/// What a trial of a source found, step by step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Finding {
+    /// Whether the step went well.
+    pub ok: bool,
+    /// What was found, or what failed and what to do about it.
+    pub words: String,
 }
 
 /// We ask a source. Runs until stopped.
@@ -348,6 +427,14 @@ pub trait Feed: Send + Sync {
 pub trait Pull: Send + Sync {
     /// Reads until told to stop by dropping the future; submits through `feed` and moves its place there.
     async fn run(&self, feed: &dyn Feed) -> Result<(), PullError>;
+
+    /// Tries the source without reading anything into the gateway, telling each finding as it is made.
+    async fn try_out(&self, _tell: &(dyn Fn(Finding) + Send + Sync)) {}
+
+    /// What a kept delivery says today; the error is for people.
+    fn read_again(&self, _kept: &crate::replay::Kept) -> Result<Submission, String> {
+        Err("what this kind of source brought is not read again".to_owned())
+    }
 }
 
 // -------------------------------------------------------------------------------------------------------------- intake
@@ -633,6 +720,12 @@ pub struct BuildContext {
     pub company: String,
     /// The address under which senders reach the gateway, without a trailing slash.
     pub public_url: String,
+    /// The company's country.
+    pub country: Option<crate::phone::Country>,
+    /// What is the company's own, of `[company]`.
+    pub ours: std::sync::Arc<crate::rules::Ours>,
+    /// The folder of what the gateway keeps for itself, for its owner alone.
+    pub data: std::path::PathBuf,
 }
 
 /// Resolves `{ env = ".." }`, `{ file = ".." }` or a literal.

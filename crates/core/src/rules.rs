@@ -92,6 +92,13 @@ pub struct SourceRules {
     pub repeat_window: SignedDuration,
     /// Attribution where the delivery has none.
     pub touch: Touch,
+    /// Sources whose deliveries this one repeats: the forms whose notifications come to this mailbox. None named: any source that
+    /// is called.
+    pub forms: Vec<SourceId>,
+    /// Another source repeats the deliveries of this one; the server fills it in.
+    pub notified: bool,
+    /// What this source is reached by: the company's own, too.
+    pub own: Ours,
 }
 
 impl Default for SourceRules {
@@ -104,6 +111,9 @@ impl Default for SourceRules {
             lead_per: LeadPer::Person,
             repeat_window: SignedDuration::from_mins(5),
             touch: Touch::default(),
+            forms: Vec::new(),
+            notified: false,
+            own: Ours::default(),
         }
     }
 }

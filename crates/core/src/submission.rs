@@ -222,6 +222,102 @@ pub struct Draft {
     pub user_agent: Option<String>,
     /// The language the page was in.
     pub language: Option<String>,
+    /// We wrote it, not the customer: a manager's mail. It makes no lead.
+    pub outgoing: bool,
+    /// It tells what another channel may have brought already: a form's notification by mail.
+    pub notification: bool,
+    /// What a mail says of itself.
+    pub mail: Option<Box<MailFacts>>,
+    /// Addresses that could not be reached.
+    pub failures: Vec<Failure>,
+}
+
+/// What a mail is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MailClass {
+    /// A person wrote it.
+    #[default]
+    Human,
+    /// A form's notification.
+    FormNotification,
+    /// A mail could not be delivered.
+    Bounce,
+    /// Out of office, "we have received your mail" ...
+    AutoReply,
+    /// A read receipt, a complaint, a report on delivery that is no failure.
+    Report,
+    /// A mailing list, a newsletter.
+    List,
+    /// An invitation or its answer.
+    Calendar,
+}
+
+impl MailClass {
+    /// Every one.
+    pub const ALL: [Self; 7] =
+        [Self::Human, Self::FormNotification, Self::Bounce, Self::AutoReply, Self::Report, Self::List, Self::Calendar];
+
+    /// The name in config, database and API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::FormNotification => "form_notification",
+            Self::Bounce => "bounce",
+            Self::AutoReply => "auto_reply",
+            Self::Report => "report",
+            Self::List => "list",
+            Self::Calendar => "calendar",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == text)
+    }
+}
+
+/// What a mail says of itself, beside what it tells of the customer. Kept with the activity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MailFacts {
+    /// The subject.
+    pub subject: String,
+    /// From, as shown.
+    pub from: String,
+    /// To, as shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
+    /// Cc, as shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cc: Vec<String>,
+    /// The folder it was read in.
+    pub folder: String,
+    /// What it is.
+    pub class: MailClass,
+    /// Why it is taken for that, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
+    /// Whether a machine may answer it.
+    pub may_answer: bool,
+    /// The whole text, where the activity's message is only the new part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<String>,
+    /// Bytes of the whole mail, where only its beginning was read; the rest is on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<u64>,
+}
+
+/// An address that could not be reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// The address as written.
+    pub address: String,
+    /// It will not work later either (RFC 3463: class 5).
+    pub permanent: bool,
+    /// The status (RFC 3463), e.g. `5.1.1`; empty if unknown.
+    pub status: String,
+    /// What the server said, cut.
+    pub words: String,
 }
 
 /// A value as typed, with the field it stood in.
@@ -237,12 +333,15 @@ pub struct Typed {
     /// The channel itself proves it: a call from this number, a mail from this address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proven: bool,
+    /// Found in running text or a signature: weaker evidence, worth one step less.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
 }
 
 impl Typed {
     /// A value from a form's field.
     pub fn new(field: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { field: field.into(), text: text.into(), provider_format: false, proven: false }
+        Self { field: field.into(), text: text.into(), provider_format: false, proven: false, found: false }
     }
 }
 
@@ -428,6 +527,16 @@ pub enum Signal {
         /// Why.
         detail: String,
     },
+    /// The sender's address is not the sender's own: it identifies nobody, and what it answers is not believed.
+    Spoof {
+        /// What the receiving host said.
+        detail: String,
+    },
+    /// The receiving host takes it for spam.
+    Filter {
+        /// What it said.
+        detail: String,
+    },
 }
 
 impl Signal {
@@ -445,6 +554,8 @@ impl Signal {
             Self::Links { count } => format!("{count} links in the text"),
             Self::Captcha { detail } => format!("the captcha was not solved: {detail}"),
             Self::Unverified { detail } => format!("the captcha could not be checked: {detail}"),
+            Self::Spoof { detail } => format!("the sender's address is forged: {detail}"),
+            Self::Filter { detail } => format!("the mail server takes it for spam: {detail}"),
         }
     }
 }

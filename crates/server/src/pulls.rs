@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
-use leadgate_core::ports::{Feed, Intake as _, IntakeError, PullError, source_lease};
+use leadgate_core::ports::{Ask, Feed, Intake as _, IntakeError, Part, PullError, PullReport, source_lease};
 use leadgate_core::receipt::Receipt;
-use leadgate_core::submission::{Cursor, CursorMove, Submission};
+use leadgate_core::submission::{Cursor, CursorMove, FileRef, Submission};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -92,5 +93,32 @@ impl Feed for Bound<'_> {
 
     fn arrival(&self) -> (Timestamp, SubmissionId) {
         self.gateway.clock.submission()
+    }
+
+    async fn keep(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<Part, IntakeError> {
+        let kept = async {
+            let mut upload = self.gateway.attachments.begin(&self.gateway.clock).await?;
+            upload.write(bytes).await?;
+            upload.finish().await
+        };
+        let kept = kept.await.map_err(|error| IntakeError::Busy(error.to_string()))?;
+        let (name, content_type) = (name.to_owned(), content_type.to_owned());
+        Ok(Part::File(FileRef { sha256: kept.sha256, name, content_type, size: kept.size, field: String::new() }))
+    }
+
+    fn report(&self, report: PullReport) {
+        tracing::debug!(source = %self.source, ?report, "a source tells how it is");
+    }
+
+    async fn asked(&self) -> Ask {
+        std::future::pending().await
+    }
+
+    async fn answered(&self) -> Result<(), IntakeError> {
+        Ok(())
+    }
+
+    fn random(&self) -> u64 {
+        self.gateway.clock.uuid().as_u64_pair().1
     }
 }

@@ -40,6 +40,9 @@ pub fn source(kind: &str, config: &str) -> Box<dyn Push> {
         language: "en".to_owned(),
         company: "Company & Co".to_owned(),
         public_url: "https://gate.example".to_owned(),
+        country: None,
+        ours: std::sync::Arc::default(),
+        data: std::path::PathBuf::new(),
     };
     let built = (known.build)(config.parse().expect("TOML"), &Literal, &context);
     match built.expect("a right configuration").mode {

@@ -30,6 +30,9 @@ pub fn build(kind: &str, config: &str) -> Result<(Box<dyn Push>, SourceRules), V
         language: "ru".to_owned(),
         company: "Ромашка & Ко".to_owned(),
         public_url: "https://gate.example".to_owned(),
+        country: None,
+        ours: std::sync::Arc::default(),
+        data: std::path::PathBuf::new(),
     };
     let connector = (kind.build)(config.parse().unwrap(), &Literal, &context)?;
     match connector.mode {

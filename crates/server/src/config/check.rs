@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -12,6 +13,7 @@ use leadgate_core::email;
 use leadgate_core::ids::{ManagerId, SourceId};
 use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{BuildContext, Secrets as _};
+use leadgate_core::rules::Ours;
 use leadgate_core::secret::Secret;
 use leadgate_wire::guarded::Inner;
 use toml::{Table, Value};
@@ -46,7 +48,9 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     let managers = managers(root.take("managers"), &report);
     let attachments = attachments(root.section("attachments"), &resolver, &base, &data_dir);
     let public_url = server.public_url.clone().unwrap_or_else(|| own_url(&server.listen));
-    let around = Around { report: &report, resolver: &resolver, company: &company, public_url: &public_url };
+    let ours = Arc::new(company.ours(&managers));
+    let around =
+        Around { report: &report, resolver: &resolver, company: &company, public_url: &public_url, ours, data_dir: &data_dir };
     let sources = configured_sources(root.section("sources"), &around);
     root.finish();
     let problems = report.into_problems();
@@ -77,6 +81,8 @@ struct Around<'a> {
     resolver: &'a Resolver,
     company: &'a Company,
     public_url: &'a str,
+    ours: Arc<Ours>,
+    data_dir: &'a Path,
 }
 
 impl Around<'_> {
@@ -86,6 +92,9 @@ impl Around<'_> {
             language: self.company.language.as_str().to_owned(),
             company: self.company.name.clone(),
             public_url: self.public_url.to_owned(),
+            country: Some(self.company.country),
+            ours: Arc::clone(&self.ours),
+            data: self.data_dir.to_path_buf(),
         }
     }
 }

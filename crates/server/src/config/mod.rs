@@ -94,6 +94,21 @@ pub struct Company {
     pub domains: Vec<String>,
 }
 
+impl Company {
+    /// What is the company's own, with its managers.
+    fn ours(&self, managers: &[Manager]) -> Ours {
+        let hints = Hints { configured: Some(self.country), ..Hints::default() };
+        let phones = self.phones.iter().flat_map(|typed| phone::read(typed, &hints).phones);
+        let managers = managers.iter().filter_map(|manager| manager.email.as_ref());
+        let emails = self.emails.iter().chain(managers).flat_map(|typed| email::read(typed).emails);
+        Ours {
+            phones: phones.map(|phone| phone.key()).collect(),
+            emails: emails.map(|email| email.key).collect(),
+            domains: self.domains.iter().cloned().collect(),
+        }
+    }
+}
+
 /// A language of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -343,16 +358,14 @@ impl Config {
         }
     }
 
+    /// What is the company's own: of `[company]`, of the managers, and what its sources are reached by.
     fn ours(&self) -> Ours {
-        let hints = Hints { configured: Some(self.company.country), ..Hints::default() };
-        let phones = self.company.phones.iter().flat_map(|typed| phone::read(typed, &hints).phones);
-        let managers = self.managers.iter().filter_map(|manager| manager.email.as_ref());
-        let emails = self.company.emails.iter().chain(managers).flat_map(|typed| email::read(typed).emails);
-        Ours {
-            phones: phones.map(|phone| phone.key()).collect(),
-            emails: emails.map(|email| email.key).collect(),
-            domains: self.company.domains.iter().cloned().collect(),
+        let mut ours = self.company.ours(&self.managers);
+        for own in self.sources.iter().map(|source| &source.connector.rules.own) {
+            ours.phones.extend(own.phones.iter().cloned());
+            ours.emails.extend(own.emails.iter().cloned());
         }
+        ours
     }
 
     /// The address senders are told: `public_url`, or this machine's own.
