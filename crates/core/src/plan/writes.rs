@@ -202,6 +202,11 @@ pub mod event {
     pub const CONTACT_RETURNED: &str = "contact.returned";
     /// A waiting contact was taken by a manager.
     pub const CONTACT_TAKEN: &str = "contact.taken";
+    /// A person said that an address can be reached again.
+    pub const CONTACT_REACHABLE: &str = "contact.reachable";
+    /// A manager wrote a mail to a customer: an activity of ours, so neither `lead.attached` nor `contact.returned`, which tell
+    /// that the customer did something.
+    pub const MAIL_SENT: &str = "mail.sent";
     /// Everything known of a person was removed.
     pub const CONTACT_ERASED: &str = "contact.erased";
     /// An activity was taken off its lead and contact.

@@ -30,7 +30,7 @@ pub(super) async fn all(gate: &Gate) -> anyhow::Result<Vec<SourceView>> {
         };
     }
     // Before the first delivery there may be no database: the URLs are the same.
-    let health = if gate.config.database.may_exist() { gate.reader().await?.health().await? } else { Vec::new() };
+    let health = if gate.config.database.may_exist() { gate.reader().await?.health(gate.clock.now()).await? } else { Vec::new() };
     let mut config = Config::load(LoadOptions::from_process(gate.globals.config.clone()))?;
     let tokens = SourceTokens::load(&config.data_dir)?;
     config.add_tokens(&tokens);
@@ -383,6 +383,9 @@ mod tests {
             last_rejection: None,
             counts: vec![(Outcome::Spam, 2), (Outcome::Created, 12), (Outcome::Repeat, 0)],
             refused: 1,
+            usual: None,
+            silent: false,
+            broken: None,
         };
         assert_eq!(counts(&health), "12 created, 2 spam, 1 refused and not kept");
         (health.counts, health.refused) = (vec![], 0);
