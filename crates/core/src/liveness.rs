@@ -16,14 +16,19 @@ pub const MISSED_FOR: SignedDuration = SignedDuration::from_hours(24 * 30);
 const WEEK: i64 = 168;
 /// Weeks that are looked back upon.
 const WEEKS: i64 = 4;
-/// Hours after which a count is of no use any more.
-pub const HOURS_KEPT: i64 = WEEK * (WEEKS + 1);
+/// Counts of hours are of use for so long.
+pub const HOURS_KEPT: SignedDuration = SignedDuration::from_hours(WEEK * (WEEKS + 1));
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// Awaited deliveries from before this are missed.
 pub fn missed_before(now: Timestamp) -> Timestamp {
-    now.saturating_sub(TWINS_WITHIN).unwrap_or(Timestamp::MIN)
+    forgotten_before(now, TWINS_WITHIN)
+}
+
+/// What was kept for so long is of no use any more.
+pub fn forgotten_before(now: Timestamp, after: SignedDuration) -> Timestamp {
+    now.saturating_sub(after).unwrap_or(Timestamp::MIN)
 }
 
 /// How much a source usually brings, by the same hours of the last four weeks.
