@@ -1,7 +1,9 @@
 //! Reading a source's keys: every problem at once, unknown keys by name.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
+use jiff::{Span, SpanRelativeTo};
 use leadgate_core::ports::{BuildProblem, Secrets};
 use leadgate_core::secret::Secret;
 use toml::{Table, Value};
@@ -82,6 +84,20 @@ impl Keys {
         let fitting = u64::try_from(number).ok().filter(|number| range.contains(number));
         if fitting.is_none() {
             self.problem(key, format!("it is {number}, but must be {wanted}"));
+        }
+        fitting
+    }
+
+    /// Takes a length of time as people write it, `90 s` or `1 h 30 min`, within bounds.
+    pub fn duration(&mut self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let text = self.text(key)?;
+        let span = text.trim().parse::<Span>().ok().filter(|span| span.get_months() == 0 && span.get_years() == 0);
+        let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+        let fitting = length.and_then(|length| Duration::try_from(length).ok()).filter(|length| range.contains(length));
+        if fitting.is_none() {
+            let (from, to) = (range.start().as_secs_f64(), range.end().as_secs_f64());
+            let wanted = format!("a length of time from {from} s to {to} s, such as \"30 s\", \"5 min\" or \"12 h\"");
+            self.problem(key, format!("it is {text:?}, but must be {wanted}"));
         }
         fitting
     }
