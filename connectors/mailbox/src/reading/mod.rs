@@ -1,6 +1,23 @@
 //! A mail to a draft: what it is, who the customer is, what they wrote. Pure.
 
-use leadgate_core::submission::{Draft, Failure, MailClass, Purpose, Signal};
+mod authenticity;
+mod bounce;
+mod html;
+mod lines;
+mod quote;
+mod signature;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod verdict;
+
+pub use authenticity::authenticity;
+pub use bounce::failures;
+pub use quote::{cut, cut_mail};
+pub use thread::{known_as, refers_to};
+pub use verdict::judge;
+
+use leadgate_core::submission::{Draft, MailClass, Purpose, Signal};
 
 use crate::mime::Mail;
 use crate::settings::Policy;
@@ -80,30 +97,6 @@ pub struct Reading {
     pub purpose: Purpose,
     /// What speaks against it.
     pub signals: Vec<Signal>,
-}
-
-/// What it is.
-pub fn judge(mail: &Mail, policy: &Policy) -> Verdict {
-    let _ = (mail, policy);
-    todo!()
-}
-
-/// Addresses that could not be reached, as a bounce tells.
-pub fn failures(mail: &Mail) -> Vec<Failure> {
-    let _ = mail;
-    todo!()
-}
-
-/// What the trusted host says.
-pub fn authenticity(mail: &Mail, policy: &Policy) -> Authenticity {
-    let _ = (mail, policy);
-    todo!()
-}
-
-/// Cuts quotes and signature off a plain text.
-pub fn cut(text: &str) -> Cut {
-    let _ = text;
-    todo!()
 }
 
 /// A form's notification, if it is one.
