@@ -1,9 +1,20 @@
 //! A mail to a draft: what it is, who the customer is, what they wrote. Pure.
 
+mod addresses;
+mod author;
+mod form;
+mod forwarded;
+mod found;
+mod notification;
+mod subject;
+
 use leadgate_core::submission::{Draft, Failure, MailClass, Purpose, Signal};
 
 use crate::mime::Mail;
 use crate::settings::Policy;
+
+pub use forwarded::forwarded;
+pub use notification::notification;
 
 /// What a mail is, and apart from that, whether a machine may answer it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,18 +114,6 @@ pub fn authenticity(mail: &Mail, policy: &Policy) -> Authenticity {
 /// Cuts quotes and signature off a plain text.
 pub fn cut(text: &str) -> Cut {
     let _ = text;
-    todo!()
-}
-
-/// A form's notification, if it is one.
-pub fn notification(mail: &Mail, policy: &Policy) -> Option<Notification> {
-    let _ = (mail, policy);
-    todo!()
-}
-
-/// A mail forwarded by a person, if it is one.
-pub fn forwarded(mail: &Mail) -> Option<Forwarded> {
-    let _ = mail;
     todo!()
 }
 
