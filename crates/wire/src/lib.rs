@@ -2,7 +2,7 @@
 //!
 //! [`body`] turns whatever a sender posts into an ordered list of fields, by content rather than by what its header says;
 //! [`mod@pointer`] names places in it, and [`mapper`] reads what a source declares from them; [`fields`] knows what forms call a name,
-//! a phone or a consent; [`redact`] overwrites secrets in what is kept; [`auth`] tells a source's own sender from others; [`keys`]
+//! a phone or a consent; [`mod@draft`] makes a draft of them; [`redact`] overwrites secrets in what is kept; [`auth`] tells a source's own sender from others; [`keys`]
 //! reads a source's config; [`client`] talks to a running gateway, [`guarded`] to services of others.
 
 pub mod auth;
@@ -10,6 +10,7 @@ pub mod body;
 mod cards;
 mod charset;
 pub mod client;
+pub mod draft;
 pub mod fields;
 pub mod guarded;
 pub mod json;
