@@ -18,7 +18,7 @@ async fn what_is_delivered_appended_and_dropped_in_is_there_as_it_was() -> anyho
     imap.select("INBOX").await?;
     let delivered = String::from_utf8(imap.mail(1).await?.unwrap())?;
     assert!(delivered.ends_with(dotted.split_once("\r\n").unwrap().1), "{delivered}");
-    assert!(delivered.contains("Delivered-To: info@firma.ru"), "{delivered}");
+    assert!(delivered.contains("Delivered-To: info@zavod.ru"), "{delivered}");
     for n in 2..=4 {
         assert_eq!(imap.mail(n).await?.unwrap(), letter(n.into()).into_bytes());
     }

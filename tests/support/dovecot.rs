@@ -22,7 +22,7 @@ use crate::gateway::free_port;
 use crate::mail::{Imap, Lmtp};
 
 /// The account every server has.
-pub const USER: &str = "info@firma.ru";
+pub const USER: &str = "info@zavod.ru";
 /// Its password, and that of every account made by [`Dovecot::account`].
 pub const PASSWORD: &str = "mail-secret-1";
 
@@ -102,6 +102,11 @@ impl Dovecot {
         self.ports.imaps
     }
 
+    /// The port of deliveries.
+    pub fn lmtp_port(&self) -> u16 {
+        self.ports.lmtp
+    }
+
     /// The authority that signed its certificate, which is of `localhost` and `127.0.0.1`.
     pub fn authority(&self) -> PathBuf {
         self.path("ca.pem")
@@ -162,7 +167,7 @@ impl Dovecot {
                inet_listener imaps {{\n    address = 127.0.0.1\n    port = {imaps}\n    ssl = yes\n  }}\n}}\n\
              service lmtp {{\n  inet_listener lmtp {{\n    address = 127.0.0.1\n    port = {lmtp}\n  }}\n}}\n\
              service anvil {{\n  unix_listener anvil-auth-penalty {{\n    mode = 0\n  }}\n}}\n\
-             protocol lmtp {{\n  postmaster_address = postmaster@firma.ru\n}}\n{settings}\n"
+             protocol lmtp {{\n  postmaster_address = postmaster@zavod.ru\n}}\n{settings}\n"
         )
     }
 

@@ -50,7 +50,7 @@ impl Lmtp {
     pub async fn open(port: u16) -> anyhow::Result<Self> {
         let mut lmtp = Self { lines: Lines::open(port).await? };
         lmtp.expect("220").await?;
-        lmtp.say("LHLO tests.firma.ru", "250").await?;
+        lmtp.say("LHLO tests.zavod.ru", "250").await?;
         Ok(lmtp)
     }
 
@@ -268,7 +268,7 @@ pub fn letter(n: u64) -> String {
 pub fn sized_letter(n: u64, bytes: usize) -> String {
     let (name, email) = (people::name(n), people::email(n));
     let mut text = format!(
-        "Return-Path: <{email}>\r\nFrom: {name} <{email}>\r\nTo: info@firma.ru\r\nSubject: Question {n}\r\n\
+        "Return-Path: <{email}>\r\nFrom: {name} <{email}>\r\nTo: info@zavod.ru\r\nSubject: Question {n}\r\n\
          Date: Mon, 2 Nov 2026 10:00:00 +0300\r\nMessage-ID: <letter-{n}@{}>\r\nMIME-Version: 1.0\r\n\
          Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
          Good day! Do you have number {n} in stock?\r\n",
