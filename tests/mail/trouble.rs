@@ -10,7 +10,7 @@ use leadgate_tests::people;
 use crate::watched::{Deliveries, LONG_AGO, SOURCE, append, each_once, keeps, kept, report, section, setup, watched, watching};
 
 /// What does not answer is noticed soon.
-const IMPATIENT: &str = "timeout = \"2 s\"\nidle = \"3 s\"\npoll = \"1 s\"\n";
+const IMPATIENT: &str = "timeout = \"2 s\"\nidle = \"30 s\"\npoll = \"5 s\"\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_of_the_server_die_while_mails_are_read_and_waited_for() -> anyhow::Result<()> {

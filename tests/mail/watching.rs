@@ -80,7 +80,7 @@ async fn five_thousand_older_mails_are_read_on_demand_with_progress() -> anyhow:
 async fn folders_are_named_as_people_see_them() -> anyhow::Result<()> {
     let server = Dovecot::start().await?;
     server.imap(USER).await?.create(REQUESTS).await?;
-    let folders = "folders = [\"INBOX\", \"Заявки\"]\npoll = \"1 s\"\n";
+    let folders = "folders = [\"INBOX\", \"Заявки\"]\npoll = \"5 s\"\n";
     let world = World::new(&setup(&section(&server, folders))).await?;
     watching(&world, SOURCE).await?;
     append(&server, REQUESTS, 1..3).await?;
@@ -102,7 +102,7 @@ async fn folders_are_named_as_people_see_them() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn what_managers_sent_is_told_on_the_lead_and_makes_none() -> anyhow::Result<()> {
-    let (server, world) = watched("sent = [\"Sent\"]\npoll = \"1 s\"\n").await?;
+    let (server, world) = watched("sent = [\"Sent\"]\npoll = \"5 s\"\n").await?;
     append(&server, "INBOX", 1..2).await?;
     keeps(&world, 1).await?;
     let answer = format!(
@@ -236,7 +236,7 @@ async fn the_same_mail_in_two_mailboxes_is_one_lead() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_server_without_idle_is_asked_now_and_then() -> anyhow::Result<()> {
     let server = Dovecot::with("imap_capability = IMAP4rev1 LITERAL+ UIDPLUS MOVE").await?;
-    let world = World::new(&setup(&section(&server, &format!("{LONG_AGO}poll = \"1 s\"\n")))).await?;
+    let world = World::new(&setup(&section(&server, &format!("{LONG_AGO}poll = \"5 s\"\n")))).await?;
     append(&server, "INBOX", 1..2).await?;
     keeps(&world, 1).await?;
     watching(&world, SOURCE).await?;
