@@ -20,11 +20,11 @@ async fn marks(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), S
     if rows.marks.is_empty() {
         return Ok(());
     }
-    let mark = |((contact, email), mark): (&(i64, &str), &Option<&leadgate_core::mail::Unreachable>)| {
+    let mut marks = Vec::with_capacity(rows.marks.len());
+    for ((contact, email), mark) in &rows.marks {
         let since = mark.map(|mark| mark.since.as_microsecond());
-        json!([contact, email, since, mark.map(|mark| &mark.status), mark.map(|mark| &mark.words)])
-    };
-    let marks: Vec<_> = rows.marks.iter().map(mark).collect();
+        marks.push(json!([contact, email, since, mark.map(|mark| &mark.status), mark.map(|mark| &mark.words)]));
+    }
     let sql = "UPDATE identity SET failed_since = v.value ->> 2, failed_status = v.value ->> 3, failed_words = v.value ->> 4
                FROM json_each(?1) v
                WHERE identity.contact = v.value ->> 0 AND identity.kind = 'email' AND identity.value = v.value ->> 1";

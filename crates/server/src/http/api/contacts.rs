@@ -2,10 +2,10 @@
 
 use axum::response::Response;
 use leadgate_core::ids::{ActivityId, ContactId, MoveId};
-use leadgate_core::{email, name};
 use leadgate_core::views::{
     ActivityView, ContactDetail, ContactFilter, ContactSummary, LeadFilter, MoveView, Page, PageAt, ReviewView,
 };
+use leadgate_core::{email, name};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
