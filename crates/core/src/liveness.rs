@@ -16,14 +16,19 @@ pub const MISSED_FOR: SignedDuration = SignedDuration::from_hours(24 * 30);
 const WEEK: i64 = 168;
 /// Weeks that are looked back upon.
 const WEEKS: i64 = 4;
-/// Hours after which a count is of no use any more.
-pub const HOURS_KEPT: i64 = WEEK * (WEEKS + 1);
+/// Counts of hours are of use for so long.
+pub const HOURS_KEPT: SignedDuration = SignedDuration::from_hours(WEEK * (WEEKS + 1));
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// Awaited deliveries from before this are missed.
 pub fn missed_before(now: Timestamp) -> Timestamp {
-    now.saturating_sub(TWINS_WITHIN).unwrap_or(Timestamp::MIN)
+    forgotten_before(now, TWINS_WITHIN)
+}
+
+/// What was kept for so long is of no use any more.
+pub fn forgotten_before(now: Timestamp, after: SignedDuration) -> Timestamp {
+    now.saturating_sub(after).unwrap_or(Timestamp::MIN)
 }
 
 /// How much a source usually brings, by the same hours of the last four weeks.
@@ -90,18 +95,26 @@ mod tests {
         (0..weeks * WEEK).filter(|hour| (9..18).contains(&(hour % 24))).map(|hour| (hour, 12)).collect()
     }
 
+    /// Of so many tenths: in this hour, and since it was heard.
+    fn tenths(counts: &[(i64, u64)], heard: Timestamp, now: Timestamp) -> (String, String) {
+        let usual = usual(counts, Some(heard), now).unwrap();
+        (format!("{:.1}", usual.this_hour), format!("{:.1}", usual.since_heard))
+    }
+
+    fn is_silent(counts: &[(i64, u64)], heard: Timestamp, now: Timestamp) -> bool {
+        usual(counts, Some(heard), now).unwrap().is_silent()
+    }
+
     #[test]
     fn a_quiet_night_is_no_silence_and_a_quiet_morning_is() {
         let counts = office(4);
         let monday = 4 * WEEK;
-        let usual = |heard, now| usual(&counts, Some(heard), now).unwrap();
-        let night = usual(at(monday - 6, 0), at(monday + 8, 59));
-        assert!(!night.is_silent() && night.this_hour == 0.0, "{night:?}");
-        let morning = usual(at(monday - 6, 0), at(monday + 9, 24));
-        assert!(!morning.is_silent() && morning.this_hour == 12.0, "{morning:?}");
-        let late = usual(at(monday - 6, 0), at(monday + 9, 26));
-        assert!(late.is_silent(), "{late:?}");
-        assert!(!usual(at(monday + 9, 20), at(monday + 9, 40)).is_silent(), "it was heard meanwhile");
+        let evening = at(monday - 6, 0);
+        assert_eq!(tenths(&counts, evening, at(monday + 8, 59)), ("0.0".into(), "0.0".into()));
+        assert_eq!(tenths(&counts, evening, at(monday + 9, 24)), ("12.0".into(), "4.8".into()));
+        assert!(!is_silent(&counts, evening, at(monday + 9, 24)));
+        assert!(is_silent(&counts, evening, at(monday + 9, 26)));
+        assert!(!is_silent(&counts, at(monday + 9, 20), at(monday + 9, 40)), "it was heard meanwhile");
     }
 
     #[test]
@@ -109,18 +122,17 @@ mod tests {
         assert_eq!(usual(&office(1), Some(at(0, 0)), at(WEEK - 1, 0)), None);
         assert_eq!(usual(&[], Some(at(0, 0)), at(WEEK * 9, 0)), None);
         assert_eq!(usual(&office(1), None, at(WEEK + 1, 0)), None);
-        let one = usual(&office(1), Some(at(WEEK + 9, 0)), at(WEEK + 10, 30)).unwrap();
-        assert_eq!((one.this_hour, one.since_heard), (12.0, 12.0 + 6.0), "a week is enough");
+        let one = tenths(&office(1), at(WEEK + 9, 0), at(WEEK + 10, 30));
+        assert_eq!(one, ("12.0".into(), "18.0".into()), "a week is enough");
         let mut counts = office(4);
         counts.retain(|(hour, _)| hour / WEEK != 2);
-        let gone = usual(&counts, Some(at(4 * WEEK + 9, 0)), at(4 * WEEK + 10, 0)).unwrap();
-        assert_eq!(gone.since_heard, 9.0, "a week of holidays counts as a week");
+        let gone = tenths(&counts, at(4 * WEEK + 9, 0), at(4 * WEEK + 10, 0));
+        assert_eq!(gone.1, "9.0", "a week of holidays counts as a week");
     }
 
     #[test]
     fn what_was_silent_for_ages_takes_no_ages_to_judge() {
-        let counts = office(4);
-        let long = usual(&counts, Some(at(0, 0)), at(WEEK * 5000, 0)).unwrap();
-        assert_eq!((long.this_hour, long.since_heard), (0.0, 0.0), "nobody expects it any more");
+        let long = tenths(&office(4), at(0, 0), at(WEEK * 5000, 0));
+        assert_eq!(long, ("0.0".into(), "0.0".into()), "nobody expects it any more");
     }
 }

@@ -4,6 +4,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::text;
+
+/// Addresses of each kind kept of a mail.
+const MOST_ADDRESSES: usize = 100;
+/// Reasons for its class.
+const MOST_REASONS: usize = 20;
+/// Bytes of an address as shown, of a folder's name, of a reason.
+const SHORT: usize = 400;
+/// Characters a line of a header has at most (RFC 5322, 2.1.1), and so a subject that is one line.
+const SUBJECT: usize = 998;
+/// Bytes of the whole text.
+const WHOLE: usize = 1 << 20;
+
 /// What a mail is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +92,38 @@ pub struct MailFacts {
     pub truncated: Option<u64>,
 }
 
+impl MailFacts {
+    /// As it may be kept: clean and bounded, however much a sender wrote.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let short = |text: String| cut(&text, SHORT);
+        let several = |texts: Vec<String>, most: usize| {
+            let more = texts.len().saturating_sub(most);
+            let mut kept: Vec<String> = texts.into_iter().take(most).map(short).collect();
+            if more > 0 {
+                kept.push(format!("and {more} more"));
+            }
+            kept
+        };
+        Self {
+            subject: cut(&self.subject, SUBJECT),
+            from: short(self.from),
+            to: several(self.to, MOST_ADDRESSES),
+            cc: several(self.cc, MOST_ADDRESSES),
+            folder: short(self.folder),
+            class: self.class,
+            why: several(self.why, MOST_REASONS),
+            may_answer: self.may_answer,
+            whole: self.whole.map(|whole| cut(&whole, WHOLE)),
+            truncated: self.truncated,
+        }
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text::cut(&text::clean(text), most).to_owned()
+}
+
 /// An address that could not be reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
@@ -90,6 +135,19 @@ pub struct Failure {
     pub status: String,
     /// What the server said, cut.
     pub words: String,
+}
+
+impl Failure {
+    /// As it may be kept.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        Self {
+            address: cut(&self.address, SHORT),
+            permanent: self.permanent,
+            status: cut(&self.status, 20),
+            words: cut(&self.words, SHORT),
+        }
+    }
 }
 
 /// Mails to an address come back.

@@ -88,14 +88,15 @@ pub struct Key {
 impl Key {
     /// A key, or nothing for an empty text. Ids longer than 200 bytes stand as their SHA-256.
     pub fn new(scope: &'static str, value: &str) -> Option<Self> {
-        let value = value.trim();
-        if value.is_empty() {
-            return None;
-        }
-        let value =
-            if value.len() > 200 { hex(&Sha256::digest(value.as_bytes())) } else { crate::text::clean(value).into_owned() };
-        Some(Self { scope, value })
+        bounded(value).map(|value| Self { scope, value })
     }
+}
+
+/// An id that fits into an index: trimmed and cleaned, or the SHA-256 of one longer than 200 bytes; `None` for an empty one.
+fn bounded(value: &str) -> Option<String> {
+    let value = value.trim();
+    let value = if value.len() > 200 { hex(&Sha256::digest(value.as_bytes())) } else { crate::text::clean(value).into_owned() };
+    (!value.is_empty()).then_some(value)
 }
 
 /// Bytes as lower-case hex.
@@ -372,6 +373,17 @@ pub struct Reference {
     pub scope: String,
     /// The id.
     pub value: String,
+}
+
+impl Reference {
+    /// The scope of Message-IDs. Such an id belongs to the activity that had it first: whoever repeats it later, by accident or to
+    /// draw answers to themselves, does not get it.
+    pub const MESSAGE_ID: &str = "message-id";
+
+    /// A reference; `None` for an empty id. Ids longer than 200 bytes stand as their SHA-256.
+    pub fn new(scope: impl Into<String>, value: &str) -> Option<Self> {
+        bounded(value).map(|value| Self { scope: scope.into(), value })
+    }
 }
 
 /// What happened.

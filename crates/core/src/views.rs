@@ -356,7 +356,7 @@ pub struct SourceHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usual: Option<Usual>,
     /// So much usually came in the time it has been quiet that this is no accident.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
     /// Mails tell of deliveries of this source that never came.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,6 +15,7 @@
 mod activities;
 mod apply;
 mod apply_leads;
+mod apply_mails;
 mod bulk;
 mod carry;
 mod changes;

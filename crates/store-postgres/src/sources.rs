@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::liveness;
-use leadgate_core::plan::rows::HealthRow;
+use leadgate_core::plan::rows::{Gathered, HealthRow};
 use leadgate_core::ports::{Ask, PullReport, Refusals, Restored, StoreError, source_lease};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::submission::{Batch, Cursor, CursorMove};
@@ -106,6 +106,20 @@ pub(crate) fn count<'r>(
         outcomes.text(*source).text(*outcome).int(*n);
     }
     together.add(outcomes);
+}
+
+/// Adds what came in each hour, likewise.
+pub(crate) fn count_hours<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
+    static HOUR: Part = Part {
+        head: "INSERT INTO source_hour AS h (source, hour, n) SELECT v.* FROM",
+        columns: &[("source", Kind::Text), ("hour", Kind::Int), ("n", Kind::Int)],
+        tail: "ON CONFLICT (source, hour) DO UPDATE SET n = h.n + excluded.n",
+    };
+    let mut hours = Rows::of(&HOUR);
+    for ((source, hour), n) in &rows.hours {
+        hours.text(*source).int(*hour).int(*n);
+    }
+    together.add(hours);
 }
 
 /// Adds counts of calls that were refused without being kept.

@@ -7,6 +7,7 @@
 mod activities;
 mod apply;
 mod apply_leads;
+mod apply_mails;
 mod backup;
 mod bulk;
 mod carry;

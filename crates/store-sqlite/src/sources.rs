@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::liveness;
-use leadgate_core::plan::rows::HealthRow;
+use leadgate_core::plan::rows::{Gathered, HealthRow};
 use leadgate_core::ports::{Ask, PullReport, Refusals, StoreError, source_lease};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::submission::{Batch, Cursor};
@@ -91,6 +91,20 @@ fn bind_health((source, row): &(&&str, &HealthRow), values: &mut Values) {
         .add(row.last_rejected.map(Timestamp::as_microsecond))
         .maybe_text(row.last_rejection.as_deref())
         .add(row.refused);
+}
+
+/// Adds what came in each hour.
+pub(crate) async fn count_hours(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    static HOUR: Insert = Insert::new(
+        "INSERT INTO source_hour (source, hour, n)",
+        "(?, ?, ?)",
+        "ON CONFLICT (source, hour) DO UPDATE SET n = n + excluded.n",
+    );
+    let hours: Vec<_> = rows.hours.iter().collect();
+    HOUR.run(conn, &hours, |((source, hour), n), values| {
+        values.text(source).add(*hour).add(**n);
+    })
+    .await
 }
 
 /// Adds counts of calls that were refused without being kept.

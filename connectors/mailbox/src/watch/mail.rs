@@ -48,7 +48,7 @@ pub(super) type Read = fn(&[u8], Where<'_>, &Policy) -> (Mail, Reading);
 
 /// As it is read in earnest.
 pub(super) fn read(raw: &[u8], at: Where<'_>, policy: &Policy) -> (Mail, Reading) {
-    let mail = mime::read(raw, &Hints { language: policy.language.clone() });
+    let mail = mime::read(raw, &Hints { language: policy.language.clone(), kept: false });
     let reading = reading::read(&mail, at, policy);
     (mail, reading)
 }

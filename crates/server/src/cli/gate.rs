@@ -355,6 +355,14 @@ impl Writer {
         }
     }
 
+    /// An address of a contact can be reached again.
+    pub async fn reachable(&self, id: ContactId, email: String) -> anyhow::Result<ContactDetail> {
+        match self {
+            Self::Store(store, clock) => Ok(store.reachable(id, email, act(clock)).await??),
+            Self::Api(api) => api.post(&format!("/api/v1/contacts/{id}/reachable"), &json!({ "email": email })).await,
+        }
+    }
+
     /// Takes an activity off its lead and contact.
     pub async fn detach(&self, id: ActivityId) -> anyhow::Result<MoveView> {
         match self {

@@ -91,6 +91,17 @@ fn tell(gate: &Gate, source: &SourceView, text: &mut print::Text) {
         None => pair("last heard", "nothing yet"),
         Some(health) => {
             pair("last heard", &story::time_or_dash(health.last_accepted, gate.zone()));
+            if let Some(usual) = health.usual.filter(|_| health.silent) {
+                let words =
+                    format!("about {:.0} usually come in the time it has been quiet: look at the sender", usual.since_heard);
+                pair("silent", &words);
+            }
+            if let Some(broken) = health.broken {
+                let since = story::time(broken.since, gate.zone());
+                let words =
+                    format!("since {since} {} came by mail only, and not from the form itself: is its URL right?", broken.missed);
+                pair("webhook broken", &words);
+            }
             pair("so far", &counts(health));
             if let Some(at) = health.last_rejected {
                 pair("last refused", &rejected(gate, at, health.last_rejection.as_deref()));

@@ -99,6 +99,20 @@ impl Allowed {
         Self(services)
     }
 
+    /// The host and port of this URL alone, wherever it is: for a URL that an owner wrote to have it called. Nothing, if it is none.
+    pub fn host_of(url: &str) -> Self {
+        let parsed = url::Url::parse(url).ok();
+        let inner = parsed.as_ref().and_then(|url| {
+            let port = url.port_or_known_default()?;
+            Some(match url.host()? {
+                url::Host::Domain(name) => Inner::Host(name.to_owned(), Some(port)),
+                url::Host::Ipv4(ip) => Inner::Socket(ip.into(), port),
+                url::Host::Ipv6(ip) => Inner::Socket(ip.into(), port),
+            })
+        });
+        Self(inner.into_iter().collect())
+    }
+
     /// Whether a host is named. `Some(false)`: named, but for other ports.
     pub(super) fn names(&self, host: &str, port: u16) -> Option<bool> {
         let mut found = None;
