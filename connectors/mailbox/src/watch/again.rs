@@ -88,7 +88,7 @@ pub(super) fn read_again(kept: &Kept, policy: &Policy, read: Read) -> Result<Sub
         return Err("nothing of the mail could be fetched: look at it in the mailbox".to_owned());
     }
     let at = Where { folder: &beside.folder, sent: beside.sent, truncated: beside.size };
-    let (mail, Reading { mut draft, purpose, signals }) = read(&bytes, at, policy);
+    let (mail, Reading { mut draft, purpose, signals }) = read(&bytes, true, at, policy);
     draft.files = beside.files.iter().flatten().cloned().collect();
     draft.fields.extend(beside.notes.iter().map(|note| Field { name: ATTACHMENT.to_owned(), value: note.clone() }));
     name(&mut draft, &mail);
