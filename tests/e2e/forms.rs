@@ -1,7 +1,7 @@
 //! A form of one's own site: whatever way it is sent, it arrives.
 
 use anyhow::Context as _;
-use leadgate_tests::client::{World, send};
+use leadgate_tests::client::{World, send, until};
 use leadgate_tests::gateway::{Setup, TOKEN};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
@@ -216,6 +216,21 @@ async fn a_sender_that_is_too_slow_or_breaks_off_costs_nothing() -> anyhow::Resu
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(world.only_lead().await?["phone"], "+7 916 200-00-40");
     Ok(())
+}
+
+#[tokio::test]
+async fn what_was_sent_whole_is_kept_though_the_sender_hung_up_at_once() -> anyhow::Result<()> {
+    const SENT: usize = 40;
+    let world = World::new(&Setup::default()).await?;
+    for n in 0..SENT {
+        let body = format!("name=Anna&phone=%2B791620001{n:02}");
+        let head = format!("POST /in/site/{TOKEN} HTTP/1.1\r\nhost: gateway\r\ncontent-length: {}\r\n\r\n", body.len());
+        let mut sender = TcpStream::connect(world.gateway.address).await?;
+        sender.write_all(format!("{head}{body}").as_bytes()).await?;
+        sender.shutdown().await?;
+    }
+    let all = async || Ok((world.all("/leads").await?.len() == SENT).then_some(()));
+    until("every lead is there", all).await
 }
 
 #[tokio::test]

@@ -14,9 +14,9 @@ use tokio::time::{Instant, timeout_at};
 use super::ImapError;
 
 /// A connection of any kind: plain, or TLS over one.
-pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Io for T {}
 
 /// Bytes that are read at once, if nothing larger is announced.
 const CHUNK: usize = 16 << 10;

@@ -1,5 +1,21 @@
 //! Bytes to a mail. Total: whatever came becomes something, and no more of it than the limits allow.
 
+mod addresses;
+mod cards;
+mod charset;
+mod dates;
+mod fields;
+mod files;
+mod html;
+mod keep;
+mod page;
+mod params;
+mod parts;
+mod read;
+mod report;
+mod text;
+mod words;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -8,6 +24,8 @@ use jiff::Timestamp;
 pub struct Hints {
     /// The mailbox's language, for undeclared 8-bit text: `ru`, `en` ...
     pub language: String,
+    /// It is a mail that [`without_files`] made: the lines that name files are believed. Never for what came from outside.
+    pub kept: bool,
 }
 
 /// An address with the name beside it, decoded.
@@ -55,7 +73,7 @@ pub struct Mail {
     pub html: Option<String>,
     /// Everything that is no text of the mail itself.
     pub attachments: Vec<Attachment>,
-    /// Mails inside (message/rfc822), outermost first.
+    /// Mails inside (message/rfc822) in the order they stand there; those within them are in their own `inside`.
     pub inside: Vec<Mail>,
     /// multipart/report (RFC 6522), if it is one.
     pub report: Option<Report>,
@@ -74,8 +92,13 @@ pub struct Attachment {
     pub name: String,
     /// Its type as declared, lower case.
     pub content_type: String,
-    /// Its bytes, decoded.
+    /// Its bytes, decoded; empty if [`Attachment::file`] says where they are.
     pub bytes: Bytes,
+    /// The SHA-256 of the file in the attachment store, in hexadecimal, if the mail was kept without it. A file of a mail inside names the
+    /// file of that mail.
+    pub file: Option<String>,
+    /// It is read, too (a mail, a report, a card, a calendar): what was read of it stays in a mail that is kept.
+    pub stays: bool,
     /// Shown within the text (an image with a Content-ID that the HTML names): no file of the customer's.
     pub inline: bool,
     /// Where its encoded bytes stand in the mail: what is replaced when the mail is kept.
@@ -111,15 +134,15 @@ impl Mail {
     }
 }
 
-/// Reads a mail.
+/// Reads a mail. Never fails and never panics: bytes that are no mail become a mail with that text and a problem that says so.
 pub fn read(raw: &[u8], hints: &Hints) -> Mail {
-    let _ = (raw, hints);
-    todo!()
+    read::mail(raw, hints)
 }
 
-/// The mail as it is kept: the encoded bytes of each attachment replaced by a line that names its file in the attachment store,
-/// `files` in the order of [`Mail::attachments`] (`None`: not kept there, its bytes stay).
+/// The mail as it is kept: the encoded bytes of each attachment replaced by a line that names its file in the attachment store
+/// (`leadgate-file: <sha256>`), `files` in the order of [`Mail::attachments`] (`None`: not kept there, its bytes stay). Of what is read,
+/// too ([`Attachment::stays`]), that line stands before the bytes. What is read with [`Hints::kept`] equals what was read at first, but
+/// for those bytes. A mail inside that is encoded stays whole.
 pub fn without_files(raw: &[u8], mail: &Mail, files: &[Option<String>]) -> Vec<u8> {
-    let _ = (raw, mail, files);
-    todo!()
+    keep::without_files(raw, mail, files)
 }

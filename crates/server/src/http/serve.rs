@@ -57,6 +57,8 @@ pub async fn serve(
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(HEAD_LIMIT);
+    // A site that waits no longer for an answer (WordPress: 5 s) has said all it wanted: its delivery is taken nevertheless.
+    http.half_close(true);
     let mut complained = false;
     loop {
         let accepted = tokio::select! {
