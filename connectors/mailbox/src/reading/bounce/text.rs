@@ -198,4 +198,3 @@ fn is_boundary(line: &str) -> bool {
     let across = lower.starts_with(['-', '=', '|', '*', '_', '#']);
     across || lower.ends_with(':') || lower.contains("follow") || lower.contains("attached") && lower.chars().count() <= 60
 }
-
