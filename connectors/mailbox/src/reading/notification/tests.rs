@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::form;
 use super::*;
-use crate::mime::Address;
+use crate::mime::{self, Address};
 
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
@@ -46,28 +46,6 @@ fn told(notification: &Notification) -> Expected {
     }
 }
 
-/// A mail of one part in UTF-8, without any coding.
-fn plain_mail(raw: &str) -> Mail {
-    let (head, body) = raw.split_once("\n\n").unwrap();
-    let headers: Vec<(String, String)> =
-        head.lines().map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    let mut mail = Mail { headers, ..Mail::default() };
-    let address = |text: &str| {
-        let (name, address) = text.rsplit_once('<').unwrap_or(("", text));
-        vec![Address { name: name.trim_matches([' ', '"']).to_owned(), address: address.trim_end_matches('>').to_owned() }]
-    };
-    mail.subject = mail.header("subject").unwrap_or_default().to_owned();
-    mail.from = mail.header("from").map(address).unwrap_or_default();
-    mail.reply_to = mail.header("reply-to").map(address).unwrap_or_default();
-    if mail.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
-        mail.html = Some(body.to_owned());
-    } else {
-        mail.plain = Some(body.to_owned());
-        body.clone_into(&mut mail.text);
-    }
-    mail
-}
-
 #[test]
 fn every_layout_is_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/notifications");
@@ -75,8 +53,8 @@ fn every_layout_is_read() {
         serde_json::from_str(&std::fs::read_to_string(folder.join("expected.json")).unwrap()).unwrap();
     let mut wrong = Vec::new();
     for (name, expected) in &expected {
-        let raw = std::fs::read_to_string(folder.join(format!("{name}.eml"))).unwrap();
-        match notification(&plain_mail(&raw), &Policy::default()) {
+        let raw = std::fs::read(folder.join(format!("{name}.eml"))).unwrap();
+        match notification(&mime::read(&raw, &mime::Hints::default()), &Policy::default()) {
             None => wrong.push(format!("{name}: not recognised")),
             Some(found) if told(&found) != *expected => {
                 wrong.push(format!("{name} ({}):\n  is {:?}\n not {:?}\n  of {:?}", found.by, told(&found), expected, found.pairs));

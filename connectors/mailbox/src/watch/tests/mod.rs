@@ -42,6 +42,8 @@ fn read(raw: &[u8], at: Where<'_>, _policy: &Policy) -> (Mail, Reading) {
             content_type: "application/pdf".to_owned(),
             bytes: bytes::Bytes::copy_from_slice(body.as_bytes()),
             inline: false,
+            file: None,
+            stays: None,
             place: start..text.len(),
         }
     });
@@ -156,8 +158,9 @@ impl Stage {
     async fn quiet(&self) -> Duration {
         let begun = tokio::time::Instant::now();
         while !self.is_quiet() {
-            assert!(begun.elapsed() < Duration::from_hours(2), "{:?}", self.database.last_report());
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            let last = self.database.last_report();
+            assert!(begun.elapsed() < Duration::from_hours(1), "{last:?} {:?}", self.database.ledger().cursor);
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         begun.elapsed()
     }

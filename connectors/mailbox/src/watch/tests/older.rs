@@ -79,7 +79,7 @@ async fn a_backfill_goes_on_where_it_was() {
         tokio::select! {
             error = stage.once(&watcher, &feed) => panic!("{error}"),
             () = stage.mailbox.blown.notified() => {}
-            () = stage.quiet() => break,
+            _ = stage.quiet() => break,
         }
     }
     stage.mailbox.world().fuse = None;

@@ -239,9 +239,15 @@ async fn a_reader_that_lost_its_lease_changes_nothing() {
     let stale = stage.once(&watcher, &first).await;
     assert!(stale.to_string().contains("for the moment"), "{stale}");
     assert_eq!(stage.database.titles(), Vec::<String>::new());
+    let stale = async {
+        loop {
+            stage.once(&watcher, &first).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
     tokio::select! {
-        () = async { loop { stage.once(&watcher, &first).await; tokio::time::sleep(Duration::from_secs(1)).await; } } => {}
-        () = stage.while_reading(stage.quiet()) => {}
+        () = stale => {}
+        _ = stage.while_reading(stage.quiet()) => {}
     }
     assert_eq!(stage.database.titles().len(), 10);
     assert_eq!(stage.database.count(Outcome::Repeat), 0);
