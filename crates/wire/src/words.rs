@@ -105,7 +105,10 @@ const PHRASE_LISTS: &[(Kind, &str)] = &[
          nom et prénoms|nom et prenoms|nom de contact|wie heißen sie|nom|nom complet|nom prénom|nom prenom|nom et prénom|nom et prenom|prénom nom|\
          prenom nom|prénom et nom|prenom et nom|delivery fio",
     ),
-    (Kind::NameGuess, "user name|user|author|contact|client|customer|клиент|заказчик|контакт|обращение"),
+    (
+        Kind::NameGuess,
+        "user name|user|author|contact|client|customer|клиент|заказчик|контакт|обращение|автор|автор сообщения|autor|verfasser",
+    ),
     (
         Kind::GivenName,
         "first name|firstname|given name|givenname|fname|forename|name first|vorname|prénom|prenom|primeiro nome|\
@@ -142,7 +145,9 @@ const PHRASE_LISTS: &[(Kind, &str)] = &[
          комментарий к заявке|суть вопроса|задача|отзыв|опишите задачу|опишите вашу задачу|опишите проблему|сообщения|\
          вопросы|soobshchenie|повідомлення|коментар|коментарі|питання|запитання|текст повідомлення|nachricht|mitteilung|\
          anmerkung|anmerkungen|bemerkung|bemerkungen|frage|anliegen|mensaje|comentario|comentarios|consulta|pregunta|\
-         mensagem|comentário|comentários|pergunta|commentaire|commentaires|remarque|demande",
+         mensagem|comentário|comentários|pergunta|commentaire|commentaires|remarque|demande|message body|nachrichtentext|\
+         wie können wir helfen|wie können wir ihnen helfen|cuerpo del mensaje|en qué podemos ayudarte|en que podemos ayudarte|\
+         en qué podemos ayudarle|чем можем помочь|чем мы можем помочь|чим можемо допомогти|чим ми можемо допомогти",
     ),
     (Kind::Subject, "subject|тема|тема сообщения|тема обращения|тема письма|betreff|asunto|assunto|sujet|objet"),
     (Kind::Country, "country|country code|phone country|страна|країна|land|país|pais|pays"),
@@ -159,7 +164,8 @@ const PHRASE_LISTS: &[(Kind, &str)] = &[
          location href|href|permalink|page address|source page|страница|адрес страницы|url страницы|ссылка на страницу|\
          страница отправки|сторінка|адрес url страницы|ссылка страницы|страница url|url сторінки|адреса сторінки|\
          посилання на сторінку|seiten url|seite url|url der seite|seitenadresse|seiten adresse|url de la página|url de la pagina|\
-         url de página|url de pagina|página url|url da página|url da pagina|url de la page|adresse de la page|lien de la page",
+         url de página|url de pagina|página url|url da página|url da pagina|url de la page|adresse de la page|lien de la page|contact form url|\
+         form url|form page|sent from page|отправлено со страницы|страница откуда была заполнена форма|страница формы",
     ),
     (
         Kind::Landing,
@@ -172,7 +178,7 @@ const PHRASE_LISTS: &[(Kind, &str)] = &[
          источник перехода",
     ),
     (Kind::FormId, "formid|id формы|form identifier"),
-    (Kind::FormName, "formname|formtitle|название формы|имя формы|form title|назва форми"),
+    (Kind::FormName, "formname|formtitle|название формы|имя формы|форма|form title|назва форми|formularname|formular|nombre del formulario|formulario"),
     (Kind::Consent, "checkbox|rules|правила|agb|tos|152 фз|фз 152|ok to contact"),
     (
         Kind::Secret,

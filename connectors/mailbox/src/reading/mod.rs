@@ -1,11 +1,20 @@
 //! A mail to a draft: what it is, who the customer is, what they wrote. Pure.
 
+mod addresses;
 mod authenticity;
+mod author;
 mod bounce;
+mod draft;
+mod form;
+mod forwarded;
+mod found;
 mod html;
+mod language;
 mod lines;
+mod notification;
 mod quote;
 mod signature;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -13,14 +22,14 @@ mod verdict;
 
 pub use authenticity::authenticity;
 pub use bounce::failures;
+pub use draft::read;
+pub use forwarded::forwarded;
+pub use notification::notification;
 pub use quote::{cut, cut_mail};
 pub use thread::{known_as, refers_to};
 pub use verdict::judge;
 
 use leadgate_core::submission::{Draft, MailClass, Purpose, Signal};
-
-use crate::mime::Mail;
-use crate::settings::Policy;
 
 /// What a mail is, and apart from that, whether a machine may answer it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,22 +106,4 @@ pub struct Reading {
     pub purpose: Purpose,
     /// What speaks against it.
     pub signals: Vec<Signal>,
-}
-
-/// A form's notification, if it is one.
-pub fn notification(mail: &Mail, policy: &Policy) -> Option<Notification> {
-    let _ = (mail, policy);
-    todo!()
-}
-
-/// A mail forwarded by a person, if it is one.
-pub fn forwarded(mail: &Mail) -> Option<Forwarded> {
-    let _ = mail;
-    todo!()
-}
-
-/// Everything together.
-pub fn read(mail: &Mail, at: Where<'_>, policy: &Policy) -> Reading {
-    let _ = (mail, at, policy);
-    todo!()
 }

@@ -2,6 +2,7 @@
 
 use super::html;
 use super::lines::{bare, flat, is_blank, is_prefixed, is_rule, lower, tidy};
+use super::subject::{self, Prefix};
 use super::{Cut, signature};
 use crate::mime::Mail;
 
@@ -157,15 +158,19 @@ const ORIGINALS: &[&str] = &[
 const FORWARDS: &[&str] = &[
     "forwarded message",
     "forwarded email",
+    "forwarded mail",
     "пересылаемое сообщение",
     "пересланное сообщение",
     "перенаправленное сообщение",
     "пересылаемое письмо",
     "пересланное письмо",
-    "переслане повідомлення",
+    "переадресованное сообщение",
     "переслане повідомлення",
     "перенаправлене повідомлення",
+    "переадресоване повідомлення",
+    "пересланий лист",
     "weitergeleitete nachricht",
+    "weitergeleitete e-mail",
     "mensaje reenviado",
     "message transféré",
     "messaggio inoltrato",
@@ -178,9 +183,14 @@ const FORWARDS: &[&str] = &[
 const FORWARDS_BEGIN: &[&str] = &[
     "begin forwarded message",
     "начало переадресованного сообщения",
+    "начало пересылаемого сообщения",
+    "начало пересланного сообщения",
     "початок листа, що пересилається",
     "початок переспрямованого повідомлення",
+    "початок переадресованого повідомлення",
+    "початок пересланого повідомлення",
     "anfang der weitergeleiteten nachricht",
+    "anfang der weitergeleiteten e-mail",
     "début du message réexpédié",
     "début du message transféré",
     "inicio del mensaje reenviado",
@@ -188,26 +198,6 @@ const FORWARDS_BEGIN: &[&str] = &[
     "início da mensagem reencaminhada",
     "begin doorgestuurd bericht",
 ];
-/// How the subject of a forwarded mail begins, before its colon.
-const FORWARD_SUBJECTS: &[&str] = &[
-    "fwd",
-    "fw",
-    "пересл",
-    "переслано",
-    "пересылка",
-    "фвд",
-    "wg",
-    "wtr",
-    "weitergeleitet",
-    "tr",
-    "rv",
-    "reenv",
-    "i",
-    "enc",
-    "doorst",
-    "pd",
-];
-
 /// A label of a quoted mail's headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Label {
@@ -236,7 +226,9 @@ const LABELS: &[(Label, &[&str])] = &[
             "від кого",
             "відправник",
             "von",
+            "absender",
             "de",
+            "remitente",
             "expéditeur",
             "da",
             "van",
@@ -290,7 +282,7 @@ pub fn cut(text: &str) -> Cut {
 /// What was forwarded is no quote.
 pub fn cut_mail(mail: &Mail) -> Cut {
     let sender = mail.from.first().map(|from| from.name.as_str());
-    if is_forward(&mail.subject) {
+    if subject::split(&mail.subject).0 == Some(Prefix::Forward) {
         return cut_of(&mail.text, sender, true);
     }
     let by_text = cut_of(&mail.text, sender, false);
@@ -301,12 +293,6 @@ pub fn cut_mail(mail: &Mail) -> Cut {
     let by_html = cut_of(&html::text(markup), sender, false);
     let better = !by_html.new.is_empty() && !by_html.quoted.is_empty();
     if better { by_html } else { by_text }
-}
-
-/// Whether a subject says that its mail was forwarded.
-pub(super) fn is_forward(subject: &str) -> bool {
-    let subject = leadgate_core::text::cut(subject.trim_start(), 40).to_lowercase();
-    subject.split_once(':').is_some_and(|(prefix, _)| FORWARD_SUBJECTS.contains(&prefix.trim_end_matches(['.', ' '])))
 }
 
 /// Whether a line stands above a mail forwarded by a person.

@@ -223,6 +223,8 @@ mod tests {
             name: String::new(),
             content_type: "message/delivery-status".to_owned(),
             bytes: bytes.into(),
+            file: None,
+            stays: false,
             inline: false,
             place: 0..0,
             stays: false,

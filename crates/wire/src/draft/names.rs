@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use leadgate_wire::fields::{Kind, looks_like_email, looks_like_phone};
+use crate::fields::{Kind, looks_like_email, looks_like_phone};
 
 /// What a form said of a name, with the place of each field.
 #[derive(Default)]
-pub(crate) struct NameParts {
+pub(super) struct NameParts {
     whole: Vec<(usize, String)>,
     given: Option<(usize, String)>,
     family: Option<(usize, String)>,
@@ -16,7 +16,7 @@ pub(crate) struct NameParts {
 
 impl NameParts {
     /// Takes a value; `false`: it is no part of the name, or there is one already.
-    pub(crate) fn offer(&mut self, kind: Kind, at: usize, value: &str) -> bool {
+    pub(super) fn offer(&mut self, kind: Kind, at: usize, value: &str) -> bool {
         let slot = match kind {
             Kind::Name => {
                 if looks_like_email(value) || looks_like_phone(value) {
@@ -39,7 +39,7 @@ impl NameParts {
     }
 
     /// The name, and the places of the fields it was made of.
-    pub(crate) fn join(self) -> (Option<String>, BTreeSet<usize>) {
+    pub(super) fn join(self) -> (Option<String>, BTreeSet<usize>) {
         let mut used = BTreeSet::new();
         let mut whole = self.whole.into_iter().next();
         let (mut given, mut family) = (self.given, self.family);

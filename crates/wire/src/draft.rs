@@ -1,4 +1,6 @@
-//! From a form's fields to a draft: what both kinds of form have in common.
+//! From a form's fields to a draft: what all that bring fields have in common.
+
+mod names;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -7,29 +9,32 @@ use jiff::Timestamp;
 use leadgate_core::attribution::{Origin, attribution_key};
 use leadgate_core::submission::{Consent, ContentHash, Draft, Field, FileRef, FormRef, Typed};
 use leadgate_core::text;
-use leadgate_wire::body::{Entry, RefusedFile};
-use leadgate_wire::fields::{self, Found, Kind};
-use leadgate_wire::redact::{self, Hide};
 
-use crate::names::NameParts;
+use crate::body::{Entry, RefusedFile};
+use crate::fields::{self, Found, Kind};
+use crate::redact::{self, Hide};
+use names::NameParts;
 
 /// A field and where it stood.
 #[derive(Clone, Debug)]
-pub(crate) struct Placed {
+pub struct Placed {
+    /// The field.
     pub entry: Entry,
+    /// Where it stood.
     pub from: Origin,
     /// What its name says it is.
     pub named: Found,
 }
 
 impl Placed {
-    pub(crate) fn new(entry: Entry, from: Origin) -> Self {
+    /// A field; its name tells what it is.
+    pub fn new(entry: Entry, from: Origin) -> Self {
         let named = fields::classify(&entry.path);
         Self { entry, from, named }
     }
 
     /// A value under a name; what it is, is known, or else its name tells.
-    pub(crate) fn named(name: &str, value: String, kind: Option<Kind>, from: Origin) -> Self {
+    pub fn named(name: &str, value: String, kind: Option<Kind>, from: Origin) -> Self {
         let entry = Entry { name: name.to_owned(), path: vec![name.to_owned()], value };
         match kind {
             Some(kind) => Self { entry, from, named: Found { kind, exact: true } },
@@ -39,7 +44,7 @@ impl Placed {
 }
 
 /// What a field is by its name and value, or by what the owner says; for attribution its key.
-pub(crate) fn meaning(own: &HashMap<String, Kind>, one: &Placed) -> String {
+pub fn meaning(own: &HashMap<String, Kind>, one: &Placed) -> String {
     let key = fields::last_part(&one.entry.path).trim().to_lowercase().replace([' ', '-'], "_");
     match attribution_key(&key) {
         Some(key) => key.into_owned(),
@@ -48,7 +53,7 @@ pub(crate) fn meaning(own: &HashMap<String, Kind>, one: &Placed) -> String {
 }
 
 /// Adds fields nobody asked for: a campaign tag among them is one, a secret is left out, everything else stays as it is.
-pub(crate) fn left_over(draft: &mut Draft, rest: impl IntoIterator<Item = Placed>) {
+pub fn left_over(draft: &mut Draft, rest: impl IntoIterator<Item = Placed>) {
     for one in rest {
         let Some(kept) = redact::value(one.named.kind, &one.entry.path, &one.entry.value) else { continue };
         let Some(value) = typed(&kept) else { continue };
@@ -59,7 +64,7 @@ pub(crate) fn left_over(draft: &mut Draft, rest: impl IntoIterator<Item = Placed
 }
 
 /// The body's fields, and those of the action URL that the body does not have.
-pub(crate) fn place(body: Vec<Entry>, query: Vec<Entry>) -> Vec<Placed> {
+pub fn place(body: Vec<Entry>, query: Vec<Entry>) -> Vec<Placed> {
     let defaults: Vec<Entry> = query
         .into_iter()
         .filter(|given| !body.iter().any(|entry| same_name(&entry.name, &given.name) && !entry.value.trim().is_empty()))
@@ -69,12 +74,12 @@ pub(crate) fn place(body: Vec<Entry>, query: Vec<Entry>) -> Vec<Placed> {
 }
 
 /// Whether two names are one, case apart.
-pub(crate) fn same_name(a: &str, b: &str) -> bool {
+pub fn same_name(a: &str, b: &str) -> bool {
     trimmed(a).eq_ignore_ascii_case(trimmed(b))
 }
 
 /// Whether a name is one of several, each of them trimmed; case apart.
-pub(crate) fn is_one_of<'a>(name: &str, trimmed_names: impl IntoIterator<Item = &'a str>) -> bool {
+pub fn is_one_of<'a>(name: &str, trimmed_names: impl IntoIterator<Item = &'a str>) -> bool {
     let name = trimmed(name);
     trimmed_names.into_iter().any(|known| known.len() == name.len() && known.eq_ignore_ascii_case(name))
 }
@@ -88,7 +93,7 @@ fn trimmed(name: &str) -> &str {
 }
 
 /// The first value of a field that has one; its name is given trimmed.
-pub(crate) fn first<'a>(placed: &'a [Placed], name: &str) -> Option<&'a str> {
+pub fn first<'a>(placed: &'a [Placed], name: &str) -> Option<&'a str> {
     placed
         .iter()
         .find(|placed| is_one_of(&placed.entry.name, [name]) && !placed.entry.value.trim().is_empty())
@@ -96,13 +101,15 @@ pub(crate) fn first<'a>(placed: &'a [Placed], name: &str) -> Option<&'a str> {
 }
 
 /// The field in which a page's script tells of the visitor's first visit.
-pub(crate) const FIRST_VISIT: &str = "_first";
+pub const FIRST_VISIT: &str = "_first";
 
 /// The circumstances of a delivery.
-pub(crate) struct Circumstances<'a> {
+pub struct Circumstances<'a> {
     /// What the owner says of his fields.
     pub own: &'a HashMap<String, Kind>,
+    /// When it came.
     pub received_at: Timestamp,
+    /// The visitor's address, if it is known.
     pub address: Option<IpAddr>,
 }
 
@@ -120,7 +127,7 @@ fn found(own: &HashMap<String, Kind>, one: &Placed) -> Found {
 }
 
 /// What of a field is not kept: the owner's own secrets and the usual ones.
-pub(crate) fn hide(own: &HashMap<String, Kind>, path: &[String], value: &str) -> Hide {
+pub fn hide(own: &HashMap<String, Kind>, path: &[String], value: &str) -> Hide {
     if own.iter().any(|(name, kind)| *kind == Kind::Secret && path.last().is_some_and(|last| same_name(last, name))) {
         return Hide::All;
     }
@@ -128,7 +135,7 @@ pub(crate) fn hide(own: &HashMap<String, Kind>, path: &[String], value: &str) ->
 }
 
 /// The hash of what was meant: without what is new in every rendering or request. Files count by their content.
-pub(crate) fn content_hash<'a>(
+pub fn content_hash<'a>(
     placed: impl IntoIterator<Item = &'a Placed>,
     files: &[FileRef],
     per_request: impl Fn(&Entry) -> bool,
@@ -140,7 +147,7 @@ pub(crate) fn content_hash<'a>(
 }
 
 /// Sorts fields into a draft.
-pub(crate) fn fill(placed: &[&Placed], around: &Circumstances<'_>) -> Draft {
+pub fn fill(placed: &[&Placed], around: &Circumstances<'_>) -> Draft {
     let mut filler = Filler { around, draft: Draft::default(), names: NameParts::default(), left: Vec::new(), message: None };
     let companions = companions(placed);
     for (at, one) in placed.iter().enumerate() {
@@ -314,7 +321,7 @@ fn pages(draft: &mut Draft) {
 }
 
 /// Consents are given on the page.
-pub(crate) fn consent_pages(draft: &mut Draft) {
+pub fn consent_pages(draft: &mut Draft) {
     for consent in &mut draft.consents {
         if consent.page.is_none() {
             consent.page.clone_from(&draft.touch.page);
@@ -381,7 +388,7 @@ fn may_hold_a_contact(entry: &Entry) -> bool {
 }
 
 /// A value as it enters: one kind of line break, no NUL; `None` if nothing is left.
-pub(crate) fn typed(value: &str) -> Option<String> {
+pub fn typed(value: &str) -> Option<String> {
     if value.contains('\r') {
         return text::present(&value.replace("\r\n", "\n").replace('\r', "\n"));
     }
@@ -396,7 +403,7 @@ fn shown_name(entry: &Entry) -> String {
 }
 
 /// Files for a draft, their names made harmless; notes about those not kept go into its fields.
-pub(crate) fn files(draft: &mut Draft, files: Vec<FileRef>, refused: Vec<RefusedFile>) {
+pub fn files(draft: &mut Draft, files: Vec<FileRef>, refused: Vec<RefusedFile>) {
     draft.files = files
         .into_iter()
         .filter(|file| file.size > 0 || !file.name.trim().is_empty())
