@@ -23,7 +23,8 @@ pub(super) fn is_ours(address: &Address, policy: &Policy) -> bool {
 /// Whether nobody reads what is sent to an address: of machines and of web servers.
 pub(super) fn takes_no_answers(email: &Email) -> bool {
     let local = email.key.split('@').next().unwrap_or_default();
-    email.flags.no_reply || matches!(local, "mailer-daemon" | "postmaster" | "www-data" | "apache" | "nginx" | "bitrix" | "wordpress")
+    email.flags.no_reply
+        || matches!(local, "mailer-daemon" | "postmaster" | "www-data" | "apache" | "nginx" | "bitrix" | "wordpress")
 }
 
 /// Whether a mail comes from an address that takes no answers.

@@ -38,13 +38,7 @@ pub(super) fn author(mail: &Mail, policy: &Policy) -> Author {
             return Author { field: "From", ..Author::default() };
         }
     }
-    Author {
-        name: name(from),
-        address: key.map(|email| email.address),
-        field: "From",
-        own_channel: !relayed,
-        ours,
-    }
+    Author { name: name(from), address: key.map(|email| email.address), field: "From", own_channel: !relayed, ours }
 }
 
 /// Who stands behind From.

@@ -83,7 +83,9 @@ impl Reader<'_> {
         *draft = form::draft(form, date);
         draft.notification = true;
         let answers = mail.reply_to.iter().chain(&mail.from);
-        let person = answers.filter(|address| is_visitor(address, mail, policy)).find_map(|address| Some((address, addresses::key(&address.address)?)));
+        let person = answers
+            .filter(|address| is_visitor(address, mail, policy))
+            .find_map(|address| Some((address, addresses::key(&address.address)?)));
         if let Some((address, email)) = person {
             if draft.emails.is_empty() {
                 draft.emails.push(Typed::new("Reply-To", email.address));
@@ -104,7 +106,8 @@ impl Reader<'_> {
                 break;
             }
             // Passed on several times among us.
-            let below = Mail { subject: inside.subject.clone().unwrap_or_default(), text: inside.text.clone(), ..Mail::default() };
+            let below =
+                Mail { subject: inside.subject.clone().unwrap_or_default(), text: inside.text.clone(), ..Mail::default() };
             let Some(deeper) = forwarded(&below) else { break };
             inside = deeper;
         }
@@ -265,8 +268,19 @@ fn is_visitor(address: &Address, mail: &Mail, policy: &Policy) -> bool {
 
 /// Whether a folder is where a mail server puts what it takes for spam.
 fn is_junk(folder: &str) -> bool {
-    const NAMES: &[&str] =
-        &["junk", "junk email", "junk e-mail", "spam", "bulk", "bulk mail", "спам", "нежелательная почта", "небажана пошта", "junk-e-mail", "correo no deseado"];
+    const NAMES: &[&str] = &[
+        "junk",
+        "junk email",
+        "junk e-mail",
+        "spam",
+        "bulk",
+        "bulk mail",
+        "спам",
+        "нежелательная почта",
+        "небажана пошта",
+        "junk-e-mail",
+        "correo no deseado",
+    ];
     let last = folder.rsplit(['/', '.', '|', '\\']).next().unwrap_or_default();
     NAMES.contains(&last.trim().to_lowercase().as_str())
 }

@@ -42,5 +42,6 @@ fn circumstance(one: &Placed) -> Option<Circumstance> {
     if words.any(|word| word == "ip") {
         return one.entry.value.trim().parse().ok().map(Circumstance::Address);
     }
-    matches!(label.as_str(), "user agent" | "browser" | "браузер" | "agente de usuario" | "navegador").then_some(Circumstance::Browser)
+    matches!(label.as_str(), "user agent" | "browser" | "браузер" | "agente de usuario" | "navegador")
+        .then_some(Circumstance::Browser)
 }

@@ -244,7 +244,8 @@ fn body(text: &str, level: usize) -> String {
     for line in text.lines() {
         let line = unquoted(line, level);
         let lower = bare(line).to_lowercase();
-        let ends = lower.starts_with("---") && ["конец перес", "end of forwarded", "кінець перес"].iter().any(|words| lower.contains(words));
+        let ends = lower.starts_with("---")
+            && ["конец перес", "end of forwarded", "кінець перес"].iter().any(|words| lower.contains(words));
         if ends {
             break;
         }

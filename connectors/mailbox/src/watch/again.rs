@@ -81,8 +81,9 @@ pub(super) fn read_again(kept: &Kept, policy: &Policy, read: Read) -> Result<Sub
     let beside = Beside::of(kept)?;
     let bytes = match kept.codec {
         Codec::Plain => kept.raw.to_vec(),
-        Codec::Zstd => zstd::bulk::decompress(&kept.raw, UNPACKED_MOST)
-            .map_err(|error| format!("its bytes cannot be unpacked: {error}"))?,
+        Codec::Zstd => {
+            zstd::bulk::decompress(&kept.raw, UNPACKED_MOST).map_err(|error| format!("its bytes cannot be unpacked: {error}"))?
+        }
     };
     if bytes.is_empty() {
         return Err("nothing of the mail could be fetched: look at it in the mailbox".to_owned());

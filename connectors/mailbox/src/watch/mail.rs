@@ -7,9 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{Feed, IntakeError, Part};
-use leadgate_core::submission::{
-    Codec, ContentHash, Draft, Field, FileRef, Hold, Key, Purpose, Raw, Reference, Submission,
-};
+use leadgate_core::submission::{Codec, ContentHash, Draft, Field, FileRef, Hold, Key, Purpose, Raw, Reference, Submission};
 use sha2::{Digest as _, Sha256};
 
 use super::again::Beside;
@@ -94,7 +92,8 @@ impl Maker {
         let Made { got, read } = made;
         let Some((mail, Reading { mut draft, purpose, signals })) = read else {
             tracing::error!(source = %self.source, folder = %self.folder, uid = got.head.uid, "reading a mail failed: it goes to quarantine");
-            let words = format!("the gateway failed on what it says ({}); its bytes are kept and can be replayed", self.place(&got));
+            let words =
+                format!("the gateway failed on what it says ({}); its bytes are kept and can be replayed", self.place(&got));
             return Ok(self.held(&got, got.bytes.clone(), "poisoned", words, feed.arrival()));
         };
         let files = self.keep(&got, &mail, &mut draft, feed).await?;

@@ -227,8 +227,6 @@ mod tests {
             stays: false,
             inline: false,
             place: 0..0,
-            stays: false,
-            file: None,
         };
         let told = failures(&Mail { attachments: vec![part], ..Mail::default() });
         assert_eq!(told.len(), 1);

@@ -7,11 +7,8 @@ use super::*;
 use crate::mime;
 
 fn policy() -> Policy {
-    let ours = Ours {
-        domains: ["okna.example".to_owned()].into(),
-        phones: ["+74950000001".to_owned()].into(),
-        ..Ours::default()
-    };
+    let ours =
+        Ours { domains: ["okna.example".to_owned()].into(), phones: ["+74950000001".to_owned()].into(), ..Ours::default() };
     Policy {
         ours: Arc::new(ours),
         own: vec!["info@okna.example".to_owned()],
@@ -112,7 +109,8 @@ fn spam_is_a_signal_by_header_and_by_folder() {
 #[test]
 fn a_notification_is_as_if_the_form_had_called() {
     let head = "From: Окна <wordpress@okna.example>\nTo: info@okna.example\nReply-To: Анна Белова <anna@bell.example>\nSubject: Заявка с сайта";
-    let Reading { draft, purpose, .. } = reading(head, "Телефон: 8 916 123-45-67\nСообщение: Окно\n\nОтправлено с сайта https://okna.example/?utm_source=ya");
+    let Reading { draft, purpose, .. } =
+        reading(head, "Телефон: 8 916 123-45-67\nСообщение: Окно\n\nОтправлено с сайта https://okna.example/?utm_source=ya");
     assert_eq!(purpose, Purpose::Lead);
     assert!(draft.notification && !draft.outgoing);
     assert_eq!((draft.name.as_deref(), draft.message.as_deref()), (Some("Анна Белова"), Some("Окно")));
@@ -148,8 +146,11 @@ fn what_the_site_tells_the_visitor_is_outgoing() {
 #[test]
 fn what_a_manager_sent() {
     let body = "Анна, окно стоит 10 000.\n\nОлег\nтел. +7 495 123-45-67\nhttps://okna.example/?utm_source=sign";
-    for (at, from) in [(INBOX, "Олег <oleg@okna.example>"), (Where { sent: true, ..INBOX }, "Олег <oleg.private@mail.example>")] {
-        let head = format!("From: {from}\nTo: Анна <anna@bell.example>, oleg@okna.example\nCc: boss@bell.example, info@okna.example\nSubject: Re: Окна");
+    for (at, from) in [(INBOX, "Олег <oleg@okna.example>"), (Where { sent: true, ..INBOX }, "Олег <oleg.private@mail.example>")]
+    {
+        let head = format!(
+            "From: {from}\nTo: Анна <anna@bell.example>, oleg@okna.example\nCc: boss@bell.example, info@okna.example\nSubject: Re: Окна"
+        );
         let Reading { draft, .. } = read_at(at, &head, body);
         assert!(draft.outgoing, "{from}");
         assert_eq!(texts(&draft.emails), ["anna@bell.example", "boss@bell.example"]);
@@ -175,10 +176,15 @@ fn what_one_of_us_passed_on_is_the_customers() {
     assert_eq!((texts(&draft.emails), texts(&draft.phones)), (vec!["anna@bell.example"], vec!["8 916 123-45-67"]));
     assert!(draft.emails.iter().all(|email| !email.proven));
     assert!(draft.message.as_deref().is_some_and(|message| message.starts_with("Сколько стоит?") && !message.contains("возьми")));
-    assert_eq!(draft.fields, [Field { name: "passed on by Олег <oleg@okna.example>".to_owned(), value: "Олег, возьми".to_owned() }]);
+    assert_eq!(
+        draft.fields,
+        [Field { name: "passed on by Олег <oleg@okna.example>".to_owned(), value: "Олег, возьми".to_owned() }]
+    );
     assert!(!draft.outgoing && !draft.mail.unwrap().may_answer);
     // Twice.
-    let twice = format!("И ты\n\n---------- Forwarded message ---------\nОт: Олег <oleg@okna.example>\nSubject: Fwd: Окна в дом\n\n{body}");
+    let twice = format!(
+        "И ты\n\n---------- Forwarded message ---------\nОт: Олег <oleg@okna.example>\nSubject: Fwd: Окна в дом\n\n{body}"
+    );
     assert_eq!(texts(&reading(head, &twice).draft.emails), ["anna@bell.example"]);
     // By a stranger it is a mail of theirs.
     let stranger = head.replace("oleg@okna", "oleg@other");

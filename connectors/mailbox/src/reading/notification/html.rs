@@ -150,7 +150,9 @@ impl Page {
                 self.block();
                 self.pre = step(self.pre, closing);
             }
-            "p" | "div" | "li" | "ul" | "ol" | "dl" | "dd" | "section" | "article" | "blockquote" | "center" | "form" => self.block(),
+            "p" | "div" | "li" | "ul" | "ol" | "dl" | "dd" | "section" | "article" | "blockquote" | "center" | "form" => {
+                self.block()
+            }
             "table" => self.table(closing),
             "tr" => self.end_row(),
             "td" | "th" => self.cell(name == "th", closing),
@@ -332,12 +334,12 @@ mod tests {
             ("<b>Name:</b> Anna&nbsp;B&auml;r<br />Tel: 1", vec!["*Name:* Anna Bär", "Tel: 1"]),
             ("<p><strong>Name</strong></p>\n<p>Anna</p>", vec!["*Name*", "Anna"]),
             ("<b>Name</b>: Anna", vec!["*Name*: Anna"]),
-            ("<table><tr><td>Имя</td><td>Анна</td></tr><tr><th>Тел</th><td>1<br>2</td></tr></table>", vec!["Имя | Анна", "*Тел* | 1\n2"]),
-            ("<dl><dt>Name</dt><dd>Anna</dd></dl>", vec!["*Name*", "Anna"]),
             (
-                "<table><tr><td><table><tr><td>A</td><td>B</td></tr></table></td><td>C</td></tr></table>",
-                vec!["A | B", "C"],
+                "<table><tr><td>Имя</td><td>Анна</td></tr><tr><th>Тел</th><td>1<br>2</td></tr></table>",
+                vec!["Имя | Анна", "*Тел* | 1\n2"],
             ),
+            ("<dl><dt>Name</dt><dd>Anna</dd></dl>", vec!["*Name*", "Anna"]),
+            ("<table><tr><td><table><tr><td>A</td><td>B</td></tr></table></td><td>C</td></tr></table>", vec!["A | B", "C"]),
             ("<table><tr><td><b>Name</b><br>Anna</td></tr></table>", vec!["*Name*", "Anna"]),
             ("<style>a{b:c}</style><SCRIPT>x:y</script ><!-- a: b -->1 < 2 &amp; 3", vec!["1 < 2 & 3"]),
             ("a<br><br><br>b<hr>c", vec!["a", "", "b", "---", "c"]),

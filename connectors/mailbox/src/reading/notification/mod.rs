@@ -109,7 +109,8 @@ fn looks_like_form(walked: &Walked, strict: bool) -> bool {
 
 /// A header that only the software of forms writes.
 fn generator(mail: &Mail) -> Option<&str> {
-    const NAMES: &[&str] = &["x-wpcf7", "x-wpforms", "x-ninja", "x-gravity", "x-tilda", "x-bitrix", "x-form", "x-jotform", "x-typeform"];
+    const NAMES: &[&str] =
+        &["x-wpcf7", "x-wpforms", "x-ninja", "x-gravity", "x-tilda", "x-bitrix", "x-form", "x-jotform", "x-typeform"];
     let found = mail.headers.iter().find(|(name, _)| NAMES.iter().any(|known| name.starts_with(known)));
     found.map(|(name, _)| name.as_str())
 }

@@ -158,8 +158,7 @@ impl Walker<'_> {
     /// Whether a label is one here, and not a customer's words.
     fn takes(&self, at: usize, mark: &Mark) -> bool {
         let used = |style: Style| self.styles.get(&style).copied().unwrap_or_default();
-        let with_signs: usize =
-            [Style::Colon, Style::Own, Style::Head, Style::Cells, Style::Strong].into_iter().map(used).sum();
+        let with_signs: usize = [Style::Colon, Style::Own, Style::Head, Style::Cells, Style::Strong].into_iter().map(used).sum();
         let fits = match mark.style {
             Style::Bare => used(Style::Bare) >= 2 && with_signs < 2,
             Style::Dash => used(Style::Dash) >= 1 || mark.is_envelope(),
@@ -170,7 +169,9 @@ impl Walker<'_> {
         if !fits {
             return false;
         }
-        let Some(open) = self.open.map(|open| &self.out.pairs[open]).filter(|pair| pair.kind == Kind::Message) else { return true };
+        let Some(open) = self.open.map(|open| &self.out.pairs[open]).filter(|pair| pair.kind == Kind::Message) else {
+            return true;
+        };
         if self.over || mark.is_envelope() && mark.value.is_some() {
             return true;
         }
@@ -291,7 +292,8 @@ fn is_title(label: &str) -> bool {
 fn settled(mut pair: Pair) -> Vec<Pair> {
     // "New entry:" above the fields names the form, or nothing.
     if !pair.known && words::says_form(&pair.label).is_some() {
-        let names = pair.beside && pair.value.chars().count() <= 100 && fields::label(std::slice::from_ref(&pair.label)).contains("form");
+        let names =
+            pair.beside && pair.value.chars().count() <= 100 && fields::label(std::slice::from_ref(&pair.label)).contains("form");
         let names = names || pair.beside && pair.label.to_lowercase().contains("форм");
         if !names {
             return Vec::new();
@@ -348,7 +350,13 @@ fn sender(pair: Pair) -> Vec<Pair> {
     };
     let address = at.trim_matches(['>', ')', ',', ';', '"']);
     let name = value.split(at).next().unwrap_or_default().trim_matches([' ', '<', '(', '"', '\'', ',', '-']);
-    let found = |label: &str, value: &str, kind| Pair { label: label.to_owned(), value: value.to_owned(), kind, known: true, ..pair.clone() };
+    let found = |label: &str, value: &str, kind| Pair {
+        label: label.to_owned(),
+        value: value.to_owned(),
+        kind,
+        known: true,
+        ..pair.clone()
+    };
     let name = (!name.is_empty()).then(|| found("Name", name, Kind::Name));
     name.into_iter().chain([found("Email", address, Kind::Email)]).collect()
 }

@@ -287,9 +287,8 @@ pub(super) fn is_greeting(line: &str) -> bool {
 }
 
 /// Labels under which a form names the visitor and the address together (`From: Anna anna@example.com`).
-const SENDERS: &[&str] = &[
-    "from", "sender", "sent by", "от", "от кого", "отправитель", "від", "відправник", "von", "absender", "de", "remitente",
-];
+const SENDERS: &[&str] =
+    &["from", "sender", "sent by", "от", "от кого", "отправитель", "від", "відправник", "von", "absender", "de", "remitente"];
 
 /// Whether a label names who sent the form.
 pub(super) fn is_sender(label: &str) -> bool {
