@@ -43,7 +43,7 @@ fn read(raw: &[u8], at: Where<'_>, _policy: &Policy) -> (Mail, Reading) {
             bytes: bytes::Bytes::copy_from_slice(body.as_bytes()),
             inline: false,
             file: None,
-            stays: None,
+            stays: false,
             place: start..text.len(),
         }
     });
