@@ -23,7 +23,7 @@ use leadgate_core::ports::Store as _;
 use leadgate_store_postgres::{Options, PostgresStore};
 use leadgate_tests::cluster::Cluster;
 use leadgate_tests::cpu;
-use leadgate_tests::gateway::{Gateway, Setup, TOKEN, free_port};
+use leadgate_tests::gateway::{Gateway, Setup, TOKEN, build_release, free_port};
 use leadgate_tests::load::{Body, Figures, run};
 use leadgate_tests::people;
 
@@ -40,20 +40,6 @@ fn main() -> anyhow::Result<()> {
     build_release()?;
     // One thread: the client should leave the machine to what is measured.
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure())
-}
-
-fn build_release() -> anyhow::Result<()> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut build = std::process::Command::new(cargo);
-    // What cargo tells this program of itself would make it build anew what others have built.
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
-            build.env_remove(name);
-        }
-    }
-    let status = build.args(["build", "--release", "-p", "leadgate"]).status()?;
-    anyhow::ensure!(status.success(), "cargo build --release -p leadgate failed");
-    Ok(())
 }
 
 async fn empty_route(port: u16) -> anyhow::Result<()> {

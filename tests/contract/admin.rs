@@ -130,7 +130,7 @@ pub(crate) async fn health_counts_and_totals(db: Db) {
         last_why: why.to_owned(),
     };
     db.store.refused(vec![refusal(4, 3, "no token"), refusal(1, 2, "older")]).await.unwrap();
-    let health = db.store.health().await.unwrap();
+    let health = db.store.health(start()).await.unwrap();
     let of = &health[1];
     assert_eq!((of.source.as_str(), of.refused, of.last_accepted), ("site", 5, Some(start() + minutes(3))));
     assert_eq!((of.last_rejected, of.last_rejection.as_deref()), (Some(start() + minutes(4)), Some("no token")));

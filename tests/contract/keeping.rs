@@ -248,7 +248,7 @@ pub(crate) async fn what_made_no_lead_goes_when_it_is_found(db: Db) {
     assert!(db.store.submission(held.submission).await.unwrap().is_none());
     assert!(db.store.submission(ring.submission).await.unwrap().is_some());
     assert_eq!(db.store.submission(other.submission).await.unwrap().unwrap().raw.len(), 3);
-    assert!(db.store.health().await.unwrap()[0].last_rejection.is_some(), "it tells of the one that is left");
+    assert!(db.store.health(start()).await.unwrap()[0].last_rejection.is_some(), "it tells of the one that is left");
 }
 
 pub(crate) async fn erasures_are_carried_over_a_restore(db: Db) {

@@ -6,6 +6,7 @@ mod engine;
 mod gateways;
 mod intake;
 mod keeping;
+mod mail;
 mod moves;
 mod nodes;
 mod people;
@@ -112,6 +113,19 @@ mod on {
             health_counts_and_totals,
             a_sweep_takes_what_is_old,
             attachments_are_known_while_named,
+        }
+        mail {
+            what_we_sent_stands_in_the_thread,
+            a_bounce_marks_until_somebody_knows_better,
+            a_form_and_its_notification_are_one,
+            a_form_that_comes_second_is_told,
+            a_broken_webhook_is_told,
+            mails_leave_nothing_of_an_erased_person,
+            splitting_mails_changes_no_row,
+            a_mail_is_kept_whole_and_clean,
+            storms_are_taken,
+            sources_are_noted_and_asked,
+            silence_is_judged_by_the_hour,
         }
         keeping {
             old_deliveries_lose_their_bytes_and_keep_their_receipts,

@@ -63,7 +63,7 @@ impl Db {
     }
 
     async fn counts(&self) -> Vec<(Outcome, u64)> {
-        let health = self.store.health().await.unwrap();
+        let health = self.store.health(start()).await.unwrap();
         health.into_iter().find(|health| health.source.as_str() == "site").unwrap().counts
     }
 }

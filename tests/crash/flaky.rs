@@ -12,7 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
-use leadgate_core::ports::{Act, Beat, Intake, IntakeError, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::ports::{
+    Act, Ask, Beat, Intake, IntakeError, NewToken, PullReport, Refusals, Restored, Store, StoreError, Sweep,
+};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
@@ -21,7 +23,7 @@ use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, ContentHash, Cursor, Key, Submission};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
-    ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ReviewView, SourceHealth, SourceNote, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use leadgate_server::intake::{GroupIntake, Limits, RulesCell, StoreCell, intake};
 use leadgate_store_sqlite::{Options, SqliteStore};
@@ -146,7 +148,11 @@ a_store_that_only_fails_to_record! {
     submission(id: SubmissionId) -> Option<SubmissionDetail>;
     reviews(at: PageAt) -> Page<ReviewView>;
     activity_source(id: ActivityId) -> Option<Option<SourceId>>;
-    health() -> Vec<SourceHealth>;
+    health(now: Timestamp) -> Vec<SourceHealth>;
+    note_source(source: &SourceId, report: PullReport, at: Timestamp) -> ();
+    ask_source(source: &SourceId, ask: Option<Ask>, at: Timestamp) -> ();
+    source_notes() -> Vec<SourceNote>;
+    reachable(id: ContactId, email: String, act: Act) -> Result<ContactDetail, ChangeError>;
     totals() -> Totals;
     installation() -> uuid::Uuid;
     restored() -> Option<Restored>;

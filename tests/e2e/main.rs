@@ -12,6 +12,7 @@ mod copy;
 mod disk;
 mod first_minute;
 mod forms;
+mod hostile;
 mod keeping;
 mod mapping;
 mod people;

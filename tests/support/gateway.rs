@@ -36,6 +36,21 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
+/// Builds the release gateway, which benchmarks run.
+pub fn build_release() -> anyhow::Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut build = std::process::Command::new(cargo);
+    // What cargo tells this program of itself would make it build anew what others have built.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            build.env_remove(name);
+        }
+    }
+    let status = build.args(["build", "--release", "-p", "leadgate"]).status()?;
+    anyhow::ensure!(status.success(), "cargo build --release -p leadgate failed");
+    Ok(())
+}
+
 /// What a test's gateway is configured with.
 #[derive(Clone, Debug)]
 pub struct Setup {

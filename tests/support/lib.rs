@@ -3,8 +3,10 @@
 pub mod client;
 pub mod cluster;
 pub mod cpu;
+pub mod dovecot;
 pub mod gateway;
 pub mod load;
+pub mod mail;
 pub mod people;
 pub mod postgres;
 pub mod s3;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::ManagerId;
+use crate::ids::{ContactId, ManagerId};
 use crate::plan::event;
 
 /// Where a lead stands. `Converted` and `Junk` are final: only reopening leads out of them.
@@ -119,6 +119,11 @@ pub enum ChangeError {
     /// It was undone already, or something came after it.
     #[error("{0}")]
     NotPossible(String),
+}
+
+/// Nobody said that mails to an address come back.
+pub fn reachable_already(contact: ContactId, email: &str) -> ChangeError {
+    ChangeError::NotPossible(format!("no mail to {email} of contact {contact} came back: there is nothing to take back"))
 }
 
 impl LeadState {

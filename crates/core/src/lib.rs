@@ -10,6 +10,8 @@ pub mod change;
 pub mod email;
 pub mod ids;
 pub mod keeping;
+pub mod liveness;
+pub mod mail;
 pub mod name;
 pub mod page;
 pub mod phone;

@@ -21,7 +21,7 @@ use crate::senders::{IgnoredSender, Sender};
 use crate::submission::{Batch, Cursor, CursorMove, FileRef, Submission};
 use crate::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
-    ReviewView, Scope, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ReviewView, Scope, SourceHealth, SourceNote, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 
 /// A boxed error at the end of a chain.
@@ -432,7 +432,7 @@ pub trait Pull: Send + Sync {
     async fn try_out(&self, _tell: &(dyn Fn(Finding) + Send + Sync)) {}
 
     /// What a kept delivery says today; the error is for people.
-    fn read_again(&self, _kept: &crate::replay::Kept) -> Result<Submission, String> {
+    fn read_again(&self, _kept: &Kept) -> Result<Submission, String> {
         Err("what this kind of source brought is not read again".to_owned())
     }
 }
@@ -643,8 +643,14 @@ pub trait Store: Keeping {
     async fn reviews(&self, at: PageAt) -> Result<Page<ReviewView>, StoreError>;
     /// The sources of an activity's lead and contact, for tokens limited to sources. Empty: no such activity.
     async fn activity_source(&self, id: ActivityId) -> Result<Option<Option<SourceId>>, StoreError>;
-    /// How every source that ever sent anything is doing.
-    async fn health(&self) -> Result<Vec<SourceHealth>, StoreError>;
+    /// How every source that ever sent anything, or that mails tell of, is doing.
+    async fn health(&self, now: Timestamp) -> Result<Vec<SourceHealth>, StoreError>;
+    /// Keeps how reading a source goes.
+    async fn note_source(&self, source: &SourceId, report: PullReport, at: Timestamp) -> Result<(), StoreError>;
+    /// Keeps what a person asks of a source until it is taken back (`None`): it is done then.
+    async fn ask_source(&self, source: &SourceId, ask: Option<Ask>, at: Timestamp) -> Result<(), StoreError>;
+    /// What is kept of [`Store::note_source`] and [`Store::ask_source`], by source.
+    async fn source_notes(&self) -> Result<Vec<SourceNote>, StoreError>;
     /// Everything on one screen.
     async fn totals(&self) -> Result<Totals, StoreError>;
     /// The id of this installation: a UUID made with the database.
@@ -665,6 +671,8 @@ pub trait Store: Keeping {
         manager: String,
         act: Act,
     ) -> Result<Result<ContactDetail, ChangeError>, StoreError>;
+    /// A person says that an address can be reached again. Mails to others who hold it are another matter.
+    async fn reachable(&self, id: ContactId, email: String, act: Act) -> Result<Result<ContactDetail, ChangeError>, StoreError>;
     /// Takes an activity off its lead and contact: it gets a contact and a lead of its own, with the values it brought.
     async fn detach(&self, activity: ActivityId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError>;
     /// Puts a detached activity back.

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::attribution::Touch;
+use crate::mail::{Failure, MailFacts};
 use crate::name::{NameKey, PersonName};
 use crate::phone::{Country, PhoneKind};
 use crate::rules::{Rules, Strength};
-use crate::submission::{Consent, Draft, Field, FileRef, FormRef, Order, Submission};
+use crate::submission::{Consent, Draft, Field, FileRef, FormRef, Order, Reference, Signal, Submission};
 use crate::{email, name, phone, text};
 
 /// The kind of an identity: `phone`, `email`, or a messenger's or client id's own name.
@@ -44,6 +46,8 @@ pub struct Identity {
     pub proven: bool,
     /// A landline attaches within a configured time even if the lead is closed.
     pub landline: bool,
+    /// It stood in running text or a signature.
+    pub found: bool,
 }
 
 /// A phone or e-mail as typed, with what was made of it. Kept with the activity.
@@ -61,7 +65,8 @@ pub struct ReadValue {
     pub value: Option<String>,
     /// What it is worth.
     pub strength: Strength,
-    /// What is odd about it: `invalid`, `looks_test`, `guessed`, `role`, `placeholder`, `disposable`, `ours` ...
+    /// What is odd about it: `invalid`, `looks_test`, `guessed`, `role`, `placeholder`, `disposable`, `ours`, `found` (in
+    /// running text or a signature), `spoofed` (the mail is not from where it says) ...
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Cow<'static, str>>,
     /// What is wrong with it or could be meant, in words.
@@ -106,6 +111,24 @@ pub struct Content {
     /// The page's language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// We wrote it, not the customer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outgoing: bool,
+    /// It tells what a form sent, which the form itself would tell better.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notification: bool,
+    /// What the mail says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<MailFacts>,
+}
+
+/// An address that could not be reached, with its canonical form if it is nobody of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// What the mail says.
+    pub failure: Failure,
+    /// The canonical form.
+    pub key: Option<String>,
 }
 
 /// A submission made ready: what `plan` reads and a store writes.
@@ -131,10 +154,18 @@ pub struct Prepared {
     pub ours_alone: bool,
     /// A short hash of the sender's address, for counting different senders; empty if unknown.
     pub sender: String,
+    /// Addresses it says could not be reached.
+    pub failed: Vec<Failed>,
+    /// Another channel may have brought the same, or bring it: what its people did lately is looked at.
+    pub seeks_twin: bool,
 }
 
 /// The most names, phones, e-mails and handles read from one submission; more are kept as fields.
 const MOST_VALUES: usize = 20;
+/// The most references of each kind: a mail's References and In-Reply-To.
+const MOST_REFERENCES: usize = 60;
+/// The most addresses one mail marks as unreachable.
+const MOST_FAILED: usize = 100;
 
 impl Prepared {
     /// Canonicalises a submission. Total: whatever a sender typed becomes something.
@@ -148,6 +179,12 @@ impl Prepared {
         read.phones(&mut draft, source_rules.country, rules, source_rules.identities.phone);
         read.emails(&mut draft, rules, source_rules.identities.email);
         read.handles(&draft);
+        bound_references(&mut draft);
+        let spoofed = submission.signals.iter().any(|signal| matches!(signal, Signal::Spoof { .. }));
+        if spoofed {
+            read.disbelieve();
+            disbelieve(&mut draft);
+        }
         // Stable: within a strength the order of the form holds.
         read.identities.sort_by_key(|identity| std::cmp::Reverse((identity.strength, identity.proven)));
         let ours_alone = read.given > 0 && read.given == read.ours;
@@ -166,7 +203,12 @@ impl Prepared {
             address: draft.address,
             user_agent: draft.user_agent.take(),
             language: draft.language.take(),
+            outgoing: draft.outgoing,
+            notification: draft.notification,
+            mail: draft.mail.take().map(|mail| mail.bounded()),
         };
+        let failed = failed(std::mem::take(&mut draft.failures), rules);
+        let seeks_twin = draft.notification || (source_rules.notified && content.mail.is_none());
         let content_json = json(&content);
         submission.draft = draft;
         Self {
@@ -180,7 +222,19 @@ impl Prepared {
             touch_json,
             ours_alone,
             sender,
+            failed,
+            seeks_twin,
         }
+    }
+
+    /// When it happened, as far as anybody says; else when it came.
+    pub fn happened_at(&self) -> Timestamp {
+        self.submission.occurred_at.unwrap_or(self.submission.received_at)
+    }
+
+    /// Whether it is a mail that a customer wrote.
+    pub fn is_mail_from_customer(&self) -> bool {
+        self.content.mail.is_some() && !self.content.outgoing && !self.content.notification
     }
 
     /// The touch of the delivery.
@@ -197,9 +251,43 @@ fn json<T: Serialize>(value: &T) -> String {
     })
 }
 
+/// References that fit into an index, each once.
+fn bound_references(draft: &mut Draft) {
+    for references in [&mut draft.refers_to, &mut draft.known_as].into_iter().filter(|references| !references.is_empty()) {
+        let mut kept: Vec<Reference> = Vec::with_capacity(references.len().min(MOST_REFERENCES));
+        for reference in std::mem::take(references) {
+            let Some(reference) = Reference::new(reference.scope, &reference.value) else { continue };
+            if kept.len() < MOST_REFERENCES && !kept.contains(&reference) {
+                kept.push(reference);
+            }
+        }
+        *references = kept;
+    }
+}
+
+/// What a forged mail says of its place among others is believed as little as whom it says it is from.
+fn disbelieve(draft: &mut Draft) {
+    draft.refers_to.clear();
+    draft.known_as.clear();
+    draft.external_key = None;
+    draft.failures.clear();
+    draft.outgoing = false;
+    draft.notification = false;
+}
+
+fn failed(failures: Vec<Failure>, rules: &Rules) -> Vec<Failed> {
+    let canonical = |failure: &Failure| {
+        let email = email::read(&failure.address).emails.into_iter().next()?;
+        (!rules.ours.email(&email.key, &email.domain)).then_some(email.key)
+    };
+    let failed = failures.into_iter().take(MOST_FAILED).map(Failure::bounded);
+    failed.map(|failure| Failed { key: canonical(&failure), failure }).collect()
+}
+
 fn title(draft: &Draft, submission: &Submission) -> String {
     let form = draft.form.as_ref().and_then(|form| form.name.as_deref());
-    let picked = draft.title.as_deref().or(form).and_then(text::present);
+    let subject = || draft.mail.as_ref().map(|mail| mail.subject.as_str());
+    let picked = draft.title.as_deref().or(form).or_else(subject).and_then(text::present);
     picked.map_or_else(|| submission.source.to_string(), |title| text::cut(&title, 200).to_owned())
 }
 
@@ -219,8 +307,20 @@ struct Read {
 
 impl Read {
     fn add(&mut self, identity: Identity) {
-        if !self.identities.iter().any(|known| known.kind == identity.kind && known.value == identity.value) {
-            self.identities.push(identity);
+        match self.identities.iter_mut().find(|known| known.kind == identity.kind && known.value == identity.value) {
+            None => self.identities.push(identity),
+            // What was typed counts for more than the same in a signature.
+            Some(known) if known.found && !identity.found => *known = identity,
+            Some(_) => {}
+        }
+    }
+
+    /// Nothing it says means anybody; it is still shown.
+    fn disbelieve(&mut self) {
+        self.identities.clear();
+        for value in &mut self.values {
+            value.strength = Strength::None;
+            value.flags.push("spoofed".into());
         }
     }
 
@@ -249,14 +349,14 @@ impl Read {
                 let key = phone.key();
                 let ours = rules.ours.phone(&key);
                 all_ours &= ours;
-                let strength = if ours { Strength::None } else { phone_strength(&phone, forced) };
+                let strength = if ours { Strength::None } else { worth(phone_strength(&phone, forced), typed.found) };
                 self.values.push(ReadValue {
                     kind: IdentityKind::PHONE,
                     field: typed.field.clone(),
                     typed: text.clone(),
                     value: Some(key.clone()),
                     strength,
-                    flags: phone_flags(&phone, ours),
+                    flags: flags_of(phone_flags(&phone, ours), typed.found),
                     note: None,
                 });
                 if !ours && !phone.unusable {
@@ -267,6 +367,7 @@ impl Read {
                         strength,
                         proven: typed.proven,
                         landline: phone.kind == PhoneKind::FixedLine,
+                        found: typed.found,
                     });
                 }
             }
@@ -295,14 +396,14 @@ impl Read {
             for email in reading.emails {
                 let ours = rules.ours.email(&email.key, &email.domain);
                 all_ours &= ours;
-                let strength = if ours { Strength::None } else { email_strength(&email, forced) };
+                let strength = if ours { Strength::None } else { worth(email_strength(&email, forced), typed.found) };
                 self.values.push(ReadValue {
                     kind: IdentityKind::EMAIL,
                     field: typed.field.clone(),
                     typed: text.clone(),
                     value: Some(email.key.clone()),
                     strength,
-                    flags: email_flags(&email, ours),
+                    flags: flags_of(email_flags(&email, ours), typed.found),
                     note: email.suggestion().map(|suggestion| format!("did they mean {suggestion}?")),
                 });
                 if !ours && !email.flags.placeholder {
@@ -313,6 +414,7 @@ impl Read {
                         strength,
                         proven: typed.proven,
                         landline: false,
+                        found: typed.found,
                     });
                 }
             }
@@ -331,9 +433,26 @@ impl Read {
                 strength: if handle.proven { Strength::Strong } else { Strength::Weak },
                 proven: handle.proven,
                 landline: false,
+                found: false,
             });
         }
     }
+}
+
+/// What stands in running text or a signature is worth one step less: it may be anybody's.
+fn worth(strength: Strength, found: bool) -> Strength {
+    match (strength, found) {
+        (strength, false) => strength,
+        (Strength::Strong, true) => Strength::Weak,
+        (Strength::Weak | Strength::None, true) => Strength::None,
+    }
+}
+
+fn flags_of(mut flags: Vec<Cow<'static, str>>, found: bool) -> Vec<Cow<'static, str>> {
+    if found {
+        flags.push("found".into());
+    }
+    flags
 }
 
 /// What a phone is worth: a mobile of confidence 2 or 3 is strong; a landline or an extension is weak; numbers that many

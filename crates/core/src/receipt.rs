@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{ActivityId, ContactId, LeadId, SubmissionId};
+use crate::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
 use crate::prepare::IdentityKind;
 use crate::rules::{KnownContact, Strength};
 use crate::senders::Sender;
@@ -362,6 +362,41 @@ pub enum Reason {
     },
     /// Each such delivery is a lead of its own.
     OwnLead,
+    /// A form's own delivery and its notification by mail tell the same.
+    Twin {
+        /// The one that came first.
+        first: SubmissionId,
+    },
+    /// A form's notification came without the form's own delivery, which is awaited.
+    Awaits {
+        /// The source that should bring it.
+        form: SourceId,
+    },
+    /// We wrote it.
+    Sent,
+    /// It was sent to a contact.
+    SentTo {
+        /// Which.
+        contact: ContactId,
+    },
+    /// It was sent to nobody who is known.
+    SentToNobody,
+    /// A mail could not be delivered.
+    Bounce {
+        /// The address, as the mail that tells of it has it.
+        address: String,
+        /// It will not work later either.
+        permanent: bool,
+        /// The status (RFC 3463); empty if unknown.
+        status: String,
+        /// Who has the address.
+        contact: Option<ContactId>,
+    },
+    /// A mail came from an address to which mails had come back.
+    Reachable {
+        /// The canonical form.
+        email: String,
+    },
     /// Two contacts went to the duplicate review.
     Review {
         /// One.
@@ -439,6 +474,23 @@ impl Reason {
                 KnownContact::Reopen => "a known contact came back: their last lead is open again".to_owned(),
             },
             Self::OwnLead => "each such delivery is a lead of its own".to_owned(),
+            Self::Twin { first } => format!("a form's own delivery and its notification tell the same: {first} came first"),
+            Self::Awaits { form } => {
+                format!("the form ({form}) has not brought it itself yet; if it does not soon, its webhook counts as broken")
+            }
+            Self::Sent => "we wrote it: it makes no lead and nobody is notified".to_owned(),
+            Self::SentTo { contact } => format!("it was sent to contact {contact}"),
+            Self::SentToNobody => "it was sent to nobody who is known".to_owned(),
+            Self::Bounce { address, permanent, status, contact } => {
+                let whose = contact.map_or_else(|| "nobody known".to_owned(), |contact| format!("contact {contact}"));
+                let status = if status.is_empty() { String::new() } else { format!(", {status}") };
+                if *permanent {
+                    format!("mails to {address} ({whose}) come back for good{status}")
+                } else {
+                    format!("a mail to {address} ({whose}) was not delivered for now{status}")
+                }
+            }
+            Self::Reachable { email } => format!("{email} can be reached again: a mail came from it"),
             Self::Review { a, b } => format!("contacts {a} and {b} went to the duplicate review"),
         }
     }
@@ -458,6 +510,8 @@ mod tests {
             Signal::Links { count: 9 },
             Signal::Captcha { detail: text() },
             Signal::Unverified { detail: text() },
+            Signal::Spoof { detail: text() },
+            Signal::Filter { detail: text() },
         ] {
             let reason = Reason::Signal { signal };
             let written = serde_json::to_string(&reason).unwrap();

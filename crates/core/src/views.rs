@@ -10,6 +10,9 @@ use uuid::Uuid;
 use crate::attribution::Touch;
 use crate::change::Stage;
 use crate::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, ReviewId, SourceId, SubmissionId};
+use crate::liveness::Usual;
+use crate::mail::Unreachable;
+use crate::ports::{Ask, PullReport};
 use crate::prepare::{Content, IdentityKind};
 use crate::receipt::{IdentityState, Outcome, Receipt};
 use crate::rules::Strength;
@@ -252,6 +255,9 @@ pub struct IdentityView {
     pub last_seen: Timestamp,
     /// The activity that brought it.
     pub activity: Option<ActivityId>,
+    /// Mails to it come back; absent while they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<Unreachable>,
 }
 
 /// Two contacts that may be one person.
@@ -332,7 +338,7 @@ pub struct SubmissionDetail {
 }
 
 /// How a source is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SourceHealth {
     /// Which.
     pub source: SourceId,
@@ -346,6 +352,52 @@ pub struct SourceHealth {
     pub counts: Vec<(Outcome, u64)>,
     /// How many were refused without being kept.
     pub refused: u64,
+    /// How much usually comes; absent while too little is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual: Option<Usual>,
+    /// So much usually came in the time it has been quiet that this is no accident.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
+    /// Mails tell of deliveries of this source that never came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
+}
+
+impl SourceHealth {
+    /// Of one source, from what is kept of it. `hours`: see [`crate::liveness::usual`].
+    #[must_use]
+    pub fn judged(self, hours: &[(i64, u64)], broken: Option<Broken>, now: Timestamp) -> Self {
+        let usual = crate::liveness::usual(hours, self.last_accepted.max(self.last_rejected), now);
+        Self { silent: usual.is_some_and(|usual| usual.is_silent()), usual, broken, ..self }
+    }
+}
+
+/// A form whose notifications come by mail while its own deliveries do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Broken {
+    /// When the first was missed.
+    pub since: Timestamp,
+    /// How many were missed, in the last 30 days at most.
+    pub missed: u64,
+}
+
+/// What those who read a source and those who look after it tell each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SourceNote {
+    /// Which.
+    pub source: SourceId,
+    /// How reading goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<PullReport>,
+    /// When that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_at: Option<Timestamp>,
+    /// What a person asked for and is not done yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Ask>,
+    /// When that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
 }
 
 /// A gateway that serves the database.

@@ -15,7 +15,7 @@ use leadgate_core::submission::ContentHash;
 use crate::bulk::{Kind, Part, Rows, Together};
 use crate::conn::Conn;
 use crate::error::to_json;
-use crate::{apply_leads, sources, sweep};
+use crate::{apply_leads, apply_mails, sources, sweep};
 
 pub(crate) async fn write(conn: &mut Conn, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let mut first = Together::default();
@@ -26,6 +26,7 @@ pub(crate) async fn write(conn: &mut Conn, rows: &Gathered<'_>) -> Result<(), St
     first.run(conn).await?;
     apply_leads::release_others(conn, rows).await?;
 
+    apply_mails::before(conn, rows).await?;
     let mut rest = Together::default();
     contacts(&mut rest, rows)?;
     known_identities(&mut rest, rows, true);
@@ -36,8 +37,11 @@ pub(crate) async fn write(conn: &mut Conn, rows: &Gathered<'_>) -> Result<(), St
     keys(&mut rest, rows);
     reviews(&mut rest, rows);
     events(&mut rest, rows);
+    apply_mails::write(&mut rest, rows);
     sources::count(&mut rest, &rows.counts, &rows.health);
+    sources::count_hours(&mut rest, rows);
     rest.run(conn).await?;
+    apply_mails::marks(conn, rows).await?;
     ring(conn, rows).await
 }
 

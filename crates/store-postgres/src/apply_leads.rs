@@ -198,7 +198,8 @@ static ACTIVITY: Part = Part {
 static REFERENCE: Part = Part {
     head: "INSERT INTO activity_ref (scope, value, activity) SELECT v.* FROM",
     columns: &[("scope", Kind::Text), ("value", Kind::Text), ("activity", Kind::Int)],
-    tail: "ON CONFLICT (scope, value) DO UPDATE SET activity = excluded.activity",
+    // A Message-ID stays with the activity that had it first.
+    tail: "ON CONFLICT (scope, value) DO UPDATE SET activity = excluded.activity WHERE excluded.scope <> 'message-id'",
 };
 
 fn activities<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {

@@ -144,7 +144,7 @@ pub(crate) fn text(text: &str) -> String {
 }
 
 /// JSON as PostgreSQL takes it: an escaped NUL would be stored, and stop every later look into the text.
-fn storable_json(text: Cow<'_, str>) -> Cow<'_, str> {
+pub(crate) fn storable_json(text: Cow<'_, str>) -> Cow<'_, str> {
     if !text.contains("\\u0000") {
         return text;
     }

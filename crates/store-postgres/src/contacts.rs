@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, ReviewId, SourceId};
+use leadgate_core::mail::Unreachable;
 use leadgate_core::page;
 use leadgate_core::plan::KeptName;
 use leadgate_core::ports::StoreError;
@@ -119,8 +120,9 @@ pub(crate) async fn one(conn: &mut Conn, id: ContactId) -> Result<Option<Contact
 }
 
 async fn identities(conn: &mut Conn, id: ContactId) -> Result<Vec<IdentityView>, StoreError> {
-    let sql = "SELECT kind, value, display, strength, state, first_seen, last_seen, activity FROM identity WHERE contact = $1
-               ORDER BY first_seen, kind DESC, value";
+    let sql =
+        "SELECT kind, value, display, strength, state, first_seen, last_seen, activity, failed_since, failed_status, failed_words
+               FROM identity WHERE contact = $1 ORDER BY first_seen, kind DESC, value";
     let rows = conn.all(sqlx::query(sql).bind(id.0)).await?;
     rows.iter().map(identity).collect()
 }
@@ -136,6 +138,14 @@ fn identity(row: &PgRow) -> Result<IdentityView, StoreError> {
         first_seen: row.time("first_seen")?,
         last_seen: row.time("last_seen")?,
         activity: row.get::<Option<i64>>("activity")?.map(ActivityId),
+        unreachable: match row.maybe_time("failed_since")? {
+            None => None,
+            Some(since) => Some(Unreachable {
+                since,
+                status: row.get::<Option<String>>("failed_status")?.unwrap_or_default(),
+                words: row.get::<Option<String>>("failed_words")?.unwrap_or_default(),
+            }),
+        },
     })
 }
 

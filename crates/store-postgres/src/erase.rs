@@ -26,7 +26,8 @@ pub(crate) struct Theirs {
 }
 
 impl Theirs {
-    /// A delivery belongs to whom its activity belongs to today: one that was taken off them is another's.
+    /// A delivery belongs to whom its activity belongs to today: one that was taken off them is another's. One that only tells of
+    /// an activity or of them, too.
     pub(crate) async fn gather(conn: &mut Conn, contact: i64) -> Result<Self, StoreError> {
         let leads = "SELECT id FROM lead WHERE contact = $1 AND takes = 1
                      UNION ALL SELECT id FROM lead WHERE contact = $1 AND takes = 0 AND contact IS NOT NULL ORDER BY 1";
@@ -35,8 +36,10 @@ impl Theirs {
                           UNION ALL SELECT id FROM activity WHERE contact = $1 AND lead IS NULL ORDER BY 1";
         let activities = numbers(conn, sqlx::query(activities).bind(contact).bind(&leads)).await?;
         let submissions = "SELECT submission AS id FROM activity WHERE id = ANY ($1) AND submission IS NOT NULL
-                           UNION SELECT submission FROM activity_revision WHERE activity = ANY ($1) ORDER BY 1";
-        let submissions = numbers(conn, sqlx::query(submissions).bind(&activities)).await?;
+                           UNION SELECT submission FROM activity_revision WHERE activity = ANY ($1)
+                           UNION SELECT submission FROM submission_about WHERE activity = ANY ($1)
+                           UNION SELECT submission FROM submission_about WHERE contact = $2 ORDER BY 1";
+        let submissions = numbers(conn, sqlx::query(submissions).bind(&activities).bind(contact)).await?;
         let identities = identities(conn, contact).await?;
         Ok(Self { leads, activities, submissions, identities })
     }

@@ -10,13 +10,15 @@ use leadgate_core::change::Stage;
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SubmissionId};
 use leadgate_core::name::NameKey;
 use leadgate_core::plan::{
-    ContactFact, Facts, Holder, Ids, KeptFact, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, Place, date_of,
-    keep_newest,
+    ContactFact, Facts, Holder, Ids, KeptFact, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, MOST_RECENT, Place,
+    RecentFact, date_of, keep_newest,
 };
 use leadgate_core::ports::StoreError;
+use leadgate_core::prepare::Content;
 use leadgate_core::receipt::{IdentityState, Outcome};
 use leadgate_core::submission::ContentHash;
 
+use crate::apply::micros;
 use crate::bulk::text;
 use crate::conn::Conn;
 use crate::error::corrupt;
@@ -44,40 +46,40 @@ const LOOKUP: &str = "
     SELECT asked.what, asked.n, coalesce(asked.id, s.id) AS id, asked.content, asked.earlier, asked.at,
            CASE WHEN a.id IS NULL THEN r.lead ELSE a.lead END AS lead,
            coalesce(CASE WHEN a.id IS NULL THEN r.contact ELSE a.contact END, l.contact) AS contact, r.activity AS activity,
-           NULL::text AS state, NULL::text AS sender
+           NULL::text AS state, NULL::text AS sender, NULL::bigint AS failed_since
     FROM asked CROSS JOIN LATERAL (SELECT s.id, s.seq, s.receipt FROM submission s WHERE s.seq = asked.seq OFFSET 0) s
     CROSS JOIN LATERAL (SELECT r.lead, r.contact, r.activity FROM receipt r
                         WHERE r.submission = s.seq AND r.n = s.receipt OFFSET 0) r
     LEFT JOIN activity a ON a.id = r.activity
     LEFT JOIN lead l ON l.id = CASE WHEN a.id IS NULL THEN r.lead ELSE a.lead END
     UNION ALL
-    SELECT 'reference', v.n, NULL, NULL, NULL, NULL, a.lead, coalesce(a.contact, l.contact), a.id, NULL, NULL
+    SELECT 'reference', v.n, NULL, NULL, NULL, NULL, a.lead, coalesce(a.contact, l.contact), a.id, NULL, NULL, NULL
     FROM unnest($5::text[], $6::text[]) WITH ORDINALITY AS v (scope, value, n)
     CROSS JOIN LATERAL (SELECT f.activity FROM activity_ref f WHERE f.scope = v.scope AND f.value = v.value OFFSET 0) f
     CROSS JOIN LATERAL (SELECT a.id, a.lead, a.contact FROM activity a WHERE a.id = f.activity OFFSET 0) a
     LEFT JOIN lead l ON l.id = a.lead
     UNION ALL
-    SELECT 'external', v.n, NULL, NULL, NULL, NULL, a.lead, coalesce(a.contact, l.contact), a.id, NULL, NULL
+    SELECT 'external', v.n, NULL, NULL, NULL, NULL, a.lead, coalesce(a.contact, l.contact), a.id, NULL, NULL, NULL
     FROM unnest($7::text[], $8::text[]) WITH ORDINALITY AS v (source, key, n)
     CROSS JOIN LATERAL (SELECT a.id, a.lead, a.contact FROM activity a
                         WHERE a.source = v.source AND a.external_key = v.key AND a.external_key IS NOT NULL OFFSET 0) a
     LEFT JOIN lead l ON l.id = a.lead
     UNION ALL
-    SELECT 'holder', v.n, NULL, NULL, NULL, i.first_seen, NULL, i.contact, NULL, i.state, i.sender
+    SELECT 'holder', v.n, NULL, NULL, NULL, i.first_seen, NULL, i.contact, NULL, i.state, i.sender, i.failed_since
     FROM unnest($9::text[], $10::text[]) WITH ORDINALITY AS v (kind, value, n)
-    CROSS JOIN LATERAL (SELECT i.contact, i.state, i.first_seen, i.sender FROM identity i
+    CROSS JOIN LATERAL (SELECT i.contact, i.state, i.first_seen, i.sender, i.failed_since FROM identity i
                         WHERE i.value = v.value AND i.kind = v.kind AND i.state = 'active' OFFSET 0) i
     UNION ALL
-    SELECT 'holder', v.n, NULL, NULL, NULL, h.first_seen, NULL, h.contact, NULL, h.state, h.sender
+    SELECT 'holder', v.n, NULL, NULL, NULL, h.first_seen, NULL, h.contact, NULL, h.state, h.sender, h.failed_since
     FROM unnest($9::text[], $10::text[]) WITH ORDINALITY AS v (kind, value, n)
     CROSS JOIN LATERAL (SELECT 1 FROM identity i
                         WHERE i.value = v.value AND i.kind = v.kind AND i.state <> 'active' LIMIT 1) held
     CROSS JOIN (VALUES ('shared' COLLATE \"C\"), ('generic'), ('claimed'), ('historic')) AS states (state)
-    CROSS JOIN LATERAL (SELECT i.contact, i.state, i.first_seen, i.sender FROM identity i
+    CROSS JOIN LATERAL (SELECT i.contact, i.state, i.first_seen, i.sender, i.failed_since FROM identity i
                         WHERE i.value = v.value AND i.kind = v.kind AND i.state = states.state AND i.state <> 'active'
                         ORDER BY i.first_seen DESC, i.contact DESC LIMIT $11) h
     UNION ALL
-    SELECT 'ignored', v.n, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    SELECT 'ignored', v.n, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM unnest($12::text[], $13::text[]) WITH ORDINALITY AS v (kind, value, n)
     CROSS JOIN LATERAL (SELECT 1 FROM ignored_sender i WHERE i.kind = v.kind AND i.value = v.value OFFSET 0) i";
 
@@ -139,6 +141,7 @@ async fn loaded(conn: &mut Conn, lookup: &Lookup, ids: Ids, how: Hold, kept: &Ke
     }
     contacts(conn, &held, &mut facts).await?;
     orphans(conn, &mut facts, how).await?;
+    recent(conn, lookup, &mut facts).await?;
     Ok(facts)
 }
 
@@ -260,6 +263,7 @@ fn holder(row: &Columns<'_>) -> Result<Holder, StoreError> {
         state: row.parse("state", IdentityState::parse)?,
         first_seen: row.time("at")?,
         sender: row.text("sender")?,
+        failed: row.maybe_time("failed_since")?,
     })
 }
 
@@ -365,6 +369,47 @@ async fn orphans(conn: &mut Conn, facts: &mut Facts, how: Hold) -> Result<(), St
         if let Some(fact) = lead_fact(&row, ["id", "stage", "touched_at", "closed_at"])? {
             facts.orphans.insert(fact.id, fact);
         }
+    }
+    Ok(())
+}
+
+/// What happened lately on the contacts of deliveries that may have a twin: of each the newest of what stands on itself, on its
+/// open lead and on its newest others. Only for batches with such deliveries.
+async fn recent(conn: &mut Conn, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    let Some((from, to)) = lookup.window else { return Ok(()) };
+    facts.remembers = true;
+    let contacts: Vec<i64> = facts.holders_of(&lookup.twins).into_iter().map(|contact| contact.0).collect();
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    let sql = concat!(
+        "WITH asked AS MATERIALIZED (SELECT unnest($1::bigint[]) AS contact),
+         led AS MATERIALIZED (
+             SELECT asked.contact, l.id AS lead FROM asked JOIN lead l ON l.contact = asked.contact AND l.takes = 1
+             UNION ALL
+             SELECT asked.contact, l.id FROM asked CROSS JOIN LATERAL (
+                 SELECT x.id FROM lead x WHERE x.contact = asked.contact AND x.takes = 0 AND x.contact IS NOT NULL
+                 ORDER BY x.id DESC LIMIT 3) l),
+         found AS MATERIALIZED (
+             SELECT led.contact, a.id FROM led CROSS JOIN LATERAL (
+                 SELECT x.id FROM activity x WHERE x.lead = led.lead ORDER BY x.id DESC LIMIT $4) a
+             UNION ALL
+             SELECT asked.contact, a.id FROM asked CROSS JOIN LATERAL (
+                 SELECT x.id FROM activity x WHERE x.contact = asked.contact AND x.lead IS NULL ORDER BY x.id DESC LIMIT $4) a)
+         SELECT found.contact, a.id AS activity, a.lead, a.content, s.id AS submission, s.source, s.received_at AS at
+         FROM found CROSS JOIN LATERAL (SELECT a.id, a.lead, a.content, ",
+        speaker!(),
+        " AS speaker FROM activity a WHERE a.id = found.id OFFSET 0) a
+         CROSS JOIN LATERAL (SELECT s.id, s.source, s.received_at FROM submission s
+                             WHERE s.seq = a.speaker AND s.received_at BETWEEN $2 AND $3 OFFSET 0) s"
+    );
+    let statement = sqlx::query(sql).bind(contacts).bind(micros(from)).bind(micros(to));
+    let statement = statement.bind(i64::try_from(MOST_RECENT).unwrap_or(i64::MAX));
+    for row in &conn.all(statement).await? {
+        let row = Columns::of(row, "activity");
+        let content: Content = row.json("content")?;
+        let submission = SubmissionId(row.uuid("submission")?);
+        facts.recent.push(RecentFact::of(place(&row)?, submission, row.source("source")?, row.time("at")?, &content));
     }
     Ok(())
 }

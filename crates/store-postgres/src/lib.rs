@@ -15,6 +15,7 @@
 mod activities;
 mod apply;
 mod apply_leads;
+mod apply_mails;
 mod bulk;
 mod carry;
 mod changes;
@@ -52,7 +53,7 @@ use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::plan::Lookup;
-use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::ports::{Act, Ask, Beat, NewToken, PullReport, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
@@ -61,7 +62,7 @@ use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
-    ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ReviewView, SourceHealth, SourceNote, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 
 pub use crate::carry::FillError;
@@ -309,8 +310,20 @@ impl Store for PostgresStore {
         read!(self, conn => activities::source(conn, id))
     }
 
-    async fn health(&self) -> Result<Vec<SourceHealth>, StoreError> {
-        read!(self, conn => sources::health(conn))
+    async fn health(&self, now: Timestamp) -> Result<Vec<SourceHealth>, StoreError> {
+        read!(self, conn => sources::health(conn, now))
+    }
+
+    async fn note_source(&self, source: &SourceId, report: PullReport, at: Timestamp) -> Result<(), StoreError> {
+        write!(self, conn => sources::note(conn, source, &report, at))
+    }
+
+    async fn ask_source(&self, source: &SourceId, ask: Option<Ask>, at: Timestamp) -> Result<(), StoreError> {
+        write!(self, conn => sources::ask(conn, source, ask.as_ref(), at))
+    }
+
+    async fn source_notes(&self) -> Result<Vec<SourceNote>, StoreError> {
+        read!(self, conn => sources::notes(conn))
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {
@@ -342,6 +355,10 @@ impl Store for PostgresStore {
         act: Act,
     ) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
         write!(self, conn => changes::take_contact(conn, id, &manager, &act))
+    }
+
+    async fn reachable(&self, id: ContactId, email: String, act: Act) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
+        write!(self, conn => changes::reachable(conn, id, &email, &act))
     }
 
     async fn detach(&self, activity: ActivityId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError> {

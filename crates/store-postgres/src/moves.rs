@@ -138,7 +138,8 @@ async fn moving(conn: &mut Conn, id: ActivityId) -> Result<Option<Moving>, Store
 /// The identities an activity brought to a contact.
 async fn brought(conn: &mut Conn, moving: &Moving) -> Result<Vec<KeptIdentity>, StoreError> {
     let Some(contact) = moving.contact else { return Ok(Vec::new()) };
-    let sql = "SELECT kind, value, state, strength, display, first_seen, last_seen, sender, activity
+    let sql = "SELECT kind, value, state, strength, display, first_seen, last_seen, sender, activity,
+                      failed_since, failed_status, failed_words
                FROM identity WHERE contact = $1 AND activity = $2 ORDER BY kind, value";
     let rows = conn.all(sqlx::query(sql).bind(contact).bind(moving.id)).await?;
     rows.iter().map(kept).collect()
@@ -147,7 +148,8 @@ async fn brought(conn: &mut Conn, moving: &Moving) -> Result<Vec<KeptIdentity>, 
 /// The identities of a contact that a detach made.
 async fn taken_along(conn: &mut Conn, contact: i64) -> Result<Vec<KeptIdentity>, StoreError> {
     let sql =
-        "SELECT kind, value, state, strength, display, first_seen, last_seen, sender, activity FROM identity WHERE contact = $1";
+        "SELECT kind, value, state, strength, display, first_seen, last_seen, sender, activity, failed_since, failed_status, failed_words
+         FROM identity WHERE contact = $1";
     let rows = conn.all(sqlx::query(sql).bind(contact)).await?;
     rows.iter().map(kept).collect()
 }
@@ -164,6 +166,9 @@ fn kept(row: &PgRow) -> Result<KeptIdentity, StoreError> {
         last_seen: row.int("last_seen")?,
         sender: row.text("sender")?,
         activity: row.get("activity")?,
+        failed_since: row.get("failed_since")?,
+        failed_status: row.get("failed_status")?,
+        failed_words: row.get("failed_words")?,
     })
 }
 
@@ -324,15 +329,18 @@ async fn remove(conn: &mut Conn, lead: LeadId, contact: ContactId) -> Result<(),
 
 /// Puts identities back as they were. If somebody else has become the active holder meanwhile, theirs stays.
 async fn restore(conn: &mut Conn, contact: i64, before: &KeptMove) -> Result<(), StoreError> {
-    let sql = "INSERT INTO identity AS i (contact, kind, value, state, strength, display, first_seen, last_seen, sender, activity)
+    let sql = "INSERT INTO identity AS i (contact, kind, value, state, strength, display, first_seen, last_seen, sender, activity,
+                                          failed_since, failed_status, failed_words)
                SELECT $1, v.kind, v.value,
                       CASE WHEN v.state = 'active' AND EXISTS (
                               SELECT 1 FROM identity o WHERE o.value = v.value AND o.kind = v.kind
                                                              AND o.state = 'active' AND o.contact <> $1)
                            THEN 'claimed' ELSE v.state END,
-                      v.strength, v.display, v.first_seen, v.last_seen, v.sender, v.activity
+                      v.strength, v.display, v.first_seen, v.last_seen, v.sender, v.activity,
+                      v.failed_since, v.failed_status, v.failed_words
                FROM json_to_recordset($2::json) AS v (kind text, value text, state text, strength text, display text,
-                                                      first_seen bigint, last_seen bigint, sender text, activity bigint)
+                                                      first_seen bigint, last_seen bigint, sender text, activity bigint,
+                                                      failed_since bigint, failed_status text, failed_words text)
                ON CONFLICT (contact, kind, value) DO UPDATE SET
                    state = excluded.state, strength = excluded.strength, display = excluded.display, first_seen = excluded.first_seen,
                    last_seen = greatest(i.last_seen, excluded.last_seen), sender = excluded.sender, activity = excluded.activity";

@@ -48,7 +48,8 @@ fn above(ids: Ids, facts: &Facts) -> Ids {
     let leads = facts.contacts.values().flat_map(|fact| [fact.open, fact.last]).flatten().map(|lead| lead.id);
     let highest_contact = facts.contacts.keys().map(|id| id.0).chain(facts::contacts_of(facts)).max();
     let highest_lead = leads.chain(facts::places(facts).filter_map(|place| place.lead)).map(|id| id.0).max();
-    let highest_activity = facts::places(facts).filter_map(|place| place.activity).map(|id| id.0).max();
+    let recent = facts.recent.iter().map(|fact| fact.place);
+    let highest_activity = facts::places(facts).chain(recent).filter_map(|place| place.activity).map(|id| id.0).max();
     let beyond = |next: i64, highest: Option<i64>| next.max(highest.map_or(next, |highest| highest + 1));
     Ids {
         contact: beyond(ids.contact, highest_contact),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use leadgate_core::keeping::{THINNED, Thinnable, Thinned, Thinning};
+use leadgate_core::liveness;
 use leadgate_core::ports::{StoreError, Sweep};
 use leadgate_core::receipt::Outcome;
 use sqlx::postgres::PgRow;
@@ -65,6 +66,10 @@ pub(crate) async fn sweep(conn: &mut Conn, sweep: Sweep) -> Result<u64, StoreErr
     let events = "DELETE FROM event WHERE at < $1 AND seq IN (
                    SELECT seq FROM event WHERE seq < (SELECT max(seq) FROM event)
                    ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    let awaited = "DELETE FROM awaited_twin WHERE submission IN (
+                   SELECT submission FROM awaited_twin WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    let hours = "DELETE FROM source_hour WHERE (source, hour) IN (
+                   SELECT source, hour FROM source_hour WHERE hour < $1 / 3600000000 LIMIT $2 FOR UPDATE SKIP LOCKED)";
     let mut gone = 0;
     for (sql, before) in [
         (content_keys, Some(sweep.content_keys_before)),
@@ -73,6 +78,8 @@ pub(crate) async fn sweep(conn: &mut Conn, sweep: Sweep) -> Result<u64, StoreErr
         (quarantine, sweep.quarantine_before),
         (files, sweep.files_before),
         (events, sweep.events_before),
+        (awaited, Some(liveness::forgotten_before(sweep.now, liveness::MISSED_FOR))),
+        (hours, Some(liveness::forgotten_before(sweep.now, liveness::HOURS_KEPT))),
     ] {
         let left = MOST.saturating_sub_unsigned(gone);
         let Some(before) = before.filter(|_| left > 0) else { continue };

@@ -12,6 +12,7 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use crate::apply_leads;
+use crate::apply_mails;
 use crate::bulk::{Insert, Values};
 use crate::error::{store, to_json};
 use crate::sequence::draw;
@@ -29,7 +30,9 @@ pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<
     repeats(conn, rows).await?;
     keys(conn, rows).await?;
     events(conn, rows).await?;
+    apply_mails::write(conn, rows).await?;
     sources::count(conn, &rows.counts, &rows.health).await?;
+    sources::count_hours(conn, rows).await?;
     ring(conn, rows).await?;
     reviews(writing, rows).await
 }

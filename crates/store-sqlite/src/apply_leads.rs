@@ -148,7 +148,8 @@ fn bind_activity(row: &&ActivityRow<'_>, values: &mut Values) {
 static REFERENCE: Insert = Insert::new(
     "INSERT INTO activity_ref (scope, value, activity)",
     "(?, ?, ?)",
-    "ON CONFLICT (scope, value) DO UPDATE SET activity = excluded.activity",
+    // A Message-ID stays with the activity that had it first.
+    "ON CONFLICT (scope, value) DO UPDATE SET activity = excluded.activity WHERE scope <> 'message-id'",
 );
 
 async fn activities(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {

@@ -185,3 +185,22 @@ pub(crate) async fn take_contact(
         None => Err(corrupt("contact", format!("contact {id} vanished while it was taken"))),
     }
 }
+
+/// A person says that an address of a contact can be reached again.
+pub(crate) async fn reachable(
+    writing: &mut Writing,
+    id: ContactId,
+    email: &str,
+    act: &Act,
+) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
+    let conn = &mut writing.conn;
+    let sql = "UPDATE identity SET failed_since = NULL, failed_status = NULL, failed_words = NULL
+               WHERE contact = ?1 AND kind = 'email' AND value = ?2 AND failed_since IS NOT NULL";
+    let changed = sqlx::query(sql).bind(id.0).bind(email).execute(&mut *conn).await.map_err(store)?.rows_affected();
+    let Some(detail) = contacts::one(&mut *conn, id).await? else { return Ok(Err(ChangeError::Missing("contact"))) };
+    if changed == 0 {
+        return Ok(Err(change::reachable_already(id, email)));
+    }
+    tell(conn, event::CONTACT_REACHABLE, act, &Told { lead: None, contact: Some(id.0), activity: None }).await?;
+    Ok(Ok(detail))
+}

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, ReviewId};
+use leadgate_core::mail::Unreachable;
 use leadgate_core::page;
 use leadgate_core::plan::KeptName;
 use leadgate_core::ports::StoreError;
@@ -141,8 +142,9 @@ pub(crate) async fn one(conn: &mut SqliteConnection, id: ContactId) -> Result<Op
 }
 
 async fn identities(conn: &mut SqliteConnection, id: ContactId) -> Result<Vec<IdentityView>, StoreError> {
-    let sql = "SELECT kind, value, display, strength, state, first_seen, last_seen, activity FROM identity WHERE contact = ?1
-               ORDER BY first_seen, kind DESC, value";
+    let sql =
+        "SELECT kind, value, display, strength, state, first_seen, last_seen, activity, failed_since, failed_status, failed_words
+               FROM identity WHERE contact = ?1 ORDER BY first_seen, kind DESC, value";
     let rows = sqlx::query(sql).bind(id.0).fetch_all(conn).await.map_err(store)?;
     rows.iter().map(identity).collect()
 }
@@ -158,6 +160,14 @@ fn identity(row: &SqliteRow) -> Result<IdentityView, StoreError> {
         first_seen: row.time("first_seen")?,
         last_seen: row.time("last_seen")?,
         activity: row.get::<Option<i64>>("activity")?.map(ActivityId),
+        unreachable: match row.maybe_time("failed_since")? {
+            None => None,
+            Some(since) => Some(Unreachable {
+                since,
+                status: row.get::<Option<String>>("failed_status")?.unwrap_or_default(),
+                words: row.get::<Option<String>>("failed_words")?.unwrap_or_default(),
+            }),
+        },
     })
 }
 

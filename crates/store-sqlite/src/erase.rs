@@ -24,7 +24,8 @@ pub(crate) struct Theirs {
 }
 
 impl Theirs {
-    /// A delivery belongs to whom its activity belongs to today: one that was taken off them is another's.
+    /// A delivery belongs to whom its activity belongs to today: one that was taken off them is another's. One that only tells of
+    /// an activity or of them, too.
     pub(crate) async fn gather(conn: &mut SqliteConnection, contact: i64) -> Result<Self, StoreError> {
         let leads = "SELECT id FROM lead WHERE contact = ?1 AND takes = 1
                      UNION ALL SELECT id FROM lead WHERE contact = ?1 AND takes = 0 AND contact IS NOT NULL ORDER BY 1";
@@ -36,8 +37,11 @@ impl Theirs {
         let submissions = "SELECT a.submission FROM json_each(?1) v CROSS JOIN activity a ON a.id = v.value
                            WHERE a.submission IS NOT NULL
                            UNION SELECT r.submission FROM json_each(?1) v CROSS JOIN activity_revision r ON r.activity = v.value
+                           UNION SELECT b.submission FROM json_each(?1) v CROSS JOIN submission_about b
+                                                          INDEXED BY submission_about_activity ON b.activity = v.value
+                           UNION SELECT submission FROM submission_about WHERE contact = ?2
                            ORDER BY 1";
-        let submissions = sqlx::query_scalar(submissions).bind(to_json(&activities)?);
+        let submissions = sqlx::query_scalar(submissions).bind(to_json(&activities)?).bind(contact);
         let submissions: Vec<i64> = submissions.fetch_all(&mut *conn).await.map_err(store)?;
         let identities = sqlx::query_as("SELECT kind, value FROM identity WHERE contact = ?1 ORDER BY kind, value");
         let identities = identities.bind(contact).fetch_all(conn).await.map_err(store)?;

@@ -6,10 +6,11 @@ use leadgate_core::change::Stage;
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SubmissionId};
 use leadgate_core::name::NameKey;
 use leadgate_core::plan::{
-    ContactFact, Facts, Holder, Ids, KeptFact, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, Place, date_of,
-    keep_newest,
+    ContactFact, Facts, Holder, Ids, KeptFact, KeptName, KeyFact, KeyId, LeadFact, Lookup, MOST_HOLDERS, MOST_RECENT, Place,
+    RecentFact, date_of, keep_newest,
 };
 use leadgate_core::ports::StoreError;
+use leadgate_core::prepare::Content;
 use leadgate_core::receipt::{IdentityState, Outcome};
 use leadgate_core::submission::ContentHash;
 use sqlx::SqliteConnection;
@@ -61,7 +62,8 @@ async fn all_but_submissions(conn: &mut SqliteConnection, lookup: &Lookup, facts
     holders(conn, lookup, facts).await?;
     ignored(conn, lookup, facts).await?;
     contacts(conn, facts).await?;
-    orphans(conn, facts).await
+    orphans(conn, facts).await?;
+    recent(conn, lookup, facts).await
 }
 
 fn place(row: &Columns<'_>) -> Result<Place, StoreError> {
@@ -210,11 +212,12 @@ async fn holders(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts
     }
     let asked: Vec<[&str; 2]> = lookup.identities.iter().map(|(kind, value)| [kind.as_str(), value]).collect();
     // Who has it, and whether anybody else holds it: nearly always nobody does.
-    let sql = "SELECT v.key AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender
+    let sql = "SELECT v.key AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender,
+                      i.failed_since AS failed_since
                FROM json_each(?1) v
                CROSS JOIN identity i ON i.value = v.value ->> 1 AND i.kind = v.value ->> 0 AND i.state = 'active'
                UNION ALL
-               SELECT v.key, NULL, NULL, NULL, NULL FROM json_each(?1) v
+               SELECT v.key, NULL, NULL, NULL, NULL, NULL FROM json_each(?1) v
                WHERE EXISTS (SELECT 1 FROM identity i INDEXED BY identity_held
                              WHERE i.value = v.value ->> 1 AND i.kind = v.value ->> 0 AND i.state <> 'active')";
     let mut held: HashMap<usize, Vec<Holder>> = HashMap::new();
@@ -244,6 +247,7 @@ fn holder(row: &Columns<'_>) -> Result<Holder, StoreError> {
         state: row.parse("state", IdentityState::parse)?,
         first_seen: row.time("first_seen")?,
         sender: row.text("sender")?,
+        failed: row.maybe_time("failed_since")?,
     })
 }
 
@@ -258,7 +262,8 @@ async fn other_holders(
     let sql = "WITH asked AS MATERIALIZED (
                    SELECT v.value ->> 0 AS n, v.value ->> 1 AS kind, v.value ->> 2 AS value FROM json_each(?1) v),
                states (state) AS (VALUES ('shared'), ('generic'), ('claimed'), ('historic'))
-               SELECT asked.n AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender
+               SELECT asked.n AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender,
+                      i.failed_since AS failed_since
                FROM asked CROSS JOIN states
                CROSS JOIN identity i ON i.kind = asked.kind AND i.value = asked.value AND i.state = states.state AND i.contact IN (
                    SELECT h.contact FROM identity h INDEXED BY identity_held
@@ -357,6 +362,48 @@ async fn orphans(conn: &mut SqliteConnection, facts: &mut Facts) -> Result<(), S
         if let Some(fact) = lead_fact(&row, ["id", "stage", "touched_at", "closed_at"])? {
             facts.orphans.insert(fact.id, fact);
         }
+    }
+    Ok(())
+}
+
+/// What happened lately on the contacts of deliveries that may have a twin: of each the newest of what stands on itself, on its
+/// open lead and on its newest others. Only for batches with such deliveries.
+async fn recent(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    let Some((from, to)) = lookup.window else { return Ok(()) };
+    facts.remembers = true;
+    let contacts: Vec<i64> = facts.holders_of(&lookup.twins).into_iter().map(|contact| contact.0).collect();
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    let sql = concat!(
+        "WITH asked AS MATERIALIZED (SELECT value AS contact FROM json_each(?1)),
+         led AS MATERIALIZED (
+             SELECT asked.contact AS contact, l.id AS lead FROM asked CROSS JOIN lead l ON l.contact = asked.contact AND l.takes = 1
+             UNION ALL
+             SELECT asked.contact, l.id FROM asked CROSS JOIN lead l ON l.id IN (
+                 SELECT x.id FROM lead x INDEXED BY lead_other
+                 WHERE x.contact = asked.contact AND x.takes = 0 AND x.contact IS NOT NULL ORDER BY x.id DESC LIMIT 3)),
+         found AS MATERIALIZED (
+             SELECT led.contact AS contact, a.id AS id FROM led CROSS JOIN activity a ON a.id IN (
+                 SELECT x.id FROM activity x INDEXED BY activity_lead WHERE x.lead = led.lead ORDER BY x.id DESC LIMIT ?4)
+             UNION ALL
+             SELECT asked.contact, a.id FROM asked CROSS JOIN activity a ON a.id IN (
+                 SELECT x.id FROM activity x INDEXED BY activity_contact
+                 WHERE x.contact = asked.contact AND x.lead IS NULL ORDER BY x.id DESC LIMIT ?4))
+         SELECT found.contact AS contact, a.id AS activity, a.lead AS lead, a.content AS content, s.id AS submission,
+                s.source AS source, s.received_at AS at
+         FROM found CROSS JOIN activity a ON a.id = found.id
+         CROSS JOIN submission s ON s.seq = ",
+        speaker!(),
+        " WHERE s.received_at BETWEEN ?2 AND ?3"
+    );
+    let statement = sqlx::query(sql).bind(to_json(&contacts)?).bind(from.as_microsecond()).bind(to.as_microsecond());
+    let statement = statement.bind(i64::try_from(MOST_RECENT).unwrap_or(i64::MAX));
+    for row in &statement.fetch_all(conn).await.map_err(store)? {
+        let row = Columns::of(row, "activity");
+        let content: Content = row.json("content")?;
+        let submission = SubmissionId(row.uuid("submission")?);
+        facts.recent.push(RecentFact::of(place(&row)?, submission, row.source("source")?, row.time("at")?, &content));
     }
     Ok(())
 }

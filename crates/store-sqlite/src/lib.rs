@@ -7,6 +7,7 @@
 mod activities;
 mod apply;
 mod apply_leads;
+mod apply_mails;
 mod backup;
 mod bulk;
 mod carry;
@@ -44,7 +45,7 @@ use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
-use leadgate_core::ports::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep};
+use leadgate_core::ports::{Act, Ask, Beat, NewToken, PullReport, Refusals, Restored, Store, StoreError, Sweep};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
@@ -53,7 +54,7 @@ use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, Cursor};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
-    ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ReviewView, SourceHealth, SourceNote, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
@@ -239,8 +240,23 @@ impl Store for SqliteStore {
         activities::source(&mut *self.read().await?, id).await
     }
 
-    async fn health(&self) -> Result<Vec<SourceHealth>, StoreError> {
-        sources::health(&mut *self.read().await?).await
+    async fn health(&self, now: Timestamp) -> Result<Vec<SourceHealth>, StoreError> {
+        sources::health(&mut *self.read().await?, now).await
+    }
+
+    async fn note_source(&self, source: &SourceId, report: PullReport, at: Timestamp) -> Result<(), StoreError> {
+        let source = source.clone();
+        self.write(1, move |writing| Box::pin(async move { sources::note(&mut writing.conn, &source, &report, at).await })).await
+    }
+
+    async fn ask_source(&self, source: &SourceId, ask: Option<Ask>, at: Timestamp) -> Result<(), StoreError> {
+        let source = source.clone();
+        self.write(1, move |writing| Box::pin(async move { sources::ask(&mut writing.conn, &source, ask.as_ref(), at).await }))
+            .await
+    }
+
+    async fn source_notes(&self) -> Result<Vec<SourceNote>, StoreError> {
+        sources::notes(&mut *self.read().await?).await
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {
@@ -268,6 +284,10 @@ impl Store for SqliteStore {
         act: Act,
     ) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
         self.write(1, move |writing| Box::pin(async move { changes::take_contact(writing, id, &manager, &act).await })).await
+    }
+
+    async fn reachable(&self, id: ContactId, email: String, act: Act) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
+        self.write(1, move |writing| Box::pin(async move { changes::reachable(writing, id, &email, &act).await })).await
     }
 
     async fn detach(&self, activity: ActivityId, act: Act) -> Result<Result<MoveView, ChangeError>, StoreError> {

@@ -118,7 +118,8 @@ async fn moving(conn: &mut SqliteConnection, id: ActivityId) -> Result<Option<Mo
 
 /// The identities an activity brought to a contact.
 async fn brought(conn: &mut SqliteConnection, contact: i64, activity: i64) -> Result<Vec<KeptIdentity>, StoreError> {
-    let sql = "SELECT kind, value, state, strength, display, first_seen, last_seen, sender, activity
+    let sql = "SELECT kind, value, state, strength, display, first_seen, last_seen, sender, activity,
+                      failed_since, failed_status, failed_words
                FROM identity WHERE contact = ?1 AND activity = ?2 ORDER BY kind, value";
     let rows = sqlx::query(sql).bind(contact).bind(activity).fetch_all(conn).await.map_err(store)?;
     let kept = |row| {
@@ -133,6 +134,9 @@ async fn brought(conn: &mut SqliteConnection, contact: i64, activity: i64) -> Re
             last_seen: row.int("last_seen")?,
             sender: row.text("sender")?,
             activity: row.get("activity")?,
+            failed_since: row.get("failed_since")?,
+            failed_status: row.get("failed_status")?,
+            failed_words: row.get("failed_words")?,
         })
     };
     rows.iter().map(kept).collect()
@@ -299,14 +303,16 @@ async fn remove(conn: &mut SqliteConnection, lead: LeadId, contact: ContactId) -
 
 /// Puts identities back as they were. If somebody else has become the active holder meanwhile, theirs stays.
 async fn restore(conn: &mut SqliteConnection, contact: i64, before: &KeptMove) -> Result<(), StoreError> {
-    let sql = "INSERT INTO identity (contact, kind, value, state, strength, display, first_seen, last_seen, sender, activity)
+    let sql = "INSERT INTO identity (contact, kind, value, state, strength, display, first_seen, last_seen, sender, activity,
+                                     failed_since, failed_status, failed_words)
                SELECT ?1, v.value ->> 'kind', v.value ->> 'value',
                       iif(v.value ->> 'state' = 'active' AND EXISTS (
                               SELECT 1 FROM identity o WHERE o.value = v.value ->> 'value' AND o.kind = v.value ->> 'kind'
                                                              AND o.state = 'active' AND o.contact <> ?1),
                           'claimed', v.value ->> 'state'),
                       v.value ->> 'strength', v.value ->> 'display', v.value ->> 'first_seen', v.value ->> 'last_seen',
-                      v.value ->> 'sender', v.value ->> 'activity'
+                      v.value ->> 'sender', v.value ->> 'activity',
+                      v.value ->> 'failed_since', v.value ->> 'failed_status', v.value ->> 'failed_words'
                FROM json_each(?2) v WHERE TRUE
                ON CONFLICT (contact, kind, value) DO UPDATE SET
                    state = excluded.state, strength = excluded.strength, display = excluded.display, first_seen = excluded.first_seen,

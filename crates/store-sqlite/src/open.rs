@@ -41,6 +41,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "restore", include_str!("../../../migrations/sqlite/0004_restore.sql")),
     (5, "replay", include_str!("../../../migrations/sqlite/0005_replay.sql")),
     (6, "keeping", include_str!("../../../migrations/sqlite/0006_keeping.sql")),
+    (7, "mail", include_str!("../../../migrations/sqlite/0007_mail.sql")),
 ];
 
 fn migrator() -> Migrator {

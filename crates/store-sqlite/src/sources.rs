@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::plan::rows::HealthRow;
-use leadgate_core::ports::{Refusals, StoreError, source_lease};
+use leadgate_core::liveness;
+use leadgate_core::plan::rows::{Gathered, HealthRow};
+use leadgate_core::ports::{Ask, PullReport, Refusals, StoreError, source_lease};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::submission::{Batch, Cursor};
-use leadgate_core::views::{SourceHealth, Totals};
+use leadgate_core::views::{Broken, SourceHealth, SourceNote, Totals};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -85,10 +87,24 @@ pub(crate) async fn count(
 fn bind_health((source, row): &(&&str, &HealthRow), values: &mut Values) {
     values
         .text(source)
-        .add(row.last_accepted.map(jiff::Timestamp::as_microsecond))
-        .add(row.last_rejected.map(jiff::Timestamp::as_microsecond))
+        .add(row.last_accepted.map(Timestamp::as_microsecond))
+        .add(row.last_rejected.map(Timestamp::as_microsecond))
         .maybe_text(row.last_rejection.as_deref())
         .add(row.refused);
+}
+
+/// Adds what came in each hour.
+pub(crate) async fn count_hours(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    static HOUR: Insert = Insert::new(
+        "INSERT INTO source_hour (source, hour, n)",
+        "(?, ?, ?)",
+        "ON CONFLICT (source, hour) DO UPDATE SET n = n + excluded.n",
+    );
+    let hours: Vec<_> = rows.hours.iter().collect();
+    HOUR.run(conn, &hours, |((source, hour), n), values| {
+        values.text(source).add(*hour).add(**n);
+    })
+    .await
 }
 
 /// Adds counts of calls that were refused without being kept.
@@ -102,37 +118,112 @@ pub(crate) async fn refused(conn: &mut SqliteConnection, refusals: &[Refusals]) 
     count(conn, &BTreeMap::new(), &health).await
 }
 
-pub(crate) async fn health(conn: &mut SqliteConnection) -> Result<Vec<SourceHealth>, StoreError> {
-    let rows =
-        sqlx::query("SELECT source, last_accepted, last_rejected, last_rejection, refused FROM source_health ORDER BY source")
-            .fetch_all(&mut *conn)
-            .await
-            .map_err(store)?;
+/// Sources that ever sent anything, or that mails tell of.
+pub(crate) async fn health(conn: &mut SqliteConnection, now: Timestamp) -> Result<Vec<SourceHealth>, StoreError> {
+    let sql = "SELECT n.source, h.last_accepted, h.last_rejected, h.last_rejection, coalesce(h.refused, 0) AS refused,
+                      m.since, coalesce(m.missed, 0) AS missed
+               FROM (SELECT source FROM source_health UNION SELECT form FROM awaited_twin WHERE at < ?1) n
+               LEFT JOIN source_health h ON h.source = n.source
+               LEFT JOIN (SELECT form, min(at) AS since, count(*) AS missed FROM awaited_twin WHERE at < ?1 GROUP BY form) m
+                   ON m.form = n.source
+               ORDER BY n.source";
+    let missed_before = liveness::missed_before(now).as_microsecond();
+    let rows = sqlx::query(sql).bind(missed_before).fetch_all(&mut *conn).await.map_err(store)?;
+    let mut counts = counts(conn).await?;
+    let hours = hours(conn).await?;
     let mut health = Vec::with_capacity(rows.len());
     for row in &rows {
         let row = Columns::of(row, "source_health");
-        health.push(SourceHealth {
-            source: row.source("source")?,
+        let source: SourceId = row.source("source")?;
+        let missed = row.count("missed")?;
+        let broken = row.maybe_time("since")?.map(|since| Broken { since, missed });
+        let hours = hours.get(&source).map_or(&[][..], Vec::as_slice);
+        let of = SourceHealth {
             last_accepted: row.maybe_time("last_accepted")?,
             last_rejected: row.maybe_time("last_rejected")?,
             last_rejection: row.get("last_rejection")?,
-            counts: Vec::new(),
+            counts: counts.remove(&source).unwrap_or_default(),
             refused: row.count("refused")?,
-        });
-    }
-    let rows = sqlx::query("SELECT source, outcome, n FROM source_count").fetch_all(conn).await.map_err(store)?;
-    for row in &rows {
-        let row = Columns::of(row, "source_count");
-        let source: SourceId = row.source("source")?;
-        let count = (row.parse("outcome", Outcome::parse)?, row.count("n")?);
-        if let Some(known) = health.iter_mut().find(|known| known.source == source) {
-            known.counts.push(count);
-        }
-    }
-    for source in &mut health {
-        source.counts.sort_by_key(|(outcome, _)| Outcome::ALL.iter().position(|known| known == outcome));
+            usual: None,
+            silent: false,
+            broken: None,
+            source,
+        };
+        health.push(of.judged(hours, broken, now));
     }
     Ok(health)
+}
+
+/// How many of each outcome, in the order of the glossary.
+async fn counts(conn: &mut SqliteConnection) -> Result<BTreeMap<SourceId, Vec<(Outcome, u64)>>, StoreError> {
+    let rows = sqlx::query("SELECT source, outcome, n FROM source_count").fetch_all(conn).await.map_err(store)?;
+    let mut counts: BTreeMap<SourceId, Vec<(Outcome, u64)>> = BTreeMap::new();
+    for row in &rows {
+        let row = Columns::of(row, "source_count");
+        counts.entry(row.source("source")?).or_default().push((row.parse("outcome", Outcome::parse)?, row.count("n")?));
+    }
+    for counts in counts.values_mut() {
+        counts.sort_by_key(|(outcome, _)| Outcome::ALL.iter().position(|known| known == outcome));
+    }
+    Ok(counts)
+}
+
+/// What came in each hour, in order.
+async fn hours(conn: &mut SqliteConnection) -> Result<BTreeMap<SourceId, Vec<(i64, u64)>>, StoreError> {
+    let sql = "SELECT source, hour, n FROM source_hour ORDER BY source, hour";
+    let mut hours: BTreeMap<SourceId, Vec<(i64, u64)>> = BTreeMap::new();
+    for row in &sqlx::query(sql).fetch_all(conn).await.map_err(store)? {
+        let row = Columns::of(row, "source_hour");
+        hours.entry(row.source("source")?).or_default().push((row.int("hour")?, row.count("n")?));
+    }
+    Ok(hours)
+}
+
+// --------------------------------------------------------------------------------------------------------------- notes
+
+/// Keeps how reading a source goes.
+pub(crate) async fn note(
+    conn: &mut SqliteConnection,
+    source: &SourceId,
+    report: &PullReport,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO source_note (source, report, reported_at) VALUES (?1, ?2, ?3)
+               ON CONFLICT (source) DO UPDATE SET report = excluded.report, reported_at = excluded.reported_at";
+    let statement = sqlx::query(sql).bind(source.as_str()).bind(to_json(report)?).bind(at.as_microsecond());
+    statement.execute(conn).await.map(|_| ()).map_err(store)
+}
+
+/// Keeps what a person asks of a source, or takes it back.
+pub(crate) async fn ask(
+    conn: &mut SqliteConnection,
+    source: &SourceId,
+    ask: Option<&Ask>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO source_note (source, ask, asked_at) VALUES (?1, ?2, ?3)
+               ON CONFLICT (source) DO UPDATE SET ask = excluded.ask, asked_at = excluded.asked_at";
+    let at = ask.map(|_| at.as_microsecond());
+    let statement = sqlx::query(sql).bind(source.as_str()).bind(ask.map(to_json).transpose()?).bind(at);
+    statement.execute(conn).await.map(|_| ()).map_err(store)
+}
+
+/// What is kept of both.
+pub(crate) async fn notes(conn: &mut SqliteConnection) -> Result<Vec<SourceNote>, StoreError> {
+    let sql = "SELECT source, coalesce(report, 'null') AS report, reported_at, coalesce(ask, 'null') AS ask, asked_at
+               FROM source_note ORDER BY source";
+    let rows = sqlx::query(sql).fetch_all(conn).await.map_err(store)?;
+    let note = |row| {
+        let row = Columns::of(row, "source_note");
+        Ok(SourceNote {
+            source: row.source("source")?,
+            report: row.json("report")?,
+            reported_at: row.maybe_time("reported_at")?,
+            ask: row.json("ask")?,
+            asked_at: row.maybe_time("asked_at")?,
+        })
+    };
+    rows.iter().map(note).collect()
 }
 
 // -------------------------------------------------------------------------------------------------------------- totals

@@ -1,6 +1,7 @@
 //! What is no longer needed goes: old content keys, and what nobody vouched for.
 
 use leadgate_core::keeping::{THINNED, Thinnable, Thinned, Thinning};
+use leadgate_core::liveness;
 use leadgate_core::ports::{StoreError, Sweep};
 use leadgate_core::receipt::Outcome;
 use sqlx::SqliteConnection;
@@ -60,6 +61,10 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
     );
     let events = "DELETE FROM event WHERE at < ?1 AND seq IN (
                    SELECT seq FROM event WHERE seq < (SELECT max(seq) FROM event) ORDER BY seq LIMIT ?2)";
+    let awaited = "DELETE FROM awaited_twin WHERE submission IN (
+                   SELECT submission FROM awaited_twin WHERE at < ?1 ORDER BY at LIMIT ?2)";
+    let hours = "DELETE FROM source_hour WHERE (source, hour) IN (
+                   SELECT source, hour FROM source_hour WHERE hour < ?1 / 3600000000 LIMIT ?2)";
     let mut gone = 0;
     for (sql, before) in [
         (content_keys, Some(sweep.content_keys_before)),
@@ -68,6 +73,8 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
         (quarantine, sweep.quarantine_before),
         (files, sweep.files_before),
         (events, sweep.events_before),
+        (awaited, Some(liveness::forgotten_before(sweep.now, liveness::MISSED_FOR))),
+        (hours, Some(liveness::forgotten_before(sweep.now, liveness::HOURS_KEPT))),
     ] {
         let left = MOST.saturating_sub_unsigned(gone);
         let Some(before) = before.filter(|_| left > 0) else { continue };

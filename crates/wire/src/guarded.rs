@@ -150,6 +150,21 @@ impl Guarded {
         Err(CallError::Redirect("one place after the other".to_owned()))
     }
 
+    /// Posts a form, to be answered in JSON.
+    pub async fn post_form(&self, url: &str, form: &[(&str, &str)], caps: Caps<'_>) -> Result<Answer, CallError> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let call = Call {
+            method: Method::POST,
+            url: url.to_owned(),
+            headers: vec![
+                ("content-type", "application/x-www-form-urlencoded".to_owned()),
+                ("accept", "application/json".to_owned()),
+            ],
+            body: Bytes::from(body),
+        };
+        self.call(&call, caps).await
+    }
+
     /// A URL that may be called, as far as its text tells: names are judged when they are resolved.
     fn judged(&self, text: &str) -> Result<Url, CallError> {
         let refuse = |why: &str| Err(CallError::Address(why.to_owned()));

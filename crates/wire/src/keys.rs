@@ -1,7 +1,9 @@
 //! Reading a source's keys: every problem at once, unknown keys by name.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
+use jiff::{Span, SpanRelativeTo};
 use leadgate_core::ports::{BuildProblem, Secrets};
 use leadgate_core::secret::Secret;
 use toml::{Table, Value};
@@ -82,6 +84,20 @@ impl Keys {
         let fitting = u64::try_from(number).ok().filter(|number| range.contains(number));
         if fitting.is_none() {
             self.problem(key, format!("it is {number}, but must be {wanted}"));
+        }
+        fitting
+    }
+
+    /// Takes a length of time as people write it, `90 s` or `1 h 30 min`, within bounds.
+    pub fn duration(&mut self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let text = self.text(key)?;
+        let span = text.trim().parse::<Span>().ok().filter(|span| span.get_months() == 0 && span.get_years() == 0);
+        let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+        let fitting = length.and_then(|length| Duration::try_from(length).ok()).filter(|length| range.contains(length));
+        if fitting.is_none() {
+            let (from, to) = (range.start().as_secs_f64(), range.end().as_secs_f64());
+            let wanted = format!("a length of time from {from} s to {to} s, such as \"30 s\", \"5 min\" or \"12 h\"");
+            self.problem(key, format!("it is {text:?}, but must be {wanted}"));
         }
         fitting
     }
@@ -200,5 +216,27 @@ fn type_name(value: &Value) -> &'static str {
         Value::Datetime(_) => "a date",
         Value::Array(_) => "a list (of other things)",
         Value::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let read = |text: &str| {
+            let mut keys = Keys::new(format!("wait = {text}").parse().unwrap());
+            let found = keys.duration("wait", Duration::from_secs(1)..=Duration::from_hours(1));
+            (found, keys.finish().into_iter().map(|problem| problem.words).collect::<Vec<_>>())
+        };
+        for (text, seconds) in [("\"90 s\"", 90), ("\"1 min 30 s\"", 90), ("\"1h\"", 3_600), ("\"PT5M\"", 300)] {
+            assert_eq!(read(text), (Some(Duration::from_secs(seconds)), Vec::new()), "{text}");
+        }
+        for text in ["\"\"", "\"90\"", "\"0 s\"", "\"-5 s\"", "\"2 h\"", "\"1 month\"", "90"] {
+            let (found, problems) = read(text);
+            assert!(found.is_none() && problems.len() == 1, "{text}: {problems:?}");
+        }
+        assert!(read("\"2 h\"").1[0].contains("from 1 s to 3600 s, such as \"30 s\""));
     }
 }

@@ -1,13 +1,23 @@
 //! A connection to an IMAP server (RFC 3501, RFC 2177). Every answer is checked: what the protocol's library takes for "nothing
 //! there" when a line breaks is an error here. After any error the connection is dropped, never used again.
 
-use std::time::Duration;
+mod changes;
+mod dial;
+mod folders;
+mod idle;
+mod login;
+mod mails;
+mod oauth;
+mod said;
+mod session;
+mod tls;
+mod wire;
 
-use bytes::Bytes;
 use jiff::Timestamp;
-use jiff::civil::Date;
 
-use crate::settings::Connection;
+pub(crate) use oauth::Tokens;
+pub use session::Session;
+pub(crate) use tls::certificates;
 
 /// Why a step failed. In each, words for people, without the password, a token or a mail's content.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -72,92 +82,4 @@ pub enum Woken {
     Changed,
     /// The time is over.
     Time,
-}
-
-/// A connection that is logged in.
-pub struct Session {}
-
-impl Session {
-    /// Connects, proves the account, asks what the server can do.
-    pub async fn open(connection: &Connection) -> Result<Self, ImapError> {
-        let _ = connection;
-        todo!()
-    }
-
-    /// Whether the server offers IDLE, MOVE ... (upper case); an IDLE that was refused is no more offered.
-    pub fn offers(&self, capability: &str) -> bool {
-        let _ = capability;
-        todo!()
-    }
-
-    /// All folders.
-    pub async fn folders(&mut self) -> Result<Vec<FolderInfo>, ImapError> {
-        todo!()
-    }
-
-    /// Opens a folder: for reading only (EXAMINE) unless it is to be changed.
-    pub async fn select(&mut self, folder: &str, change: bool) -> Result<FolderState, ImapError> {
-        let _ = (folder, change);
-        todo!()
-    }
-
-    /// Looks at a folder that is not open.
-    pub async fn status(&mut self, folder: &str) -> Result<FolderState, ImapError> {
-        let _ = folder;
-        todo!()
-    }
-
-    /// UIDs of the open folder from `from` on, in order; with `since`, those the server got on that day or later.
-    pub async fn uids(&mut self, from: u32, since: Option<Date>) -> Result<Vec<u32>, ImapError> {
-        let _ = (from, since);
-        todo!()
-    }
-
-    /// Heads of the mails `from..=to`; what is gone is missing.
-    pub async fn heads(&mut self, from: u32, to: u32) -> Result<Vec<Head>, ImapError> {
-        let _ = (from, to);
-        todo!()
-    }
-
-    /// Whole mails (BODY.PEEK[]) by UID, in one round trip; what is gone is missing. Nothing of the mailbox is changed.
-    pub async fn fetch(&mut self, uids: &[u32]) -> Result<Vec<(u32, Bytes)>, ImapError> {
-        let _ = uids;
-        todo!()
-    }
-
-    /// The first bytes of a mail.
-    pub async fn fetch_start(&mut self, uid: u32, bytes: u32) -> Result<Option<Bytes>, ImapError> {
-        let _ = (uid, bytes);
-        todo!()
-    }
-
-    /// The header fields of mails (BODY.PEEK[HEADER]).
-    pub async fn fetch_headers(&mut self, uids: &[u32]) -> Result<Vec<(u32, Bytes)>, ImapError> {
-        let _ = uids;
-        todo!()
-    }
-
-    /// Waits until something changes in the open folder, at most so long (RFC 2177).
-    pub async fn idle(&mut self, most: Duration) -> Result<Woken, ImapError> {
-        let _ = most;
-        todo!()
-    }
-
-    /// Sets a flag or keyword (UID STORE +FLAGS.SILENT).
-    pub async fn flag(&mut self, uids: &[u32], flag: &str) -> Result<(), ImapError> {
-        let _ = (uids, flag);
-        todo!()
-    }
-
-    /// Moves mails (RFC 6851; else COPY, `\Deleted` and UID EXPUNGE, which needs UIDPLUS), making the folder if it is missing. What
-    /// is gone already is no error.
-    pub async fn move_to(&mut self, uids: &[u32], folder: &str) -> Result<(), ImapError> {
-        let _ = (uids, folder);
-        todo!()
-    }
-
-    /// Says goodbye; what fails then does not matter.
-    pub async fn close(self) {
-        todo!()
-    }
 }

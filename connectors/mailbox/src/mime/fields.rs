@@ -90,7 +90,7 @@ pub(super) fn line_end(bytes: &[u8], at: usize, end: usize) -> usize {
 fn name(line: &[u8]) -> Option<(String, usize)> {
     let colon = memchr::memchr(b':', &line[..line.len().min(256)])?;
     let name = line[..colon].trim_ascii_end();
-    let is_name = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic());
+    let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
     is_name.then(|| (String::from_utf8_lossy(name).to_ascii_lowercase(), colon))
 }
 

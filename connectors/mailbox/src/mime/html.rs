@@ -118,9 +118,9 @@ impl Reader {
             return after;
         }
         if tag.closing {
-            self.close(&tag.name)
+            self.close(&tag.name);
         } else {
-            self.open(tag)
+            self.open(tag);
         }
         after
     }

@@ -67,6 +67,8 @@ fn edit(raw: &[u8], attachment: &Attachment, file: Option<&str>, edits: &mut Vec
     // A line like ours that the sender wrote must not be taken for ours later.
     let file = match file {
         Some(file) => file.as_bytes(),
+        // It names its file already.
+        None if attachment.file.is_some() => return,
         None if mark(&raw[place.clone()]).is_some() => NONE,
         None => return,
     };

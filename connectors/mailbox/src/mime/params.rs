@@ -23,7 +23,11 @@ impl Parameters {
         // `multipart/mixed boundary="x"`: the semicolon is forgotten now and then.
         let words = rest[..end].trim_ascii();
         let length = words.iter().position(u8::is_ascii_whitespace).unwrap_or(words.len());
-        let value = String::from_utf8_lossy(&words[..length]).to_ascii_lowercase();
+        let value: String = words[..length]
+            .iter()
+            .filter(|byte| byte.is_ascii_graphic())
+            .map(|byte| char::from(byte.to_ascii_lowercase()))
+            .collect();
         let value = value.trim_matches(['"', '\'', ',']).to_owned();
         rest = if length < words.len() { &rest[rest.len() - rest.trim_ascii_start().len() + length..] } else { &rest[end..] };
         let mut pairs = Vec::new();
@@ -143,7 +147,7 @@ fn quoted(raw: &[u8]) -> (Vec<u8>, &[u8]) {
 /// A value without quotes. Names of files are written with spaces in them all the same.
 fn token(raw: &[u8], is_file: bool) -> (Vec<u8>, &[u8]) {
     let ends = |byte: &u8| *byte == b';' || (!is_file && (byte.is_ascii_whitespace() || *byte == b'('));
-    let mut end = raw.iter().position(|byte| ends(byte)).unwrap_or(raw.len());
+    let mut end = raw.iter().position(ends).unwrap_or(raw.len());
     // An encoded word without quotes may hold a semicolon.
     if raw.starts_with(b"=?")
         && let Some(close) = memchr::memmem::rfind(raw, b"?=")

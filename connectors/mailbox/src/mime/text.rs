@@ -35,7 +35,7 @@ pub(super) struct Body {
 }
 
 /// A body as it was before it was encoded for the way. Total: what is no base64 or quoted-printable is read as far as it goes.
-pub(super) fn decoded<'b>(transfer: Transfer, raw: &'b [u8]) -> Cow<'b, [u8]> {
+pub(super) fn decoded(transfer: Transfer, raw: &[u8]) -> Cow<'_, [u8]> {
     match transfer {
         Transfer::Plain => Cow::Borrowed(raw),
         Transfer::Base64 => Cow::Owned(base64(raw)),
@@ -83,8 +83,8 @@ impl Texts {
                 .or_else(|| if is_html { html::declared_charset(&text) } else { None })
                 .unwrap_or_default();
             charsets.hear(&label);
-            if evidence.len() < LONGEST_ENCODED / 64 && Charsets::is_evidence(&text) {
-                evidence.extend_from_slice(&text[..text.len().min(LONGEST_ENCODED / 64)]);
+            if Charsets::is_evidence(&text) {
+                charset::gather(&mut evidence, &text);
             }
             found.push((number, is_html, label, text));
         }
@@ -173,12 +173,29 @@ fn is_stub(plain: &str, html: &str) -> bool {
     if plain.is_empty() {
         return !html.is_empty();
     }
-    if plain.len() >= STUB || html.len() <= plain.len() {
+    if plain.len() >= STUB {
         return false;
     }
     let lower = plain.to_lowercase();
-    let says_so = lower.contains("html") || lower.contains("browser") || lower.contains("браузер");
-    says_so || html.len() > plain.len() * 5
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let says_so = has(&["html", "browser", "браузер", "navegador"])
+        && has(&[
+            "view",
+            "show",
+            "display",
+            "support",
+            "see ",
+            "просмотр",
+            "поддерж",
+            "отображ",
+            "открыть",
+            "откройте",
+            "anzeig",
+            "unterstütz",
+            "ver ",
+            "mostrar",
+        ]);
+    (says_so && !html.is_empty()) || html.len() > plain.len() * 5
 }
 
 /// A page or the beginning of one.

@@ -1,9 +1,18 @@
 //! Where a mailbox is and how one gets in.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use leadgate_core::ports::{BuildContext, BuildProblem, Secrets};
 use leadgate_core::secret::Secret;
+use leadgate_wire::keys::Keys;
+use toml::Table;
+use url::{Host, Url};
+
+use crate::imap::{Tokens, certificates};
 
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +35,7 @@ pub enum Login {
     OAuth(OAuth),
 }
 
-/// How access tokens are had.
+/// How access tokens are had. Clones share them.
 #[derive(Clone, Debug)]
 pub struct OAuth {
     /// The token endpoint.
@@ -39,6 +48,8 @@ pub struct OAuth {
     pub refresh_token: Option<Secret>,
     /// The scope asked for.
     pub scope: Option<String>,
+    /// The tokens that were given.
+    pub(crate) tokens: Arc<Tokens>,
 }
 
 /// Where a mailbox is and how one gets in.
@@ -51,7 +62,7 @@ pub struct Connection {
     /// How the connection is protected.
     pub security: Security,
     /// A PEM file of certificate authorities to believe beside the system's.
-    pub ca: Option<std::path::PathBuf>,
+    pub ca: Option<PathBuf>,
     /// The SHA-256 of the server's certificate: it alone is believed.
     pub fingerprint: Option<[u8; 32]>,
     /// The account.
@@ -62,15 +73,211 @@ pub struct Connection {
     pub timeout: Duration,
 }
 
+/// The keys of a connection.
+const KEYS: [&str; 9] = ["host", "port", "security", "ca", "fingerprint", "user", "password", "oauth", "timeout"];
+/// For each step, unless `timeout` says otherwise.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
 impl Connection {
     /// Takes its keys from a section.
-    pub fn take(
-        config: &mut toml::Table,
-        secrets: &dyn Secrets,
-        context: &BuildContext,
-        problems: &mut Vec<BuildProblem>,
-    ) -> Self {
-        let _ = (config, secrets, context, problems);
-        todo!()
+    pub fn take(config: &mut Table, secrets: &dyn Secrets, context: &BuildContext, problems: &mut Vec<BuildProblem>) -> Self {
+        let own: Table = KEYS.iter().filter_map(|key| Some(((*key).to_owned(), config.remove(*key)?))).collect();
+        let provider = provider_of(&own);
+        let mut keys = Keys::new(own);
+        let host = host(&mut keys, provider);
+        let security = [("tls", Security::Tls), ("starttls", Security::StartTls), ("plain", Security::Plain)];
+        let security = keys.one_of("security", &security).unwrap_or_default();
+        if security == Security::Plain && !host.is_empty() && !is_here(&host) {
+            let words = "with \"plain\" the password is readable on the way, so it is for this machine itself only (host = \"127.0.0.1\"); \
+                         write \"tls\" or \"starttls\"";
+            keys.problem("security", words);
+        }
+        let usual = if security == Security::Tls { 993 } else { 143 };
+        let port = keys.number("port", 1..=65_535).and_then(|port| u16::try_from(port).ok()).unwrap_or(usual);
+        let (ca, fingerprint) = (ca(&mut keys), fingerprint(&mut keys));
+        for (key, there) in [("ca", ca.is_some()), ("fingerprint", fingerprint.is_some())] {
+            if there && security == Security::Plain {
+                keys.problem(key, "there is no certificate with security = \"plain\"; leave this out");
+            }
+        }
+        let user = keys.text("user").unwrap_or_else(|| {
+            keys.problem("user", "whose mailbox? write user = \"info@example.com\"");
+            String::new()
+        });
+        if user.chars().any(char::is_control) {
+            keys.problem("user", "there is a character in it that no account has");
+        }
+        let login = login(&mut keys, secrets, context, provider);
+        let timeout = keys.duration("timeout", Duration::from_secs(1)..=Duration::from_mins(10)).unwrap_or(TIMEOUT);
+        problems.extend(keys.finish());
+        Self { host, port, security, ca, fingerprint, user, login, timeout }
+    }
+}
+
+/// Providers whose places are known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Provider {
+    Google,
+    Microsoft,
+}
+
+/// The provider that `oauth` names, read before its turn: it also says which server is meant.
+fn provider_of(table: &Table) -> Option<Provider> {
+    match table.get("oauth")?.get("provider")?.as_str()? {
+        "google" => Some(Provider::Google),
+        "microsoft" => Some(Provider::Microsoft),
+        _ => None,
+    }
+}
+
+/// A name in ASCII, or an address; empty after a problem.
+fn host(keys: &mut Keys, provider: Option<Provider>) -> String {
+    let Some(text) = keys.text("host") else {
+        return match provider {
+            Some(Provider::Google) => "imap.gmail.com".to_owned(),
+            Some(Provider::Microsoft) => "outlook.office365.com".to_owned(),
+            None => {
+                keys.problem("host", "which server? write host = \"imap.example.com\"");
+                String::new()
+            }
+        };
+    };
+    let text = text.trim();
+    if let Ok(address) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return address.to_string();
+    }
+    if let Ok(Host::Domain(name)) = Host::parse(text) {
+        return name;
+    }
+    keys.problem(
+        "host",
+        format!("{text:?} is no name of a server; write it without a scheme and port, such as \"imap.example.com\""),
+    );
+    String::new()
+}
+
+/// Whether a host is this machine itself, as far as its name tells.
+fn is_here(host: &str) -> bool {
+    host.parse::<IpAddr>().map_or(host == "localhost", |address| address.to_canonical().is_loopback())
+}
+
+fn ca(keys: &mut Keys) -> Option<PathBuf> {
+    let path = PathBuf::from(keys.text("ca")?);
+    if let Err(why) = certificates(&path) {
+        keys.problem("ca", why);
+    }
+    Some(path)
+}
+
+fn fingerprint(keys: &mut Keys) -> Option<[u8; 32]> {
+    let text = keys.text("fingerprint")?;
+    let bare = text.rsplit_once('=').map_or(text.as_str(), |(_, bare)| bare);
+    let digits: String = bare.chars().filter(|c| *c != ':' && !c.is_whitespace()).collect();
+    let read = HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    if read.is_none() {
+        let words = "it must be the SHA-256 of the server's certificate: 64 hexadecimal digits, with or without colons, as \
+                     `openssl x509 -noout -fingerprint -sha256` writes them";
+        keys.problem("fingerprint", words);
+    }
+    read
+}
+
+fn login(keys: &mut Keys, secrets: &dyn Secrets, context: &BuildContext, provider: Option<Provider>) -> Login {
+    let (password, oauth) = (keys.has("password"), keys.has("oauth"));
+    if password && oauth {
+        keys.problem("oauth", "there is a password, too; write one of both");
+    }
+    if !password && !oauth {
+        keys.problem(
+            "password",
+            "how does the account prove itself? write password = { env = \"MAILBOX_PASSWORD\" }, or an oauth table",
+        );
+    }
+    let password = secret(keys, "password", secrets);
+    let oauth = keys.within("oauth", |keys| self::oauth(keys, secrets, context, provider));
+    match (oauth, password) {
+        (Some(oauth), _) => Login::OAuth(oauth),
+        (None, password) => Login::Password(password.unwrap_or_else(|| Secret::new(""))),
+    }
+}
+
+fn secret(keys: &mut Keys, key: &'static str, secrets: &dyn Secrets) -> Option<Secret> {
+    let value = keys.value(key)?;
+    let found = secrets.resolve(&value).and_then(|secret| match secret.expose().trim() {
+        "" => Err("it is empty".to_owned()),
+        text if text.contains(['\0', '\r', '\n']) => Err("it must be one line".to_owned()),
+        _ => Ok(secret),
+    });
+    found.map_err(|why| keys.problem(key, why)).ok()
+}
+
+fn oauth(keys: &mut Keys, secrets: &dyn Secrets, context: &BuildContext, provider: Option<Provider>) -> OAuth {
+    keys.one_of("provider", &[("google", ()), ("microsoft", ())]);
+    let client_id = keys.text("client_id").unwrap_or_else(|| {
+        keys.problem("client_id", "write the id of the application that you registered with the provider");
+        String::new()
+    });
+    let (secret_there, refreshes, url_there) = (keys.has("client_secret"), keys.has("refresh_token"), keys.has("token_url"));
+    let (client_secret, refresh_token) = (secret(keys, "client_secret", secrets), secret(keys, "refresh_token", secrets));
+    let tenant = tenant(keys, provider, refreshes);
+    let token_url = token_url(keys).or_else(|| match provider {
+        Some(Provider::Google) => Some("https://oauth2.googleapis.com/token".to_owned()),
+        Some(Provider::Microsoft) => Some(format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token")),
+        None => None,
+    });
+    if token_url.is_none() && !url_there {
+        keys.problem("token_url", "write the provider's token endpoint, or provider = \"google\" or \"microsoft\"");
+    }
+    if !refreshes && provider == Some(Provider::Google) {
+        keys.problem("refresh_token", "Google lets an application read mail by a person's refresh token only");
+    } else if !refreshes && !secret_there {
+        keys.problem(
+            "refresh_token",
+            "write a refresh token, or the client_secret of an application that may read mail by itself",
+        );
+    }
+    // Google's refresh tokens have their scope in them.
+    let scope = keys.text("scope").or_else(|| match (provider, refreshes) {
+        (Some(Provider::Microsoft), true) => Some("https://outlook.office.com/IMAP.AccessAsUser.All offline_access".to_owned()),
+        (Some(Provider::Microsoft), false) => Some("https://outlook.office365.com/.default".to_owned()),
+        (Some(Provider::Google) | None, _) => None,
+    });
+    let kept = (!context.data.as_os_str().is_empty()).then(|| context.data.join(format!("oauth-{}.json", context.source)));
+    let tokens = Arc::new(Tokens::new(kept));
+    OAuth { token_url: token_url.unwrap_or_default(), client_id, client_secret, refresh_token, scope, tokens }
+}
+
+/// Microsoft's directory; `common` is anybody's.
+fn tenant(keys: &mut Keys, provider: Option<Provider>, refreshes: bool) -> String {
+    let tenant = keys.text("tenant");
+    let fits =
+        |tenant: &String| tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)) && !tenant.is_empty();
+    match tenant {
+        Some(_) if provider != Some(Provider::Microsoft) => keys.problem("tenant", "only provider = \"microsoft\" has tenants"),
+        Some(tenant) if fits(&tenant) => return tenant,
+        Some(tenant) => keys.problem("tenant", format!("{tenant:?} is no tenant; write its id or domain")),
+        None if provider == Some(Provider::Microsoft) && !refreshes && !keys.has("token_url") => {
+            keys.problem("tenant", "an application that reads mail by itself belongs to a tenant; write its id or domain");
+        }
+        None => {}
+    }
+    "common".to_owned()
+}
+
+fn token_url(keys: &mut Keys) -> Option<String> {
+    let text = keys.text("token_url")?;
+    let inner = |url: &Url| match url.host() {
+        Some(Host::Ipv4(ip)) => !leadgate_wire::guarded::is_public(ip.into()),
+        Some(Host::Ipv6(ip)) => !leadgate_wire::guarded::is_public(ip.into()),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match Url::parse(&text) {
+        Ok(url) if url.scheme() == "https" && url.has_host() => Some(text),
+        Ok(url) if url.scheme() == "http" && inner(&url) => Some(text),
+        _ => {
+            keys.problem("token_url", format!("{text:?} cannot be called; write an address that begins with https://"));
+            None
+        }
     }
 }

@@ -113,6 +113,8 @@ fn reread(again: &Again, kept: &KeptFact, facts: &mut Facts, rules: &Rules) -> O
     step.reason(Reason::ReadAgain);
     let mut place = Place { lead, contact, activity: Some(activity) };
     match (lead, contact) {
+        // What we wrote tells nothing new of whom it was sent to.
+        _ if item.content.outgoing => {}
         (_, Some(contact)) => step.person(contact, activity),
         (Some(lead), None) => place.contact = step.adopter(lead, activity),
         (None, None) => {}

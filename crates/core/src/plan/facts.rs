@@ -1,14 +1,16 @@
 //! What a plan may know: everything a batch touches, loaded once, and kept true while the fold goes on.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::writes::Plan;
 use crate::change::Stage;
 use crate::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
 use crate::name::{Agreement, NameKey};
-use crate::prepare::IdentityKind;
+use crate::prepare::{Content, IdentityKind, Prepared, ReadValue};
 use crate::receipt::{IdentityState, Outcome};
 use crate::senders::Sender;
 use crate::submission::ContentHash;
@@ -96,6 +98,8 @@ pub struct Holder {
     pub first_seen: Timestamp,
     /// The hash of the address it first came from; empty if unknown. Counts different senders.
     pub sender: String,
+    /// Since when mails to it come back, if they do.
+    pub failed: Option<Timestamp>,
 }
 
 /// A contact.
@@ -158,6 +162,47 @@ pub struct LeadFact {
     pub closed_at: Option<Timestamp>,
 }
 
+/// The newest activities of a place that are looked through for a twin.
+pub const MOST_RECENT: usize = 32;
+
+/// Something that happened lately on a contact or one of its leads, as it is told today.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentFact {
+    /// Where it stands. Its contact is one that was merged into no other.
+    pub place: Place,
+    /// The delivery that tells it.
+    pub submission: SubmissionId,
+    /// That delivery's source.
+    pub source: SourceId,
+    /// When that was received.
+    pub at: Timestamp,
+    /// It came by mail.
+    pub mail: bool,
+    /// It is a form's notification.
+    pub notification: bool,
+    /// Phones and e-mails it tells, canonical, without the company's own and without what only stood in a text.
+    pub values: BTreeSet<String>,
+    /// What they wrote, its white space folded.
+    pub message: String,
+}
+
+impl RecentFact {
+    /// Of an activity's content.
+    pub fn of(place: Place, submission: SubmissionId, source: SourceId, at: Timestamp, content: &Content) -> Self {
+        let told = |value: &ReadValue| !value.flags.iter().any(|flag| matches!(&**flag, "ours" | "found" | "spoofed"));
+        Self {
+            place,
+            submission,
+            source,
+            at,
+            mail: content.mail.is_some(),
+            notification: content.notification,
+            values: content.values.iter().filter(|value| told(value)).filter_map(|value| value.value.clone()).collect(),
+            message: content.message.iter().flat_map(|text| text.split_whitespace()).collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
 /// A kept submission that is recorded again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptFact {
@@ -202,6 +247,10 @@ pub struct Facts {
     pub ignored: HashSet<Sender>,
     /// The submissions of the batch that are kept and recorded again.
     pub kept: HashMap<SubmissionId, KeptFact>,
+    /// What happened lately on the contacts that twins may be of.
+    pub recent: Vec<RecentFact>,
+    /// Something in the batch may have a twin: what comes before it is remembered in `recent`.
+    pub remembers: bool,
 }
 
 impl Facts {
@@ -218,7 +267,45 @@ impl Facts {
             orphans: HashMap::new(),
             ignored: HashSet::new(),
             kept: HashMap::new(),
+            recent: Vec::new(),
+            remembers: false,
         }
+    }
+
+    /// What happened lately on a contact, newest first, as far as a store would have loaded it.
+    pub(crate) fn lately(&self, contact: ContactId) -> Vec<&RecentFact> {
+        let mut lately: Vec<&RecentFact> = self.recent.iter().filter(|fact| fact.place.contact == Some(contact)).collect();
+        lately.sort_by_key(|fact| Reverse(fact.place.activity));
+        let mut counts: HashMap<Option<LeadId>, usize> = HashMap::new();
+        lately.retain(|fact| {
+            let count = counts.entry(fact.place.lead).or_default();
+            *count += 1;
+            *count <= MOST_RECENT
+        });
+        lately
+    }
+
+    /// Remembers what became of an item, for twins that follow in the batch.
+    pub(crate) fn remember(&mut self, item: &Prepared, plan: &Plan) {
+        if !self.remembers {
+            return;
+        }
+        let receipt = &plan.receipt;
+        let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
+        if plan.amends.is_some() {
+            self.recent.retain(|fact| fact.place.activity != plan.amends);
+        } else if plan.activity.is_none() {
+            return;
+        }
+        let submission = &item.submission;
+        let fact = RecentFact::of(place, submission.id, submission.source.clone(), submission.received_at, &item.content);
+        self.recent.push(fact);
+    }
+
+    /// The contacts that hold one of some values.
+    pub fn holders_of(&self, values: &[(IdentityKind, String)]) -> BTreeSet<ContactId> {
+        let holders = values.iter().filter_map(|value| self.holders.get(value)).flatten();
+        holders.map(|holder| self.root(holder.contact)).collect()
     }
 
     /// A lead without a contact got one: whatever led to the lead leads to the contact, too.
@@ -230,6 +317,9 @@ impl Facts {
             if place.lead == Some(lead) && place.contact.is_none() {
                 place.contact = Some(contact);
             }
+        }
+        for fact in self.recent.iter_mut().filter(|fact| fact.place.lead == Some(lead)) {
+            fact.place.contact = Some(contact);
         }
     }
 

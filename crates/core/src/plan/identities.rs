@@ -284,7 +284,7 @@ pub(super) fn own(item: &Prepared, facts: &mut Facts, rules: &Rules, plan: &mut 
                 plan.identities.push(restate(&key, holder, at));
             }
         }
-        held.push(Holder { contact, state, first_seen: at, sender: item.sender.clone() });
+        held.push(Holder { contact, state, first_seen: at, sender: item.sender.clone(), failed: None });
         plan.identities.push(new_row(item, identity, contact, state, activity));
         if state == IdentityState::Shared && names_of(held) >= rules.generic_at {
             for holder in held.iter_mut().filter(|holder| holder.state == IdentityState::Shared) {
@@ -363,7 +363,7 @@ pub(super) fn join(
             }
             claims += 1;
         }
-        entry.push(Holder { contact, state, first_seen: at, sender: item.sender.clone() });
+        entry.push(Holder { contact, state, first_seen: at, sender: item.sender.clone(), failed: None });
         plan.receipt.reasons.push(Reason::Added { kind: key.0.clone(), value: key.1.clone(), state });
         plan.identities.push(new_row(item, identity, contact, state, activity));
     }

@@ -38,6 +38,12 @@ pub struct KeptIdentity {
     pub last_seen: i64,
     pub sender: String,
     pub activity: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_since: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_words: Option<String>,
 }
 
 /// What the event of a person's act is about (JSON).

@@ -3,8 +3,11 @@
 
 mod again;
 mod facts;
+mod gather;
 mod identities;
 mod kept;
+mod keys;
+mod mails;
 mod resolve;
 pub mod rows;
 mod writes;
@@ -12,17 +15,24 @@ mod writes;
 use std::sync::Arc;
 
 pub use again::{Replan, again, preview_again, recorded};
-pub use facts::{ContactFact, Facts, Holder, Ids, KeptFact, KeyFact, KeyId, LeadFact, MOST_CONTENTS, Place};
+pub use facts::{
+    ContactFact, Facts, Holder, Ids, KeptFact, KeyFact, KeyId, LeadFact, MOST_CONTENTS, MOST_RECENT, Place, RecentFact,
+};
 pub use kept::{KeptIdentity, KeptMove, KeptName, MOST_HOLDERS, Told, date_of, day_of, keep_newest};
 pub use writes::{
-    ContactSeen, IdentityWrite, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewIdentity, NewLead, Plan, event,
+    About, ContactSeen, IdentityWrite, KeyWrite, LeadTouched, MarkWrite, NewActivity, NewContact, NewEvent, NewIdentity, NewLead,
+    Plan, event,
 };
 
+use jiff::Timestamp;
+
 use crate::ids::SubmissionId;
+use crate::liveness::TWINS_WITHIN;
 use crate::prepare::{IdentityKind, Prepared};
 use crate::receipt::Receipt;
 use crate::rules::Rules;
 use crate::senders::Sender;
+use crate::submission::Reference;
 
 /// The scope of content keys: they count only within the source's repeat window.
 pub const CONTENT_SCOPE: &str = "content";
@@ -42,6 +52,10 @@ pub struct Lookup {
     pub identities: Vec<(IdentityKind, String)>,
     /// Senders that may be ignored.
     pub senders: Vec<Sender>,
+    /// Identities of deliveries that may have a twin: what their holders did lately is loaded, too. Empty for most batches.
+    pub twins: Vec<(IdentityKind, String)>,
+    /// When such a twin was received, at the earliest and at the latest.
+    pub window: Option<(Timestamp, Timestamp)>,
 }
 
 impl Lookup {
@@ -53,9 +67,13 @@ impl Lookup {
             lookup.submissions.push(submission.id);
             lookup.keys.extend(key_ids(item));
             let draft = &submission.draft;
-            lookup.references.extend(draft.refers_to.iter().map(|r| (r.scope.clone(), r.value.clone())));
+            let own = draft.known_as.iter().filter(|reference| reference.scope == Reference::MESSAGE_ID);
+            lookup.references.extend(draft.refers_to.iter().chain(own).map(|r| (r.scope.clone(), r.value.clone())));
             lookup.external.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
             lookup.identities.extend(item.identities.iter().map(|i| (i.kind.clone(), i.value.clone())));
+            let failed = item.failed.iter().filter_map(|failed| failed.key.clone());
+            lookup.identities.extend(failed.map(|key| (IdentityKind::EMAIL, key)));
+            lookup.seek(item);
             lookup.senders.extend(item.content.values.iter().flat_map(Sender::of));
         }
         lookup.submissions.sort_unstable();
@@ -70,7 +88,21 @@ impl Lookup {
         lookup.identities.dedup();
         lookup.senders.sort_unstable();
         lookup.senders.dedup();
+        lookup.twins.sort_unstable();
+        lookup.twins.dedup();
         lookup
+    }
+
+    fn seek(&mut self, item: &Prepared) {
+        if !item.seeks_twin {
+            return;
+        }
+        self.twins.extend(item.identities.iter().map(|i| (i.kind.clone(), i.value.clone())));
+        for at in [item.submission.received_at, item.happened_at()] {
+            let begin = at.saturating_sub(TWINS_WITHIN).unwrap_or(Timestamp::MIN);
+            let end = at.saturating_add(TWINS_WITHIN).unwrap_or(Timestamp::MAX);
+            self.window = Some(self.window.map_or((begin, end), |(from, to)| (from.min(begin), to.max(end))));
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::facts::{ContactFact, Facts, KeyFact, LeadFact, MOST_CONTENTS, Place};
+use super::CONTENT_SCOPE;
+use super::facts::{ContactFact, Facts, KeyFact, LeadFact, Place};
 use super::identities::{self, Found};
-use super::writes::{ContactSeen, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewLead, Plan, event};
-use super::{CONTENT_SCOPE, key_ids};
+use super::writes::{ContactSeen, LeadTouched, NewActivity, NewContact, NewEvent, NewLead, Plan, event};
 use crate::change::Stage;
-use crate::ids::{ActivityId, ContactId, EventId, LeadId, SubmissionId};
+use crate::ids::{ActivityId, ContactId, EventId, LeadId};
 use crate::prepare::Prepared;
 use crate::receipt::{Outcome, Reason, Receipt};
 use crate::rules::{KnownContact, LeadPer, Rules, SourceRules, Strength};
@@ -28,6 +28,7 @@ pub fn plan(item: &Prepared, facts: &mut Facts, rules: &Rules) -> Plan {
     let receipt = &plan.receipt;
     let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
     facts.submissions.entry(item.submission.id).or_insert(place);
+    facts.remember(item, &plan);
     plan
 }
 
@@ -56,6 +57,10 @@ pub(super) fn empty(item: &Prepared) -> Plan {
         keys: Vec::new(),
         references: Vec::new(),
         events: Vec::new(),
+        marks: Vec::new(),
+        about: Vec::new(),
+        awaits: None,
+        heard: None,
     }
 }
 
@@ -115,12 +120,16 @@ impl Step<'_> {
         }
         self.unusable();
         self.planned(known);
+        self.after_mail();
         self.own_keys();
     }
 
     /// Everything that owns its keys.
     fn planned(&mut self, known: Option<(String, KeyFact)>) {
         let submission = &self.item.submission;
+        if !self.item.failed.is_empty() && !self.vouched() {
+            return self.bounced();
+        }
         let no_enquiry = match self.ignored() {
             Some(sender) => Some(Reason::Ignored { sender }),
             None => (submission.purpose == Purpose::Note).then_some(Reason::NotAnEnquiry),
@@ -135,6 +144,13 @@ impl Step<'_> {
         if let Some((scope, fact)) = &known {
             self.reason(Reason::KeyOtherContent { scope: scope.clone(), first: fact.submission });
         }
+        if self.item.content.outgoing {
+            return self.sent();
+        }
+        if self.is_forged() {
+            // Neither what it continues nor whom it is from is believed.
+            return self.resolve();
+        }
         if let Some((external_key, place)) = amended {
             self.reason(Reason::Amends { external_key });
             return self.amend(place);
@@ -148,11 +164,10 @@ impl Step<'_> {
             self.reason(if self.item.ours_alone { Reason::OursAlone } else { Reason::MarkedTest });
             return self.test_lead();
         }
-        let referred = submission.draft.refers_to.iter().find_map(|reference| {
-            let place = self.facts.references.get(&(reference.scope.clone(), reference.value.clone()))?;
-            Some((reference.scope.clone(), *place))
-        });
-        if let Some((scope, place)) = referred {
+        if self.is_twin() {
+            return;
+        }
+        if let Some((scope, place)) = self.referred() {
             self.reason(Reason::Refers { scope });
             return self.go_on(place, false);
         }
@@ -160,64 +175,11 @@ impl Step<'_> {
     }
 
     fn ignored(&self) -> Option<Sender> {
-        // Nearly nobody is.
-        if self.facts.ignored.is_empty() {
+        // Nearly nobody is; and what we write to somebody does not come from them.
+        if self.facts.ignored.is_empty() || self.item.content.outgoing {
             return None;
         }
         self.item.content.values.iter().flat_map(Sender::of).find(|sender| self.facts.ignored.contains(sender))
-    }
-
-    // ------------------------------------------------------------------------------------------------ keys and repeats
-
-    /// A known key of the item. A content key counts only within the source's window.
-    fn known_key(&self) -> Option<(String, KeyFact)> {
-        key_ids(self.item).into_iter().find_map(|key| {
-            // What it owns itself tells nothing of a submission that is recorded again.
-            let fact = self.facts.keys.get(&key).filter(|fact| fact.submission != self.item.submission.id)?;
-            // One that is recorded again may have come before what is known.
-            let stale = key.scope == CONTENT_SCOPE && self.at.duration_since(fact.at).abs() > self.source.repeat_window;
-            (!stale).then(|| (key.scope, fact.clone()))
-        })
-    }
-
-    fn repeat(&mut self, first: SubmissionId, place: Place, reason: Reason) {
-        self.reason(reason);
-        self.plan.keep = false;
-        self.plan.repeats = Some(first);
-        self.end(Outcome::Repeat, place);
-    }
-
-    pub(super) fn own_keys(&mut self) {
-        let receipt = &self.plan.receipt;
-        let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
-        let submission = &self.item.submission;
-        for key in key_ids(self.item) {
-            if self.again.is_some() && self.facts.keys.get(&key).is_some_and(|known| known.at > self.at) {
-                // What came later keeps it.
-                continue;
-            }
-            let mut earlier = Vec::new();
-            if let Some(known) = self.facts.keys.get(&key).filter(|known| known.content != submission.content) {
-                earlier.push(known.content);
-                earlier.extend(known.earlier.iter().copied().filter(|content| *content != submission.content));
-                earlier.truncate(MOST_CONTENTS);
-            }
-            let (content, at) = (submission.content, self.at);
-            let write = KeyWrite { scope: key.scope.clone(), value: key.value.clone(), content, earlier: earlier.clone(), at };
-            self.plan.keys.push(write);
-            self.facts.keys.insert(key, KeyFact { submission: submission.id, content, earlier, at, place });
-        }
-        let draft = &submission.draft;
-        if let (Some(key), Some(_)) = (&draft.external_key, place.activity) {
-            self.facts.external.insert((submission.source.to_string(), key.clone()), place);
-        }
-        if place.activity.is_some() {
-            for reference in &draft.known_as {
-                let pair = (reference.scope.clone(), reference.value.clone());
-                self.plan.references.push(pair.clone());
-                self.facts.references.insert(pair, place);
-            }
-        }
     }
 
     // --------------------------------------------------------------------------------------------- something is known
@@ -480,7 +442,13 @@ impl Step<'_> {
         id
     }
 
-    fn activity(&mut self, lead: Option<LeadId>, contact: Option<ContactId>, ambiguous: bool, revised: bool) -> ActivityId {
+    pub(super) fn activity(
+        &mut self,
+        lead: Option<LeadId>,
+        contact: Option<ContactId>,
+        ambiguous: bool,
+        revised: bool,
+    ) -> ActivityId {
         let id = self.facts.ids.activity();
         self.plan.activity = Some(NewActivity {
             id,
@@ -553,7 +521,7 @@ impl Step<'_> {
         receipt.activity = place.activity;
     }
 
-    fn vouched(&self) -> bool {
+    pub(super) fn vouched(&self) -> bool {
         self.again.is_some_and(|again| again.vouched)
     }
 
@@ -565,7 +533,7 @@ impl Step<'_> {
         self.plan.receipt.reasons.push(reason);
     }
 
-    fn tell(&mut self, name: &'static str) {
+    pub(super) fn tell(&mut self, name: &'static str) {
         // At most four events a submission, so the count fits.
         let n = u8::try_from(self.plan.events.len()).unwrap_or(u8::MAX);
         let submission = self.item.submission.id;

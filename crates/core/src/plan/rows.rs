@@ -1,25 +1,15 @@
-//! The plans of a batch, gathered into rows: one row per key, however often the batch changes it.
-
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+//! The rows a batch writes: one row per key, however often the batch changes it.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::again::Replan;
-use super::facts::KeptFact;
-use super::kept::{KeptName, day_of};
-use super::writes::{ContactSeen, KeyWrite, LeadTouched, NewActivity, NewContact, NewEvent, NewIdentity, NewLead, Plan};
+pub use super::gather::Gathered;
+use super::kept::KeptName;
+use super::writes::{About, KeyWrite, NewActivity, NewEvent, NewIdentity, NewLead, Plan};
 use crate::change::Stage;
-use crate::ids::{EventId, SubmissionId};
-use crate::ports::StoreError;
 use crate::prepare::Prepared;
-use crate::receipt::{IdentityState, Outcome, Reason};
-use crate::replay::{Again, Decision, How};
-
-/// The `n` of ids that are derived from a submission but are no events.
-const CONTACT_UUID: u8 = 254;
-const LEAD_UUID: u8 = 255;
+use crate::receipt::IdentityState;
+use crate::replay::Decision;
 
 /// A contact to make.
 #[derive(Debug)]
@@ -62,7 +52,7 @@ pub enum Waiting {
 }
 
 impl Waiting {
-    fn begin(&mut self, at: Timestamp) {
+    pub(super) fn begin(&mut self, at: Timestamp) {
         *self = match *self {
             Self::Keep => Self::Since(at),
             Self::Anew(None) => Self::Anew(Some(at)),
@@ -70,13 +60,13 @@ impl Waiting {
         };
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         *self = Self::Anew(None);
     }
 }
 
 impl ContactChange {
-    fn add_name(&mut self, typed: &str, key: &str, item: &Prepared) {
+    pub(super) fn add_name(&mut self, typed: &str, key: &str, item: &Prepared) {
         self.names.push(KeptName { typed: typed.to_owned(), key: key.to_owned() });
         for token in item.name.iter().flat_map(|name| &name.tokens).filter(|token| !token.fold.is_empty()) {
             self.words.push(' ');
@@ -276,338 +266,22 @@ pub struct ReviewRow {
     pub at: Timestamp,
 }
 
-/// Everything a batch writes.
-#[derive(Debug, Default)]
-pub struct Gathered<'a> {
-    /// Contacts to make.
-    pub contacts: BTreeMap<i64, ContactRow>,
-    /// Changes of contacts that exist.
-    pub contact_changes: BTreeMap<i64, ContactChange>,
-    /// Leads to make.
-    pub leads: BTreeMap<i64, LeadRow<'a>>,
-    /// Changes of leads that exist.
-    pub lead_patches: BTreeMap<i64, LeadPatch<'a>>,
-    /// `(contact, lead)`: the lead takes the contact's activities from now on, so no other does.
-    pub takers: BTreeSet<(i64, i64)>,
-    /// Activities to make.
-    pub activities: BTreeMap<i64, ActivityRow<'a>>,
-    /// What activities told before.
-    pub revisions: Vec<RevisionRow<'a>>,
-    /// What activities that exist tell from now on.
-    pub amended: BTreeMap<i64, Amended<'a>>,
-    /// By contact, kind and value.
-    pub identities: BTreeMap<(i64, &'a str, &'a str), IdentityRow<'a>>,
-    /// In order.
-    pub submissions: Vec<SubmissionRow<'a>>,
-    /// Further receipts of submissions that are kept, in order.
-    pub again: Vec<AgainRow<'a>>,
-    /// How often deliveries that were kept before are repeated.
-    pub repeats: BTreeMap<SubmissionId, i64>,
-    /// Deliveries with an id of their own that repeated another: `(theirs, the other's)`.
-    pub repeated: Vec<(SubmissionId, SubmissionId)>,
-    /// By source, scope and value.
-    pub keys: BTreeMap<(&'a str, &'a str, &'a str), KeyRow<'a>>,
-    /// By scope and value: the activity.
-    pub references: BTreeMap<(&'a str, &'a str), i64>,
-    /// In order; a pair may stand here twice.
-    pub reviews: Vec<ReviewRow>,
-    /// In order.
-    pub events: Vec<EventRow<'a>>,
-    /// The hash of a file and the number of the submission that names it.
-    pub attachments: BTreeSet<(&'a str, i64)>,
-    /// By source and outcome.
-    pub counts: BTreeMap<(&'a str, &'static str), i64>,
-    /// By source.
-    pub health: BTreeMap<&'a str, HealthRow>,
-    /// Where the submissions of this batch stand in `submissions`.
-    places: HashMap<SubmissionId, usize>,
+/// What a delivery tells of without being an activity.
+#[derive(Debug)]
+pub struct AboutRow {
+    /// The number of the delivery.
+    pub submission: i64,
+    /// Counted from nothing.
+    pub n: i64,
+    /// What.
+    pub about: About,
 }
 
-impl<'a> Gathered<'a> {
-    /// Gathers the plans of a batch, in order. `next_submission`: the number of the first submission that is kept.
-    pub fn of(items: &'a [Arc<Prepared>], plans: &'a [Plan], next_submission: &mut i64) -> Result<Self, StoreError> {
-        let mut gathered = Self::default();
-        for (item, plan) in items.iter().zip(plans) {
-            gathered.count(item, plan);
-            if plan.keep {
-                let seq = *next_submission;
-                *next_submission += 1;
-                gathered.keep(item, plan, seq)?;
-            } else if let Some(first) = plan.repeats {
-                gathered.repeat(first);
-                if first != item.submission.id {
-                    gathered.repeated.push((item.submission.id, first));
-                }
-            }
-        }
-        Ok(gathered)
-    }
-
-    /// Gathers the plans of submissions that are kept and recorded again. `kept`: as they were before.
-    pub fn again(
-        items: &'a [Arc<Again>],
-        plans: &'a [Replan],
-        kept: &'a HashMap<SubmissionId, KeptFact>,
-    ) -> Result<Self, StoreError> {
-        let mut gathered = Self::default();
-        for (again, plan) in items.iter().zip(plans) {
-            let (item, Some(plan)) = (&*again.item, plan.plan()) else { continue };
-            let Some(fact) = kept.get(&item.submission.id) else { continue };
-            let outcome = plan.receipt.outcome;
-            if outcome != fact.outcome {
-                *gathered.counts.entry((fact.source.as_str(), fact.outcome.as_str())).or_default() -= 1;
-                *gathered.counts.entry((fact.source.as_str(), outcome.as_str())).or_default() += 1;
-            }
-            let decision = match &again.how {
-                How::Release(decision) | How::Drop(decision) => Some(decision),
-                How::Replay | How::Reattach => None,
-            };
-            let vouched = !matches!(again.how, How::Drop(_));
-            let reasons = json(&plan.receipt.reasons)?;
-            gathered.follow(item, plan, fact.seq, &reasons)?;
-            gathered.again.push(AgainRow { seq: fact.seq, n: fact.receipt + 1, plan, reasons, vouched, decision });
-            if let Some(first) = plan.repeats {
-                gathered.repeat(first);
-            }
-        }
-        Ok(gathered)
-    }
-
-    fn count(&mut self, item: &'a Prepared, plan: &Plan) {
-        let source = item.submission.source.as_str();
-        let receipt = &plan.receipt;
-        *self.counts.entry((source, receipt.outcome.as_str())).or_default() += 1;
-        let health = self.health.entry(source).or_default();
-        let at = item.submission.received_at;
-        if matches!(receipt.outcome, Outcome::Quarantined | Outcome::Spam) {
-            health.rejected(at, || receipt.reasons.iter().map(Reason::words).collect::<Vec<_>>().join("; "));
-        } else {
-            health.last_accepted = health.last_accepted.max(Some(at));
-        }
-    }
-
-    fn repeat(&mut self, first: SubmissionId) {
-        match self.places.get(&first) {
-            Some(place) => self.submissions[*place].repeats += 1,
-            None => *self.repeats.entry(first).or_default() += 1,
-        }
-    }
-
-    fn keep(&mut self, item: &'a Prepared, plan: &'a Plan, seq: i64) -> Result<(), StoreError> {
-        let submission = &item.submission;
-        self.places.insert(submission.id, self.submissions.len());
-        let reasons = json(&plan.receipt.reasons)?;
-        self.follow(item, plan, seq, &reasons)?;
-        self.submissions.push(SubmissionRow { seq, item, plan, reasons, repeats: 0 });
-        Ok(())
-    }
-
-    /// What follows from a submission with a number.
-    fn follow(&mut self, item: &'a Prepared, plan: &'a Plan, seq: i64, reasons: &str) -> Result<(), StoreError> {
-        let submission = &item.submission;
-        for (a, b) in &plan.reviews {
-            self.reviews.push(ReviewRow { pair: (a.0, b.0), reasons: reasons.to_owned(), at: submission.received_at });
-        }
-        for write in &plan.keys {
-            self.keys.insert((submission.source.as_str(), &write.scope, &write.value), KeyRow { submission: seq, write });
-        }
-        for event in &plan.events {
-            self.events.push(EventRow { event, item, data: event_data(plan)? });
-        }
-        self.attachments.extend(item.content.files.iter().map(|file| (file.sha256.as_str(), seq)));
-        self.people(item, plan);
-        self.work(item, plan, seq);
-        Ok(())
-    }
-
-    fn people(&mut self, item: &'a Prepared, plan: &'a Plan) {
-        if let Some(new) = &plan.contact {
-            self.new_contact(new, item);
-        }
-        if let Some(seen) = &plan.seen {
-            self.seen(seen, item);
-        }
-        for write in &plan.identities {
-            let row = self.identities.entry((write.contact.0, write.kind.as_str(), &write.value)).or_insert(IdentityRow {
-                new: None,
-                state: write.state,
-                first_seen: write.at,
-                last_seen: write.at,
-            });
-            row.state = write.state;
-            row.last_seen = row.last_seen.max(write.at);
-            row.new = row.new.or(write.new.as_ref());
-        }
-    }
-
-    fn new_contact(&mut self, new: &NewContact, item: &Prepared) {
-        let mut change = ContactChange { last_active: Some(new.at), ..ContactChange::default() };
-        if !new.name.is_empty() {
-            change.add_name(&new.name, new.name_key.as_str(), item);
-        }
-        let uuid = EventId::of(item.submission.id, CONTACT_UUID).0;
-        self.contacts.insert(new.id.0, ContactRow { id: new.id.0, uuid, created_at: new.at, change });
-    }
-
-    fn contact(&mut self, id: i64) -> &mut ContactChange {
-        match self.contacts.get_mut(&id) {
-            Some(row) => &mut row.change,
-            None => self.contact_changes.entry(id).or_default(),
-        }
-    }
-
-    fn seen(&mut self, seen: &ContactSeen, item: &Prepared) {
-        let change = self.contact(seen.id.0);
-        change.last_active = change.last_active.max(Some(seen.at));
-        if let Some((typed, key)) = &seen.name {
-            change.add_name(typed, key.as_str(), item);
-        }
-        if let Some((day, count)) = seen.claims {
-            change.claims = Some((day_of(day), count));
-        }
-        if seen.waits {
-            change.waiting.begin(seen.at);
-        }
-    }
-
-    fn work(&mut self, item: &'a Prepared, plan: &'a Plan, seq: i64) {
-        if let Some(released) = plan.released {
-            self.takes(released.0, false);
-        }
-        if let Some(new) = &plan.lead {
-            self.new_lead(new, item);
-        }
-        if let Some(new) = plan.activity {
-            let row =
-                ActivityRow { new, item, submission: seq, content: &item.content_json, touch: &item.touch_json, revisions: 0 };
-            self.activities.insert(new.id.0, row);
-        }
-        if let Some(activity) = plan.amends {
-            self.amend(activity.0, item, seq);
-        }
-        if let Some(touched) = &plan.touched {
-            self.touched(touched, item, plan);
-        }
-        if let Some(activity) = plan.receipt.activity {
-            self.references.extend(plan.references.iter().map(|(scope, value)| ((scope.as_str(), value.as_str()), activity.0)));
-        }
-    }
-
-    fn new_lead(&mut self, new: &'a NewLead, item: &'a Prepared) {
-        if let Some(contact) = new.contact.filter(|_| new.takes) {
-            self.contact(contact.0).waiting.end();
-        }
-        let touches = if item.touch_json.is_empty() { Vec::new() } else { vec![item.touch_json.as_str()] };
-        let row = LeadRow {
-            new,
-            item,
-            uuid: EventId::of(item.submission.id, LEAD_UUID).0,
-            contact: new.contact.map(|contact| contact.0),
-            takes: new.takes,
-            suspect: new.suspect,
-            version: 1,
-            touched_at: new.at,
-            touches,
-        };
-        self.leads.insert(new.id.0, row);
-    }
-
-    fn takes(&mut self, lead: i64, takes: bool) {
-        if let Some(row) = self.leads.get_mut(&lead) {
-            row.takes = takes;
-            row.version += 1;
-            return;
-        }
-        let patch = self.lead_patches.entry(lead).or_default();
-        patch.takes = Some(takes);
-        patch.changes += 1;
-    }
-
-    fn touched(&mut self, touched: &LeadTouched, item: &'a Prepared, plan: &Plan) {
-        let touch = touched.touch.then_some(item.touch_json.as_str());
-        if let Some(row) = self.leads.get_mut(&touched.id.0) {
-            row.touched_at = row.touched_at.max(touched.at);
-            row.suspect |= touched.suspect;
-            row.touches.extend(touch);
-            if let Some(contact) = touched.adopted_by.filter(|_| row.contact.is_none()) {
-                row.contact = Some(contact.0);
-                row.takes = true;
-                row.version += 1;
-            }
-            return;
-        }
-        let patch = self.lead_patches.entry(touched.id.0).or_default();
-        patch.touched_at = patch.touched_at.max(Some(touched.at));
-        patch.suspect |= touched.suspect;
-        patch.touches.extend(touch);
-        if let Some(stage) = touched.reopened {
-            patch.reopened = Some((stage, touched.at));
-            patch.takes = Some(true);
-            patch.changes += 1;
-        }
-        if let Some(contact) = touched.adopted_by {
-            patch.adopted_by = patch.adopted_by.or(Some(contact.0));
-            patch.changes += 1;
-        }
-        if let Some(contact) = touched.adopted_by.or(plan.receipt.contact.filter(|_| touched.reopened.is_some())) {
-            self.takers.insert((contact.0, touched.id.0));
-            self.contact(contact.0).waiting.end();
-        }
-    }
-
-    fn amend(&mut self, activity: i64, item: &'a Prepared, submission: i64) {
-        let at = item.submission.received_at;
-        let content = item.content_json.as_str();
-        let touch = item.touch_json.as_str();
-        let keep = |old: &'a str| if touch.is_empty() { old } else { touch };
-        if let Some(row) = self.activities.get_mut(&activity) {
-            row.revisions += 1;
-            let before = Some((row.content, row.touch));
-            self.revisions.push(RevisionRow { activity, n: row.revisions, submission, at, before });
-            row.content = content;
-            row.touch = keep(row.touch);
-            return;
-        }
-        if let Some(row) = self.amended.get_mut(&activity) {
-            row.revisions += 1;
-            self.revisions.push(RevisionRow {
-                activity,
-                n: row.revisions,
-                submission,
-                at,
-                before: Some((row.content, row.touch)),
-            });
-            row.content = content;
-            row.touch = keep(row.touch);
-            return;
-        }
-        self.revisions.push(RevisionRow { activity, n: 1, submission, at, before: None });
-        self.amended.insert(activity, Amended { content, touch, revisions: 1 });
-    }
-}
-
-#[derive(serde::Serialize)]
-struct EventData {
-    submission: SubmissionId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lead: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    contact: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    activity: Option<i64>,
-}
-
-fn event_data(plan: &Plan) -> Result<String, StoreError> {
-    let receipt = &plan.receipt;
-    json(&EventData {
-        submission: receipt.submission,
-        lead: receipt.lead.map(|id| id.0),
-        contact: receipt.contact.map(|id| id.0),
-        activity: receipt.activity.map(|id| id.0),
-    })
-}
-
-/// JSON of our own types.
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Rejected(Box::new(error)))
+/// A notification whose form has not brought it itself.
+#[derive(Debug)]
+pub struct AwaitedRow {
+    /// The number of the delivery.
+    pub submission: i64,
+    /// When it came.
+    pub at: Timestamp,
 }

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use crate::change::Stage;
-use crate::ids::{ActivityId, ContactId, EventId, LeadId, SubmissionId};
+use crate::ids::{ActivityId, ContactId, EventId, LeadId, SourceId, SubmissionId};
+use crate::mail::Unreachable;
 use crate::name::NameKey;
 use crate::prepare::IdentityKind;
 use crate::receipt::{IdentityState, Receipt};
@@ -43,6 +44,14 @@ pub struct Plan {
     pub references: Vec<(String, String)>,
     /// Events to tell.
     pub events: Vec<NewEvent>,
+    /// Addresses that cannot be reached from now on, or can be again.
+    pub marks: Vec<MarkWrite>,
+    /// What it tells of without being an activity.
+    pub about: Vec<About>,
+    /// It tells what this source has not brought yet.
+    pub awaits: Option<SourceId>,
+    /// This source brings what mails tell of: nothing of it is missed any more.
+    pub heard: Option<SourceId>,
 }
 
 /// A contact to make.
@@ -113,6 +122,26 @@ pub struct IdentityWrite {
     pub new: Option<NewIdentity>,
     /// When it was seen.
     pub at: Timestamp,
+}
+
+/// Whether an address of a contact can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkWrite {
+    /// Who holds it.
+    pub contact: ContactId,
+    /// The address's canonical form.
+    pub email: String,
+    /// Why not; `None`: it can.
+    pub unreachable: Option<Unreachable>,
+}
+
+/// What a delivery tells of without being an activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The activity that another delivery made.
+    Activity(ActivityId),
+    /// A contact.
+    Contact(ContactId),
 }
 
 /// What a new identity row remembers.
@@ -202,6 +231,11 @@ pub mod event {
     pub const CONTACT_RETURNED: &str = "contact.returned";
     /// A waiting contact was taken by a manager.
     pub const CONTACT_TAKEN: &str = "contact.taken";
+    /// A person said that an address can be reached again.
+    pub const CONTACT_REACHABLE: &str = "contact.reachable";
+    /// A manager wrote a mail to a customer: an activity of ours, so neither `lead.attached` nor `contact.returned`, which tell
+    /// that the customer did something.
+    pub const MAIL_SENT: &str = "mail.sent";
     /// Everything known of a person was removed.
     pub const CONTACT_ERASED: &str = "contact.erased";
     /// An activity was taken off its lead and contact.

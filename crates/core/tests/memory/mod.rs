@@ -7,12 +7,15 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::Stage;
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
+use leadgate_core::mail::Unreachable;
 use leadgate_core::name::NameKey;
-use leadgate_core::plan::{ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, Lookup, Place, Plan, plan};
-use leadgate_core::prepare::{IdentityKind, Prepared};
+use leadgate_core::plan::{
+    About, ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, Lookup, Place, Plan, RecentFact, plan,
+};
+use leadgate_core::prepare::{Content, IdentityKind, Prepared};
 use leadgate_core::receipt::{IdentityState, Receipt};
 use leadgate_core::rules::Rules;
-use leadgate_core::submission::{Codec, ContentHash, Draft, Key, Purpose, Raw, Submission, Typed};
+use leadgate_core::submission::{Codec, ContentHash, Draft, Key, Purpose, Raw, Reference, Submission, Typed};
 use uuid::Uuid;
 
 /// A contact's row.
@@ -53,6 +56,23 @@ pub struct Memory {
     pub receipts: Vec<Receipt>,
     pub reviews: std::collections::BTreeSet<(ContactId, ContactId)>,
     pub events: Vec<(Uuid, &'static str)>,
+    /// By address and contact.
+    pub failed: BTreeMap<(String, ContactId), Unreachable>,
+    /// What activities tell.
+    pub told: BTreeMap<ActivityId, Told>,
+    /// Deliveries that tell of something without being an activity.
+    pub about: BTreeMap<SubmissionId, Vec<About>>,
+    /// What is awaited, by form.
+    pub awaited: BTreeMap<String, Vec<SubmissionId>>,
+}
+
+/// What an activity tells, and by which delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub submission: SubmissionId,
+    pub source: SourceId,
+    pub at: Timestamp,
+    pub content: Content,
 }
 
 impl Default for Memory {
@@ -70,6 +90,10 @@ impl Default for Memory {
             receipts: Vec::new(),
             reviews: std::collections::BTreeSet::new(),
             events: Vec::new(),
+            failed: BTreeMap::new(),
+            told: BTreeMap::new(),
+            about: BTreeMap::new(),
+            awaited: BTreeMap::new(),
         }
     }
 }
@@ -132,6 +156,7 @@ impl Memory {
                     state: *state,
                     first_seen: *first_seen,
                     sender: sender.clone(),
+                    failed: self.failed.get(&(value.clone(), *contact)).map(|mark| mark.since),
                 })
                 .collect();
             contacts.extend(held.iter().map(|holder| holder.contact));
@@ -147,7 +172,23 @@ impl Memory {
                 facts.orphans.insert(id, fact);
             }
         }
+        if let Some((from, to)) = lookup.window {
+            facts.remembers = true;
+            let of = facts.holders_of(&lookup.twins);
+            facts.recent.extend(self.recent().filter(|fact| {
+                fact.place.contact.is_some_and(|contact| of.contains(&contact)) && (from..=to).contains(&fact.at)
+            }));
+        }
         facts
+    }
+
+    fn recent(&self) -> impl Iterator<Item = RecentFact> {
+        self.told.iter().map(|(id, told)| {
+            let (lead, contact) = self.activities[id];
+            let contact = lead.and_then(|lead| self.leads[&lead].contact).or(contact);
+            let place = Place { lead, contact, activity: Some(*id) };
+            RecentFact::of(place, told.submission, told.source.clone(), told.at, &told.content)
+        })
     }
 
     fn lead_fact(&self, id: LeadId) -> Option<LeadFact> {
@@ -199,6 +240,11 @@ impl Memory {
         }
         if let Some(new) = &plan.activity {
             self.activities.insert(new.id, (new.lead, new.contact));
+        }
+        if let Some(id) = plan.activity.map(|new| new.id).or(plan.amends) {
+            let submission = &item.submission;
+            let (source, at, content) = (submission.source.clone(), submission.received_at, item.content.clone());
+            self.told.insert(id, Told { submission: submission.id, source, at, content });
         }
         for write in &plan.identities {
             let key = (write.kind.as_str().to_owned(), write.value.clone(), write.contact);
@@ -252,7 +298,26 @@ impl Memory {
             self.external.insert((item.submission.source.to_string(), key.clone()), place);
         }
         for pair in &plan.references {
-            self.references.insert(pair.clone(), place);
+            let known = self.references.entry(pair.clone()).or_insert(place);
+            if pair.0 != Reference::MESSAGE_ID {
+                *known = place;
+            }
+        }
+        for mark in &plan.marks {
+            let key = (mark.email.clone(), mark.contact);
+            match &mark.unreachable {
+                Some(unreachable) => self.failed.insert(key, unreachable.clone()),
+                None => self.failed.remove(&key),
+            };
+        }
+        if !plan.about.is_empty() {
+            self.about.insert(item.submission.id, plan.about.clone());
+        }
+        if let Some(form) = &plan.heard {
+            self.awaited.remove(form.as_str());
+        }
+        if let Some(form) = &plan.awaits {
+            self.awaited.entry(form.to_string()).or_default().push(item.submission.id);
         }
         self.events.extend(plan.events.iter().map(|event| (event.id.0, event.name)));
         self.receipts.push(receipt);

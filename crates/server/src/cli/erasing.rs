@@ -132,7 +132,7 @@ async fn search(gate: &Gate, reader: &Reader, command: &Erase) -> anyhow::Result
     let Reader::Store(store) = reader else { return Ok(Vec::new()) };
     let Some(contact) = store.contact(command.id).await? else { return Ok(Vec::new()) };
     let without_lead = [Outcome::Quarantined, Outcome::Spam, Outcome::Noted, Outcome::Probe];
-    let health = store.health().await?;
+    let health = store.health(gate.clock.now()).await?;
     let counts = health.iter().flat_map(|source| &source.counts);
     let most = counts.filter(|(outcome, _)| without_lead.contains(outcome)).map(|(_, count)| count).sum();
     let progress = if gate.json() { Progress::hidden() } else { Progress::for_people() };

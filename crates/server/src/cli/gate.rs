@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use leadgate_core::change::{Close, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
@@ -268,9 +269,9 @@ impl Reader {
     }
 
     /// How the sources are doing.
-    pub async fn health(&self) -> anyhow::Result<Vec<SourceHealth>> {
+    pub async fn health(&self, now: Timestamp) -> anyhow::Result<Vec<SourceHealth>> {
         match self {
-            Self::Store(store) => Ok(store.health().await?),
+            Self::Store(store) => Ok(store.health(now).await?),
             Self::Api(_) => bail!("a gateway tells of its sources as a whole"),
         }
     }
@@ -351,6 +352,14 @@ impl Writer {
         match self {
             Self::Store(store, clock) => Ok(store.take_contact(id, manager, act(clock)).await??),
             Self::Api(api) => api.post(&format!("/api/v1/contacts/{id}/take"), &json!({ "manager": manager })).await,
+        }
+    }
+
+    /// An address of a contact can be reached again.
+    pub async fn reachable(&self, id: ContactId, email: String) -> anyhow::Result<ContactDetail> {
+        match self {
+            Self::Store(store, clock) => Ok(store.reachable(id, email, act(clock)).await??),
+            Self::Api(api) => api.post(&format!("/api/v1/contacts/{id}/reachable"), &json!({ "email": email })).await,
         }
     }
 

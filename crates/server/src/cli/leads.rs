@@ -136,6 +136,17 @@ pub(super) async fn contacts(gate: &Gate, command: Option<Contacts>) -> anyhow::
         Contacts::Export(command) => erasing::export(gate, &command).await,
         Contacts::Erase(command) => erasing::erase(gate, &command).await,
         Contacts::Erased(command) => erasing::erased(gate, &command).await,
+        Contacts::Reachable { id, email } => {
+            let email = identity(gate, &email);
+            let writer = gate.writer().await?;
+            let outcome = writer.reachable(id, email.clone()).await;
+            writer.close().await;
+            let detail = outcome?;
+            if gate.json() {
+                return Ok(print::json(&detail)?);
+            }
+            Ok(print::line(&format!("{} of contact {id} counts as reachable again.", print::safe(&email)))?)
+        }
         Contacts::Take { id, manager } => {
             let manager = gate.manager(manager.as_deref())?;
             let writer = gate.writer().await?;

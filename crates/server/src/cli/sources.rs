@@ -30,7 +30,7 @@ pub(super) async fn all(gate: &Gate) -> anyhow::Result<Vec<SourceView>> {
         };
     }
     // Before the first delivery there may be no database: the URLs are the same.
-    let health = if gate.config.database.may_exist() { gate.reader().await?.health().await? } else { Vec::new() };
+    let health = if gate.config.database.may_exist() { gate.reader().await?.health(gate.clock.now()).await? } else { Vec::new() };
     let mut config = Config::load(LoadOptions::from_process(gate.globals.config.clone()))?;
     let tokens = SourceTokens::load(&config.data_dir)?;
     config.add_tokens(&tokens);
@@ -91,6 +91,17 @@ fn tell(gate: &Gate, source: &SourceView, text: &mut print::Text) {
         None => pair("last heard", "nothing yet"),
         Some(health) => {
             pair("last heard", &story::time_or_dash(health.last_accepted, gate.zone()));
+            if let Some(usual) = health.usual.filter(|_| health.silent) {
+                let words =
+                    format!("about {:.0} usually come in the time it has been quiet: look at the sender", usual.since_heard);
+                pair("silent", &words);
+            }
+            if let Some(broken) = health.broken {
+                let since = story::time(broken.since, gate.zone());
+                let words =
+                    format!("since {since} {} came by mail only, and not from the form itself: is its URL right?", broken.missed);
+                pair("webhook broken", &words);
+            }
             pair("so far", &counts(health));
             if let Some(at) = health.last_rejected {
                 pair("last refused", &rejected(gate, at, health.last_rejection.as_deref()));
@@ -383,6 +394,9 @@ mod tests {
             last_rejection: None,
             counts: vec![(Outcome::Spam, 2), (Outcome::Created, 12), (Outcome::Repeat, 0)],
             refused: 1,
+            usual: None,
+            silent: false,
+            broken: None,
         };
         assert_eq!(counts(&health), "12 created, 2 spam, 1 refused and not kept");
         (health.counts, health.refused) = (vec![], 0);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use leadgate_core::attribution::FirstTouch;
 use leadgate_core::prepare::ReadValue;
-use leadgate_core::submission::Order;
+use leadgate_core::submission::{MailClass, MailFacts, Order};
 use leadgate_core::views::{ActivityView, ContactDetail, IdentityView, LeadDetail, ReviewView};
 
 use crate::print::{Text, indented, safe, short};
@@ -188,6 +188,11 @@ impl Story<'_> {
         let since = self.time(identity.first_seen);
         let held = format!("{}, {}, since {since}", identity.strength.as_str(), identity.state.as_str());
         self.pair(2, identity.kind.as_str(), &format!("{}{canonical}  {held}", identity.display));
+        if let Some(unreachable) = &identity.unreachable {
+            let since = self.time(unreachable.since);
+            let status = if unreachable.status.is_empty() { String::new() } else { format!(" ({})", unreachable.status) };
+            self.pair(2, "", &format!("mails to it come back since {since}{status}: {}", short(&unreachable.words, 200)));
+        }
     }
 
     fn timeline(&mut self, timeline: &[ActivityView], all: u32) {
@@ -211,7 +216,8 @@ impl Story<'_> {
         };
         let updated = if activity.revisions > 0 { format!(", updated {} times", activity.revisions) } else { String::new() };
         let (at, kind) = (self.time(activity.occurred_at), activity.kind.as_str());
-        self.line(format!("  {number}. {at}  {kind}{from}  (activity {}){updated}", activity.id));
+        let ours = if activity.content.outgoing { ", sent by us" } else { "" };
+        self.line(format!("  {number}. {at}  {kind}{from}{ours}  (activity {}){updated}", activity.id));
         self.content(activity);
         self.touch(activity);
         if let Some(receipt) = &activity.receipt {
@@ -225,6 +231,9 @@ impl Story<'_> {
     fn content(&mut self, activity: &ActivityView) {
         const INDENT: usize = 5;
         let content = &activity.content;
+        if let Some(mail) = &content.mail {
+            self.mail(mail);
+        }
         if let Some(name) = &content.name {
             self.pair(INDENT, "name", name);
         }
@@ -258,6 +267,28 @@ impl Story<'_> {
         }
         if activity.suspect {
             self.line("     One sign speaks against it.");
+        }
+    }
+
+    fn mail(&mut self, mail: &MailFacts) {
+        const INDENT: usize = 5;
+        self.pair(INDENT, "subject", &short(&mail.subject, 200));
+        self.pair(INDENT, "from", &short(&mail.from, 200));
+        for (name, addresses) in [("to", &mail.to), ("cc", &mail.cc)] {
+            if !addresses.is_empty() {
+                self.pair(INDENT, name, &short(&addresses.join(", "), 300));
+            }
+        }
+        if mail.class != MailClass::Human {
+            self.pair(INDENT, "class", &format!("{}: {}", mail.class.as_str(), short(&mail.why.join("; "), 300)));
+        }
+        if let Some(whole) = &mail.whole {
+            let words = format!("{} characters with what is quoted; --json has them", whole.chars().count());
+            self.pair(INDENT, "whole text", &words);
+        }
+        if let Some(bytes) = mail.truncated {
+            let words = format!("only its beginning was read: it has {}, and stays in {}", size(bytes), short(&mail.folder, 60));
+            self.pair(INDENT, "truncated", &words);
         }
     }
 
@@ -383,5 +414,28 @@ mod tests {
             assert!(told.contains(part), "{part}\n---\n{told}");
         }
         assert!(!told.contains(['\u{1b}', '\u{202e}']));
+    }
+
+    #[test]
+    fn a_mail_tells_who_wrote_it_and_what_is_left_out() {
+        let mut detail: serde_json::Value = serde_json::from_str(LEAD).unwrap();
+        detail["timeline"][0]["content"] = serde_json::json!({
+            "outgoing": true, "message": "Да",
+            "mail": { "subject": "Re: Счёт\u{1b}[2J", "from": "Вера <vera@company.ru>", "to": ["anna@firma.ru"], "folder": "Sent",
+                "class": "auto_reply", "why": ["it says so"], "may_answer": false, "whole": "Да > нет?", "truncated": 41_943_040 }
+        });
+        detail["person"]["identities"][0]["unreachable"] =
+            serde_json::json!({ "since": "2026-11-21T10:00:00Z", "status": "5.1.1", "words": "no such user" });
+        let told = lead(&serde_json::from_value(detail).unwrap(), &TimeZone::UTC);
+        for part in [
+            "form from site, sent by us  (activity 1)\n     subject      Re: Счёт[2J\n",
+            "     from         Вера <vera@company.ru>\n     to           anna@firma.ru\n",
+            "     class        auto_reply: it says so\n",
+            "     whole text   9 characters with what is quoted; --json has them\n",
+            "     truncated    only its beginning was read: it has 40.0 MB, and stays in Sent\n",
+            "               mails to it come back since 21 Nov 2026 10:00 (5.1.1): no such user\n",
+        ] {
+            assert!(told.contains(part), "{part}\n---\n{told}");
+        }
     }
 }

@@ -15,7 +15,7 @@ mod section;
 mod tests;
 mod tls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -343,9 +343,12 @@ impl Config {
     /// The rules leads are recognised by.
     pub fn rules(&self) -> Rules {
         let country = self.company.country;
+        // What mailboxes get the notifications of looks for them.
+        let notified: BTreeSet<&SourceId> = self.sources.iter().flat_map(|source| &source.connector.rules.forms).collect();
         let sources = self.sources.iter().map(|source| {
             let rules = &source.connector.rules;
-            (source.id.clone(), Arc::new(SourceRules { country: rules.country.or(Some(country)), ..rules.clone() }))
+            let (country, notified) = (rules.country.or(Some(country)), notified.contains(&source.id));
+            (source.id.clone(), Arc::new(SourceRules { country, notified, ..rules.clone() }))
         });
         Rules {
             open_for: self.leads.open_for,

@@ -51,7 +51,7 @@ pub(super) async fn by_quota(store: &dyn Store, keeping: &Keeping, now: Timestam
         return Ok(0);
     }
     let mut gone = 0;
-    for source in store.health().await?.into_iter().map(|health| health.source) {
+    for source in store.health(now).await?.into_iter().map(|health| health.source) {
         let quota = keeping.quota_of(&source);
         if !quota.is_limited() {
             continue;

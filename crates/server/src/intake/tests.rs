@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SubmissionId};
 use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
-use leadgate_core::ports::{Act, Beat, NewToken, Refusals, StoreError, Sweep};
+use leadgate_core::ports::{Act, Ask, Beat, NewToken, PullReport, Refusals, StoreError, Sweep};
 use leadgate_core::receipt::{Outcome, Reason};
 use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
 use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::submission::{Batch, ContentHash, Draft};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
-    ReviewView, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ReviewView, SourceHealth, SourceNote, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -192,7 +192,19 @@ impl Store for Fake {
     async fn activity_source(&self, _: ActivityId) -> Result<Option<Option<SourceId>>, StoreError> {
         never()
     }
-    async fn health(&self) -> Result<Vec<SourceHealth>, StoreError> {
+    async fn health(&self, _: Timestamp) -> Result<Vec<SourceHealth>, StoreError> {
+        never()
+    }
+    async fn note_source(&self, _: &SourceId, _: PullReport, _: Timestamp) -> Result<(), StoreError> {
+        never()
+    }
+    async fn ask_source(&self, _: &SourceId, _: Option<Ask>, _: Timestamp) -> Result<(), StoreError> {
+        never()
+    }
+    async fn source_notes(&self) -> Result<Vec<SourceNote>, StoreError> {
+        never()
+    }
+    async fn reachable(&self, _: ContactId, _: String, _: Act) -> Result<Result<ContactDetail, ChangeError>, StoreError> {
         never()
     }
     async fn totals(&self) -> Result<Totals, StoreError> {

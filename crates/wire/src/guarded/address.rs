@@ -99,6 +99,20 @@ impl Allowed {
         Self(services)
     }
 
+    /// The host and port of this URL alone, wherever it is: for a URL that an owner wrote to have it called. Nothing, if it is none.
+    pub fn host_of(url: &str) -> Self {
+        let parsed = url::Url::parse(url).ok();
+        let inner = parsed.as_ref().and_then(|url| {
+            let port = url.port_or_known_default()?;
+            Some(match url.host()? {
+                url::Host::Domain(name) => Inner::Host(name.to_owned(), Some(port)),
+                url::Host::Ipv4(ip) => Inner::Socket(ip.into(), port),
+                url::Host::Ipv6(ip) => Inner::Socket(ip.into(), port),
+            })
+        });
+        Self(inner.into_iter().collect())
+    }
+
     /// Whether a host is named. `Some(false)`: named, but for other ports.
     pub(super) fn names(&self, host: &str, port: u16) -> Option<bool> {
         let mut found = None;
@@ -203,6 +217,20 @@ mod tests {
         ] {
             assert!(!is_public(other.parse().unwrap()), "{other}");
         }
+    }
+
+    #[test]
+    fn the_host_of_a_url() {
+        let of = |url: &str| Allowed::host_of(url).0;
+        assert_eq!(of("https://auth.lan/token"), [Inner::Host("auth.lan".to_owned(), Some(443))]);
+        assert_eq!(of("http://10.0.0.7:8080/token"), [Inner::Socket("10.0.0.7".parse().unwrap(), 8080)]);
+        assert_eq!(of("https://[fd00::7]/"), [Inner::Socket("fd00::7".parse().unwrap(), 443)]);
+        assert_eq!(of("no url"), []);
+        let allowed = Allowed::host_of("http://auth.lan:8080/token");
+        assert_eq!(
+            (allowed.names("auth.lan", 8080), allowed.names("auth.lan", 80), allowed.names("other.lan", 8080)),
+            (Some(true), Some(false), None)
+        );
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use axum::response::Response;
 use leadgate_core::ids::{ActivityId, ContactId, MoveId};
-use leadgate_core::name;
 use leadgate_core::views::{
     ActivityView, ContactDetail, ContactFilter, ContactSummary, LeadFilter, MoveView, Page, PageAt, ReviewView,
 };
+use leadgate_core::{email, name};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::auth::{Access, Read, Write};
 use super::describe::{Origins, Paging, Whom};
@@ -79,6 +81,36 @@ pub async fn take(Write(access): Write, Id(id): Id<ContactId>, Json(taking): Jso
     }
     let manager = manager(&access, &taking.manager)?;
     let mut contact = access.store.take_contact(id, manager.0, access.act()).await??;
+    if access.limited() {
+        contact = visible(&access, contact.contact.id).await?;
+    }
+    ok(&contact)
+}
+
+/// An address of a contact.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Address {
+    /// The address, in any spelling.
+    #[schema(min_length = 1)]
+    email: String,
+}
+
+/// Says that an address can be reached again, to which mails came back.
+///
+/// A mail that comes from the address says so by itself.
+#[utoipa::path(
+    post, path = "/contacts/{id}/reachable", operation_id = "reachable", tag = "contacts", security(("token" = ["write"])),
+    params(("id" = ContactId, Path, description = "The contact's number")),
+    request_body = Address,
+    responses((status = 200, description = "The contact as it is now", body = ContactDetail)),
+)]
+pub async fn reachable(Write(access): Write, Id(id): Id<ContactId>, Json(address): Json<Address>) -> Result<Response, Problem> {
+    if access.limited() {
+        visible(&access, id).await?;
+    }
+    let email = email::read(&address.email).emails.into_iter().next().map_or(address.email, |email| email.key);
+    let mut contact = access.store.reachable(id, email, access.act()).await??;
     if access.limited() {
         contact = visible(&access, contact.contact.id).await?;
     }

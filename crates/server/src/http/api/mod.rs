@@ -40,6 +40,7 @@ pub fn router() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::one))
         .routes(routes!(contacts::take))
+        .routes(routes!(contacts::reachable))
         .routes(routes!(erasing::footprint))
         .routes(routes!(erasing::export))
         .routes(routes!(erasing::erase))

@@ -20,7 +20,7 @@ use crate::sources::SourceView;
 use crate::tls::CertificateView;
 
 async fn views(access: &Access, live: &Live) -> Result<Vec<SourceView>, Problem> {
-    let mut health = access.store.health().await?;
+    let mut health = access.store.health(access.gateway().clock.now()).await?;
     let with_url = access.has(Scope::Admin);
     let seen = live.sources.iter().chain(&live.removed).filter(|source| access.sees(&source.id));
     let mut health = |id: &SourceId| health.iter().position(|health| health.source == *id).map(|at| health.swap_remove(at));
