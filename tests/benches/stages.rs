@@ -38,7 +38,7 @@ fn connector(source: &SourceId) -> anyhow::Result<Box<dyn Push>> {
         company: "Test".to_owned(),
         public_url: "http://127.0.0.1:8080".to_owned(),
         country: None,
-        ours: std::sync::Arc::default(),
+        ours: Arc::default(),
         data: std::path::PathBuf::new(),
     };
     let kind =

@@ -344,8 +344,20 @@ pub fn agreement(value: &str) -> Option<bool> {
         }
         _ => {}
     }
-    let words =
-        ["agree", "accept", "consent", "соглас", "принима", "погоджу", "zustimm", "stimme", "einverstanden", "acepto", "aceito", "accepte"];
+    let words = [
+        "agree",
+        "accept",
+        "consent",
+        "соглас",
+        "принима",
+        "погоджу",
+        "zustimm",
+        "stimme",
+        "einverstanden",
+        "acepto",
+        "aceito",
+        "accepte",
+    ];
     (lower.chars().count() >= 8 && words.iter().any(|word| lower.contains(word))).then_some(true)
 }
 

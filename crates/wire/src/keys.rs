@@ -218,3 +218,25 @@ fn type_name(value: &Value) -> &'static str {
         Value::Table(_) => "a table",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let read = |text: &str| {
+            let mut keys = Keys::new(format!("wait = {text}").parse().unwrap());
+            let found = keys.duration("wait", Duration::from_secs(1)..=Duration::from_hours(1));
+            (found, keys.finish().into_iter().map(|problem| problem.words).collect::<Vec<_>>())
+        };
+        for (text, seconds) in [("\"90 s\"", 90), ("\"1 min 30 s\"", 90), ("\"1h\"", 3_600), ("\"PT5M\"", 300)] {
+            assert_eq!(read(text), (Some(Duration::from_secs(seconds)), Vec::new()), "{text}");
+        }
+        for text in ["\"\"", "\"90\"", "\"0 s\"", "\"-5 s\"", "\"2 h\"", "\"1 month\"", "90"] {
+            let (found, problems) = read(text);
+            assert!(found.is_none() && problems.len() == 1, "{text}: {problems:?}");
+        }
+        assert!(read("\"2 h\"").1[0].contains("from 1 s to 3600 s, such as \"30 s\""));
+    }
+}

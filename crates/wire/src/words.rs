@@ -178,7 +178,10 @@ const PHRASE_LISTS: &[(Kind, &str)] = &[
          источник перехода",
     ),
     (Kind::FormId, "formid|id формы|form identifier"),
-    (Kind::FormName, "formname|formtitle|название формы|имя формы|форма|form title|назва форми|formularname|formular|nombre del formulario|formulario"),
+    (
+        Kind::FormName,
+        "formname|formtitle|название формы|имя формы|форма|form title|назва форми|formularname|formular|nombre del formulario|formulario",
+    ),
     (Kind::Consent, "checkbox|rules|правила|agb|tos|152 фз|фз 152|ok to contact"),
     (
         Kind::Secret,

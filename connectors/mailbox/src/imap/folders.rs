@@ -10,7 +10,8 @@ impl Session {
     pub async fn folders(&mut self) -> Result<Vec<FolderInfo>, ImapError> {
         // Where that is offered, marks come only to those who ask (RFC 6154).
         let marked = self.offers("SPECIAL-USE") && self.offers("LIST-EXTENDED");
-        let commands: &[&str] = if marked { &["LIST \"\" \"*\" RETURN (SPECIAL-USE)", "LIST \"\" \"*\""] } else { &["LIST \"\" \"*\""] };
+        let commands: &[&str] =
+            if marked { &["LIST \"\" \"*\" RETURN (SPECIAL-USE)", "LIST \"\" \"*\""] } else { &["LIST \"\" \"*\""] };
         let mut refused = None;
         for command in commands {
             let mut found: Vec<(Vec<String>, String)> = Vec::new();

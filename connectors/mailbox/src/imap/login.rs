@@ -31,7 +31,9 @@ pub(super) async fn login(session: &mut Session, user: &str, proof: Proof<'_>) -
     let (status, told) = match proof {
         Proof::Token(token) => {
             if !tokens {
-                return Err(ImapError::Refused(format!("{server} takes no access tokens (XOAUTH2); write a password instead of oauth")));
+                return Err(ImapError::Refused(format!(
+                    "{server} takes no access tokens (XOAUTH2); write a password instead of oauth"
+                )));
             }
             let answer = format!("user={user}\x01auth=Bearer {}\x01\x01", token.expose());
             authenticate(session, "XOAUTH2", &answer).await?
@@ -92,8 +94,8 @@ fn refusal(server: &str, user: &str, proof: Proof<'_>, status: &Status, told: &s
     let secret = match proof {
         Proof::Password(secret) | Proof::Token(secret) => secret,
     };
-    // No server should repeat it; this one might.
-    let clean = |text: &str| text.replace(secret.expose(), "<secret>");
+    // No server should repeat it; this one might. A shorter one is part of too many words.
+    let clean = |text: &str| if secret.expose().len() < 4 { text.to_owned() } else { text.replace(secret.expose(), "<secret>") };
     let told = if told.is_empty() { String::new() } else { format!(" ({})", clean(told)) };
     let text = format!("{}{told}", clean(&status.text));
     let low = status.text.to_ascii_lowercase();

@@ -172,7 +172,8 @@ impl OAuth {
                 return self.warn(warning);
             }
             if let Err(error) = self.keep(&refresh).await {
-                warning = Some(format!("the provider's new refresh token cannot be kept, and is lost with the next start: {error}"));
+                warning =
+                    Some(format!("the provider's new refresh token cannot be kept, and is lost with the next start: {error}"));
             }
             state.rotated = Some(refresh);
         }
@@ -226,7 +227,11 @@ impl OAuth {
         let provider = self.provider();
         let Some(error) = text("error") else {
             let words = format!("{provider} answered {} and no access token; is oauth.token_url right?", answer.status);
-            return Err(if answer.status == 429 || answer.status >= 500 { ImapError::Network(words) } else { ImapError::Refused(words) });
+            return Err(if answer.status == 429 || answer.status >= 500 {
+                ImapError::Network(words)
+            } else {
+                ImapError::Refused(words)
+            });
         };
         // Of Microsoft's several lines the first says it all, with its AADSTS number.
         let described = text("error_description").and_then(|text| text.lines().next()).map(|line| format!(": {line}"));
@@ -280,7 +285,9 @@ fn hint(error: &str, provider: &str) -> &'static str {
         "invalid_grant" => {
             ": the refresh token is not good any more: it ran out or was taken back; get a new one and write it in oauth.refresh_token"
         }
-        "invalid_client" | "unauthorized_client" => ": are oauth.client_id and oauth.client_secret right, and has the secret run out?",
+        "invalid_client" | "unauthorized_client" => {
+            ": are oauth.client_id and oauth.client_secret right, and has the secret run out?"
+        }
         "invalid_scope" => ": is oauth.scope right?",
         _ => "",
     }

@@ -141,9 +141,9 @@ fn parsed(frame: &Frame) -> Option<Data> {
     match response {
         Response::Fetch(_, attributes) => Some(Data::Fetch(fetched(&frame.bytes, attributes))),
         Response::MailboxData(MailboxDatum::List(list)) => {
-            Some(Data::List { marks: list.name_attributes.iter().map(mark).collect(), name: list.name.into_owned() })
+            Some(Data::List { marks: list.name_attributes.iter().map(mark).collect(), name: name(&frame.bytes, &list.name) })
         }
-        Response::MailboxData(MailboxDatum::Status { mailbox, status }) => Some(folder(mailbox.into_owned(), &status)),
+        Response::MailboxData(MailboxDatum::Status { mailbox, status }) => Some(folder(name(&frame.bytes, &mailbox), &status)),
         _ => None,
     }
 }
@@ -165,18 +165,28 @@ fn fetched(whole: &Bytes, attributes: Vec<AttributeValue<'_>>) -> Fetched {
 /// A content without copying it, unless it stands in quotes with something escaped.
 fn content(whole: &Bytes, data: Cow<'_, [u8]>) -> Bytes {
     let Cow::Borrowed(data) = data else { return Bytes::from(data.into_owned()) };
-    let piece = whole.slice_ref(data);
-    let at = piece.as_ptr().addr() - whole.as_ptr().addr();
-    let quoted = at > 0 && whole[at - 1] == b'"';
-    if !quoted || !piece.contains(&b'\\') {
-        return piece;
+    let at = data.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    let quoted = at > 0 && whole.get(at - 1) == Some(&b'"');
+    if quoted && data.contains(&b'\\') {
+        return Bytes::from(unescaped(data));
     }
-    let mut plain = Vec::with_capacity(piece.len());
-    let mut bytes = piece.iter();
+    whole.slice_ref(data)
+}
+
+/// A folder's name; the parser leaves a quoted one as it stands in its quotes.
+fn name(whole: &[u8], name: &str) -> String {
+    let literal = whole.windows(2).filter(|pair| pair == b"\r\n").count() > 1;
+    if literal || !name.contains('\\') { name.to_owned() } else { lossy(&unescaped(name.as_bytes())) }
+}
+
+/// What stands in quotes, as it is meant.
+fn unescaped(quoted: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(quoted.len());
+    let mut bytes = quoted.iter();
     while let Some(byte) = bytes.next() {
         plain.push(if *byte == b'\\' { *bytes.next().unwrap_or(byte) } else { *byte });
     }
-    Bytes::from(plain)
+    plain
 }
 
 fn folder(name: String, attributes: &[StatusAttribute]) -> Data {
@@ -308,7 +318,8 @@ mod tests {
 
     #[test]
     fn mails() {
-        let Data::Fetch(mail) = said("* 2 FETCH (UID 7 RFC822.SIZE 100 INTERNALDATE \" 1-Feb-2026 09:08:07 +0300\" FLAGS () )") else {
+        let Data::Fetch(mail) = said("* 2 FETCH (UID 7 RFC822.SIZE 100 INTERNALDATE \" 1-Feb-2026 09:08:07 +0300\" FLAGS () )")
+        else {
             panic!("no mail")
         };
         assert_eq!((mail.uid, mail.size), (Some(7), Some(100)));

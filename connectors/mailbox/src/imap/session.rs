@@ -64,7 +64,9 @@ impl Session {
         if connection.security == Security::StartTls {
             if greeted == Verdict::PreAuth {
                 let server = session.wire.server();
-                return Err(ImapError::Tls(format!("{server} skips the login and so forbids STARTTLS: somebody may be in the way")));
+                return Err(ImapError::Tls(format!(
+                    "{server} skips the login and so forbids STARTTLS: somebody may be in the way"
+                )));
             }
             session = session.start_tls(connection).await?;
         }
@@ -96,7 +98,8 @@ impl Session {
         let greeting = match self.wire.answer().await {
             Ok(frame) => said::read(&frame),
             Err(ImapError::Network(why)) if connection.security != Security::Tls => {
-                let hint = "a server that wants TLS from the first byte waits for it silently: is it the port of security = \"tls\"?";
+                let hint =
+                    "a server that wants TLS from the first byte waits for it silently: is it the port of security = \"tls\"?";
                 return Err(ImapError::Network(format!("{why}; there was no greeting ({hint})")));
             }
             Err(error) => return Err(error),
@@ -215,9 +218,8 @@ impl Session {
         exists: Option<u32>,
         keywords: bool,
     ) -> Result<FolderState, ImapError> {
-        let missing = |what: &str| {
-            Err(ImapError::Unreadable(format!("{} gives no {what} of the folder {folder:?}", self.wire.server())))
-        };
+        let missing =
+            |what: &str| Err(ImapError::Unreadable(format!("{} gives no {what} of the folder {folder:?}", self.wire.server())));
         // Zero is no such number (RFC 3501); with it, every mail would look new.
         let Some(uid_validity) = validity.filter(|number| *number > 0) else { return missing("UIDVALIDITY") };
         let Some(uid_next) = next.filter(|number| *number > 0) else { return missing("UIDNEXT") };
@@ -254,7 +256,9 @@ impl Session {
                     self.usable = true;
                     if unreadable {
                         let server = self.wire.server();
-                        return Err(ImapError::Unreadable(format!("{server} answered with something that cannot be read ({wanted})")));
+                        return Err(ImapError::Unreadable(format!(
+                            "{server} answered with something that cannot be read ({wanted})"
+                        )));
                     }
                     return Ok(status);
                 }

@@ -29,7 +29,7 @@ pub(super) async fn shake(stream: Box<dyn Io>, connection: &Connection) -> Resul
         Some(pin) => Trust::Pin(pin),
         None => Trust::Authorities(authorities(connection, &provider).await?),
     };
-    let verifier = Arc::new(Verifier { trust, provider: Arc::clone(&provider), seen: Mutex::default() });
+    let verifier = Arc::new(Verifier { trust, provider: Arc::clone(&provider), shown: Mutex::default() });
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| ImapError::Tls(error.to_string()))?
@@ -66,7 +66,9 @@ async fn authorities(connection: &Connection, provider: &Arc<CryptoProvider>) ->
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(path) = ca {
             for certificate in certificates(&path)? {
-                roots.add(certificate).map_err(|error| format!("{} holds a certificate that cannot be used: {error}", path.display()))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| format!("{} holds a certificate that cannot be used: {error}", path.display()))?;
             }
         }
         Ok::<_, String>(roots)
@@ -75,7 +77,8 @@ async fn authorities(connection: &Connection, provider: &Arc<CryptoProvider>) ->
     let roots = roots.map_err(ImapError::Tls)?;
     if roots.is_empty() {
         return Err(ImapError::Tls(
-            "this machine knows no certificate authority: install the package ca-certificates, or write ca or fingerprint".to_owned(),
+            "this machine knows no certificate authority: install the package ca-certificates, or write ca or fingerprint"
+                .to_owned(),
         ));
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
@@ -95,8 +98,16 @@ enum Trust {
 struct Verifier {
     trust: Trust,
     provider: Arc<CryptoProvider>,
-    /// The SHA-256 of the certificate that was shown.
-    seen: Mutex<Option<[u8; 32]>>,
+    shown: Mutex<Shown>,
+}
+
+/// What the server showed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    /// The SHA-256 of its certificate.
+    fingerprint: Option<[u8; 32]>,
+    /// Whether the certificate is believed; its key is asked for after that.
+    believed: bool,
 }
 
 impl ServerCertVerifier for Verifier {
@@ -109,14 +120,14 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let seen: [u8; 32] = Sha256::digest(end_entity).into();
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
-        match &self.trust {
-            Trust::Authorities(inner) => {
-                inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            }
+        let verdict = match &self.trust {
+            Trust::Authorities(inner) => inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
             Trust::Pin(pin) if *pin == seen => Ok(ServerCertVerified::assertion()),
             Trust::Pin(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
-        }
+        };
+        let shown = Shown { fingerprint: Some(seen), believed: verdict.is_ok() };
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+        verdict
     }
 
     // That the server holds the certificate's key is always checked.
@@ -144,17 +155,24 @@ impl ServerCertVerifier for Verifier {
 }
 
 fn explain(error: &io::Error, server: &str, verifier: &Verifier) -> ImapError {
-    let seen = *verifier.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let shown = *verifier.shown.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         return ImapError::Network(format!("the connection to {server} broke during the TLS handshake: {error}"));
     };
     let words = match inner {
         Error::InvalidCertificate(why) => {
-            let Some(seen) = seen else { return ImapError::Tls(format!("{server}: {why}")) };
+            if shown.believed {
+                return ImapError::Tls(format!(
+                    "{server} does not have the key of the certificate it shows: somebody may be in the way"
+                ));
+            }
+            let Some(seen) = shown.fingerprint else { return ImapError::Tls(format!("{server}: {why}")) };
             return ImapError::Tls(about_certificate(server, why, &seen, &verifier.trust));
         }
         Error::InvalidMessage(_) => {
-            format!("{server} does not speak TLS: is it the port of security = \"starttls\" (143 usually), or of another service?")
+            format!(
+                "{server} does not speak TLS: is it the port of security = \"starttls\" (143 usually), or of another service?"
+            )
         }
         Error::AlertReceived(_) | Error::PeerIncompatible(_) | Error::NoCertificatesPresented => {
             format!("{server} and this gateway have no way of encryption in common (TLS 1.2 or 1.3 is needed): {inner}")
@@ -174,7 +192,8 @@ fn about_certificate(server: &str, why: &CertificateError, seen: &[u8; 32], trus
         );
     }
     let what = match why {
-        CertificateError::UnknownIssuer => "is signed by nobody this machine knows".to_owned(),
+        // A bad signature: somebody known by this name has another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => "is signed by nobody this machine knows".to_owned(),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has run out".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "is not valid yet: is this machine's clock right?".to_owned()

@@ -10,7 +10,7 @@ use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use mail_parser::decoders::charsets::map::charset_decoder;
 
 /// How many bytes are looked at to guess a charset: enough to be sure, few enough to cost nothing.
-const EVIDENCE: usize = 16 * 1024;
+const EVIDENCE: usize = 1_024;
 
 /// What a declared charset turns out to be.
 enum Declared {
@@ -121,6 +121,14 @@ impl Charsets {
         detector.feed(bytes, true);
         detector.guess(self.tld, Utf8Detection::Deny)
     }
+}
+
+/// Adds the beginning of a text to the bytes that will be looked at, from its first letter outside ASCII on.
+pub(super) fn gather(evidence: &mut Vec<u8>, bytes: &[u8]) {
+    let start = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0).saturating_sub(16);
+    let room = EVIDENCE.saturating_sub(evidence.len());
+    evidence.extend(bytes[start..].iter().take(room));
+    evidence.push(b'\n');
 }
 
 /// What a label means. Misspelt ones are searched for a name that is known.
@@ -269,26 +277,46 @@ fn domain_of(language: &str) -> Option<&'static [u8]> {
 
 /// Text as it is kept: no NUL and no other control character but tabs and line ends, which are `\n`.
 pub(super) fn clean(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Lines are copied whole as long as nothing is wrong with them: most texts are long and clean.
     let mut clean = String::with_capacity(text.len());
-    let mut letters = text.strip_prefix('\u{feff}').unwrap_or(text).chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\r' => {
-                if letters.peek() != Some(&'\n') {
-                    clean.push('\n');
-                }
-            }
-            '\n' | '\t' => clean.push(letter),
-            '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => clean.push('\n'),
-            letter if letter.is_control() => {}
-            letter => clean.push(letter),
+    for line in text.split_inclusive('\n') {
+        let (body, end) = match line.strip_suffix('\n') {
+            Some(body) => (body.strip_suffix('\r').unwrap_or(body), "\n"),
+            None => (line, ""),
+        };
+        if is_clean(body) {
+            clean.push_str(body);
+        } else {
+            clean.extend(body.chars().filter_map(|letter| match letter {
+                '\t' => Some(letter),
+                '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some('\n'),
+                letter => (!letter.is_control()).then_some(letter),
+            }));
         }
+        clean.push_str(end);
+    }
+    clean
+}
+
+/// Whether nothing in a line can be a control character or a line end: U+0000 to U+001F, U+007F, U+0080 to U+009F, U+2028, U+2029.
+fn is_clean(line: &str) -> bool {
+    let (mut last, mut clean) = (0u8, true);
+    for &byte in line.as_bytes() {
+        clean &=
+            !((byte < 0x20 && byte != b'\t') || byte == 0x7f || (last == 0xc2 && byte < 0xa0) || (last == 0xe2 && byte == 0x80));
+        last = byte;
     }
     clean
 }
 
 /// Text on one line: control characters and runs of white space become one space.
 pub(super) fn one_line(text: &str) -> String {
+    let bytes = text.trim_ascii().as_bytes();
+    let is_plain = |two: &[u8]| two[0].is_ascii_graphic() || (two[0] == b' ' && two[1] != b' ');
+    if bytes.windows(2).all(is_plain) && bytes.last().is_none_or(u8::is_ascii_graphic) {
+        return text.trim_ascii().to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter == '\0' || (letter.is_control() && !letter.is_whitespace()) {

@@ -13,6 +13,7 @@ mod params;
 mod parts;
 mod read;
 mod report;
+mod signed;
 mod text;
 mod words;
 

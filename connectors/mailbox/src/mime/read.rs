@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::addresses;
 use super::cards;
-use super::charset::Charsets;
+use super::charset::{self, Charsets};
 use super::dates;
 use super::fields::Head;
 use super::files;
@@ -14,6 +14,7 @@ use super::html;
 use super::keep;
 use super::parts::{MOST_PARTS, Part, Tree};
 use super::report;
+use super::signed;
 use super::text::{self, Texts};
 use super::words;
 use super::{Address, Attachment, Hints, Mail};
@@ -158,6 +159,8 @@ impl Reader<'_> {
                 mail.problems.push("mails are nested too deeply: those far within were not opened".to_owned());
             }
         }
+        let is_signed = signed::is_signed(kind, name.as_deref().unwrap_or_default());
+        let within = if is_signed && depth < DEEPEST_MAIL { signed::content(&content) } else { None };
         let id = part.head.value(bytes, "content-id").and_then(addresses::id);
         mail.attachments.push(Attachment {
             name: name.or(title).unwrap_or_else(|| files::made_up(kind)),
@@ -165,10 +168,26 @@ impl Reader<'_> {
             inline: kind.starts_with("image/") && id.is_some_and(|id| named.contains(&id)),
             bytes: if file.is_some() { Bytes::new() } else { content },
             file,
-            stays: is_mail || report::is_read(kind) || ((is_card || is_calendar) && is_small),
+            stays: is_mail || within.is_some() || report::is_read(kind) || ((is_card || is_calendar) && is_small),
             place: base.map_or(0..0, |base| base + part.body.start..base + part.body.end),
         });
+        if let Some(within) = within {
+            let signed = self.mail(&Source::Held(Bytes::from(within)), None, depth + 1);
+            adopt(mail, signed);
+        }
     }
+}
+
+/// What was signed is the mail's own.
+fn adopt(mail: &mut Mail, signed: Mail) {
+    if mail.text.is_empty() {
+        (mail.text, mail.plain, mail.html) = (signed.text, signed.plain, signed.html);
+    }
+    mail.attachments.extend(signed.attachments);
+    mail.inside.extend(signed.inside);
+    mail.cards.extend(signed.cards);
+    mail.calendar = mail.calendar.take().or(signed.calendar);
+    mail.report = mail.report.take().or(signed.report);
 }
 
 /// The raw 8-bit values of all heads.
@@ -177,9 +196,8 @@ fn evidence(bytes: &[u8], tree: &Tree) -> Vec<u8> {
     for part in &tree.parts {
         for field in &part.head.fields {
             let value = &bytes[field.value.clone()];
-            if evidence.len() < 16 * 1024 && Charsets::is_evidence(value) {
-                evidence.extend_from_slice(&value[..value.len().min(1_024)]);
-                evidence.push(b'\n');
+            if Charsets::is_evidence(value) {
+                charset::gather(&mut evidence, value);
             }
         }
     }

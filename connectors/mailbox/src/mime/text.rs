@@ -83,8 +83,8 @@ impl Texts {
                 .or_else(|| if is_html { html::declared_charset(&text) } else { None })
                 .unwrap_or_default();
             charsets.hear(&label);
-            if evidence.len() < LONGEST_ENCODED / 64 && Charsets::is_evidence(&text) {
-                evidence.extend_from_slice(&text[..text.len().min(LONGEST_ENCODED / 64)]);
+            if Charsets::is_evidence(&text) {
+                charset::gather(&mut evidence, &text);
             }
             found.push((number, is_html, label, text));
         }

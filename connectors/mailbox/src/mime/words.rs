@@ -6,7 +6,8 @@ use super::charset::{Charsets, one_line};
 
 /// A header's value on one line, decoded. Total.
 pub(super) fn decode(raw: &[u8], charsets: &Charsets) -> String {
-    if !raw.contains(&b'=') && raw.is_ascii() {
+    if raw.is_ascii() && find(raw, b"=?").is_none() && !raw.contains(&b'\x1b') {
+        // White space at a fold stays; its line end goes with the rest of the white space.
         return one_line(std::str::from_utf8(raw).unwrap_or_default());
     }
     let raw = unfold(raw);

@@ -11,20 +11,20 @@ pub(super) fn key(text: &str) -> Option<Email> {
 }
 
 /// Whether an address is the company's own, this mailbox's among them.
-pub(super) fn is_ours(email: &Email, policy: &Policy) -> bool {
-    policy.ours.email(&email.key, &email.domain)
-        || policy.own.iter().any(|own| own.eq_ignore_ascii_case(&email.address) || key(own).is_some_and(|own| own.key == email.key))
+pub(super) fn is_our_email(email: &Email, policy: &Policy) -> bool {
+    policy.ours.email(&email.key, &email.domain) || policy.is_ours(&email.address)
 }
 
 /// Whether an address as written is the company's own.
-pub(super) fn is_our_address(address: &Address, policy: &Policy) -> bool {
-    key(&address.address).is_some_and(|email| is_ours(&email, policy))
+pub(super) fn is_ours(address: &Address, policy: &Policy) -> bool {
+    key(&address.address).is_some_and(|email| is_our_email(&email, policy))
 }
 
-/// Whether nobody reads what is sent to an address.
+/// Whether nobody reads what is sent to an address: of machines and of web servers.
 pub(super) fn takes_no_answers(email: &Email) -> bool {
     let local = email.key.split('@').next().unwrap_or_default();
-    email.flags.no_reply || matches!(local, "mailer-daemon" | "postmaster" | "www-data" | "apache" | "nginx" | "bitrix" | "wordpress")
+    email.flags.no_reply
+        || matches!(local, "mailer-daemon" | "postmaster" | "www-data" | "apache" | "nginx" | "bitrix" | "wordpress")
 }
 
 /// Whether a mail comes from an address that takes no answers.
@@ -32,13 +32,7 @@ pub(super) fn is_no_reply_sender(mail: &Mail) -> bool {
     mail.from.first().and_then(|from| key(&from.address)).is_some_and(|email| takes_no_answers(&email))
 }
 
-/// Whether the configuration names the sender as one of forms: a whole address, or a domain.
+/// Whether the configuration names the sender as one of forms.
 pub(super) fn is_form_sender(mail: &Mail, policy: &Policy) -> bool {
-    let senders = mail.from.iter().chain(&mail.sender);
-    senders.filter_map(|sender| key(&sender.address)).any(|email| {
-        policy.form_senders.iter().any(|known| match known.trim().trim_start_matches('@') {
-            address if address.contains('@') => address.eq_ignore_ascii_case(&email.address),
-            domain => domain.eq_ignore_ascii_case(&email.domain),
-        })
-    })
+    mail.from.iter().chain(&mail.sender).any(|sender| policy.is_form_sender(&sender.address))
 }

@@ -27,7 +27,7 @@ pub(super) struct Author {
 pub(super) fn author(mail: &Mail, policy: &Policy) -> Author {
     let Some(from) = mail.from.first() else { return Author::default() };
     let key = addresses::key(&from.address);
-    let ours = key.as_ref().is_some_and(|email| addresses::is_ours(email, policy));
+    let ours = key.as_ref().is_some_and(|email| addresses::is_our_email(email, policy));
     let mute = key.as_ref().is_none_or(addresses::takes_no_answers);
     let relayed = via(&from.name).is_some() || mail.header("x-original-from").or(mail.header("x-original-sender")).is_some();
     if ours || mute || relayed || addresses::is_form_sender(mail, policy) {
@@ -38,13 +38,7 @@ pub(super) fn author(mail: &Mail, policy: &Policy) -> Author {
             return Author { field: "From", ..Author::default() };
         }
     }
-    Author {
-        name: name(from),
-        address: key.map(|email| email.address),
-        field: "From",
-        own_channel: !relayed,
-        ours,
-    }
+    Author { name: name(from), address: key.map(|email| email.address), field: "From", own_channel: !relayed, ours }
 }
 
 /// Who stands behind From.
@@ -67,7 +61,7 @@ fn field_name(header: &str) -> &'static str {
 }
 
 fn is_somebody(email: &Email, policy: &Policy) -> bool {
-    !addresses::takes_no_answers(email) && !addresses::is_ours(email, policy)
+    !addresses::takes_no_answers(email) && !addresses::is_our_email(email, policy)
 }
 
 /// An address as a header writes it: `Anna <anna@example.com>`.

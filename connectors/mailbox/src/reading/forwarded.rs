@@ -1,5 +1,9 @@
 //! Mails that a person passed on: attached, or in the text below what they wrote themselves.
 
+use leadgate_core::text;
+
+use super::lines::lower;
+use super::quote::{self, Label, is_forward_marker};
 use super::subject::{self, Prefix};
 use super::{Forwarded, addresses};
 use crate::mime::{Address, Mail};
@@ -33,7 +37,7 @@ fn in_text(text: &str, subject_says: bool) -> Option<Forwarded> {
         let start = lines.at;
         let line = lines.next()?;
         let bare = bare(line);
-        let found = if is_marker(bare) {
+        let found = if is_forward_marker(line) {
             let level = level(line);
             block(&text[lines.at..], level, 1)
         } else if subject_says && header(bare).is_some_and(|(field, _)| field == Field::From) {
@@ -86,49 +90,6 @@ fn unquoted(line: &str, level: usize) -> &str {
     if level > 0 { line.strip_prefix(' ').unwrap_or(line) } else { line }
 }
 
-/// What mail programs write above a forwarded mail, lower case, without signs around it.
-const MARKERS: &[&str] = &[
-    "forwarded message",
-    "begin forwarded message",
-    "forwarded mail",
-    "пересылаемое сообщение",
-    "пересланное сообщение",
-    "пересланное письмо",
-    "пересылаемое письмо",
-    "перенаправленное сообщение",
-    "переадресованное сообщение",
-    "начало переадресованного сообщения",
-    "начало пересылаемого сообщения",
-    "начало пересланного сообщения",
-    "переслане повідомлення",
-    "перенаправлене повідомлення",
-    "переадресоване повідомлення",
-    "пересланий лист",
-    "початок переадресованого повідомлення",
-    "початок пересланого повідомлення",
-    "початок листа що пересилається",
-    "weitergeleitete nachricht",
-    "weitergeleitete e mail",
-    "anfang der weitergeleiteten nachricht",
-    "anfang der weitergeleiteten e mail",
-    "mensaje reenviado",
-    "inicio del mensaje reenviado",
-    "message transféré",
-    "début du message réexpédié",
-    "début du message transféré",
-];
-
-/// Whether a line says that a forwarded mail follows.
-fn is_marker(line: &str) -> bool {
-    // A sentence that speaks of forwarding is longer, and has no signs around it.
-    if line.len() > 160 || !(line.starts_with(['-', '—', '=', '_']) || line.ends_with(':')) {
-        return false;
-    }
-    let words: Vec<String> =
-        line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
-    MARKERS.contains(&words.join(" ").as_str())
-}
-
 /// A header field of a mail within a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
@@ -138,27 +99,38 @@ enum Field {
     Other,
 }
 
-const FIELDS: &[(Field, &str)] = &[
-    (Field::From, "from|от|от кого|отправитель|від|від кого|von|absender|de|remitente|von|expéditeur"),
-    (Field::Subject, "subject|тема|betreff|asunto|objet"),
-    (Field::ReplyTo, "reply-to|reply to|обратный адрес|antwort an|responder a"),
-    (
-        Field::Other,
-        "date|sent|to|cc|bcc|importance|attachments|organization|дата|отправлено|кому|копия|важность|вложения|надіслано|відправлено|\
-         надіслано о|копія|вкладення|gesendet|datum|an|kopie|wichtigkeit|anlagen|enviado|enviado el|enviado a|fecha|para|importancia|\
-         datos adjuntos|envoyé|à|date d’envoi",
-    ),
+/// Header fields of a forwarded mail that no quoted one has.
+const OTHERS: &[&str] = &[
+    "importance",
+    "attachments",
+    "organization",
+    "важность",
+    "вложения",
+    "вкладення",
+    "wichtigkeit",
+    "anlagen",
+    "importancia",
+    "datos adjuntos",
 ];
+const REPLY_TO: &[&str] = &["reply-to", "reply to", "обратный адрес", "antwort an", "responder a"];
 
 /// A header field's name and value, if a line is one.
 fn header(line: &str) -> Option<(Field, &str)> {
-    let (name, value) = line.split_once([':', '：'])?;
-    if name.len() > 40 {
-        return None;
+    let (name, value) = text::cut(line, 60).split_once(':').map(|(name, _)| (lower(name), &line[name.len() + 1..]))?;
+    let value = value.trim_matches(|c: char| c.is_whitespace() || c == '*');
+    let name = name.trim_matches(['*', ' ']);
+    if REPLY_TO.contains(&name) {
+        return Some((Field::ReplyTo, value));
     }
-    let name = name.trim().trim_matches('*').to_lowercase();
-    let field = FIELDS.iter().find(|(_, names)| names.split('|').any(|known| known == name))?.0;
-    Some((field, value.trim_matches(|c: char| c.is_whitespace() || c == '*')))
+    if OTHERS.contains(&name) {
+        return Some((Field::Other, value));
+    }
+    let field = match quote::label(line)?.0 {
+        Label::From => Field::From,
+        Label::Subject => Field::Subject,
+        Label::Date | Label::To | Label::Cc => Field::Other,
+    };
+    Some((field, value))
 }
 
 #[derive(Default)]
@@ -272,7 +244,8 @@ fn body(text: &str, level: usize) -> String {
     for line in text.lines() {
         let line = unquoted(line, level);
         let lower = bare(line).to_lowercase();
-        let ends = lower.starts_with("---") && ["конец перес", "end of forwarded", "кінець перес"].iter().any(|words| lower.contains(words));
+        let ends = lower.starts_with("---")
+            && ["конец перес", "end of forwarded", "кінець перес"].iter().any(|words| lower.contains(words));
         if ends {
             break;
         }

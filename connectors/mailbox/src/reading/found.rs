@@ -67,7 +67,8 @@ fn word_before(text: &str) -> usize {
 /// How many bytes behind a number are its extension.
 fn extension(text: &str) -> usize {
     let word: String = text.chars().take(12).take_while(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
-    if !matches!(word.as_str(), "доб" | "добавочный" | "ext" | "extension" | "вн" | "дод" | "durchwahl" | "dw" | "x") {
+    if !matches!(word.as_str(), "доб" | "добавочный" | "ext" | "extension" | "вн" | "дод" | "durchwahl" | "dw" | "x")
+    {
         return 0;
     }
     let rest = text.trim_start_matches(char::is_alphabetic).trim_start_matches(['.', ':', ' ', '№']);
@@ -77,10 +78,10 @@ fn extension(text: &str) -> usize {
 
 /// `16.11.2026 10.00`, `2026-11-16`.
 fn is_date(stretch: &str) -> bool {
-    let groups: Vec<&str> = stretch.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).collect();
-    let year = |group: &&str| group.len() == 4 && (group.starts_with("19") || group.starts_with("20"));
-    let small = |group: &&str| group.len() <= 2;
-    !stretch.contains(['+', '(']) && groups.iter().filter(|group| year(group)).count() >= 1 && groups.iter().filter(|group| !year(group)).all(|group| small(&group))
+    let groups = stretch.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty());
+    let (years, others): (Vec<&str>, Vec<&str>) =
+        groups.partition(|group| group.len() == 4 && (group.starts_with("19") || group.starts_with("20")));
+    !stretch.contains(['+', '(']) && !years.is_empty() && others.iter().all(|group| group.len() <= 2)
 }
 
 /// What links to the company's own pages tell of where somebody came from. `everywhere`: the company has named no domains, so that
@@ -108,7 +109,9 @@ pub(super) fn touch(text: &str, ours: &Ours, everywhere: bool) -> Touch {
 
 fn is_our_page(link: &str, ours: &Ours) -> bool {
     let Some(host) = url::Url::parse(link).ok().and_then(|url| url.host_str().map(str::to_ascii_lowercase)) else { return false };
-    ours.domains.iter().any(|domain| host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    ours.domains
+        .iter()
+        .any(|domain| host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
 #[cfg(test)]

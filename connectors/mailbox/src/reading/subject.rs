@@ -12,8 +12,26 @@ pub(super) enum Prefix {
 const REPLIES: &[&str] =
     &["re", "aw", "antw", "antwort", "ha", "на", "ответ", "отв", "відп", "відповідь", "resp", "respuesta", "sv", "odp"];
 const FORWARDS: &[&str] = &[
-    "fwd", "fw", "wg", "wtrlt", "weitergeleitet", "rv", "reenv", "reenviado", "пересл", "переслано", "пересылка", "пер", "пересилання",
-    "tr", "enc",
+    "fwd",
+    "fw",
+    "wg",
+    "wtr",
+    "wtrlt",
+    "weitergeleitet",
+    "rv",
+    "reenv",
+    "reenviado",
+    "пересл",
+    "переслано",
+    "пересылка",
+    "пер",
+    "фвд",
+    "пересилання",
+    "tr",
+    "i",
+    "enc",
+    "doorst",
+    "pd",
 ];
 
 /// The most prefixes that are taken off.
@@ -37,7 +55,8 @@ fn take(subject: &str) -> Option<(Prefix, &str)> {
     if word.len() > 40 {
         return None;
     }
-    let word = word.trim().trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '[' | ']' | '(' | ')' | '^' | ' ' | '*'));
+    let word =
+        word.trim().trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '[' | ']' | '(' | ')' | '^' | ' ' | '*' | '.'));
     let word = word.to_lowercase();
     let prefix = if REPLIES.contains(&word.as_str()) {
         Prefix::Reply

@@ -76,7 +76,7 @@ pub struct Connection {
 /// The keys of a connection.
 const KEYS: [&str; 9] = ["host", "port", "security", "ca", "fingerprint", "user", "password", "oauth", "timeout"];
 /// For each step, unless `timeout` says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Connection {
     /// Takes its keys from a section.
@@ -149,7 +149,10 @@ fn host(keys: &mut Keys, provider: Option<Provider>) -> String {
     if let Ok(Host::Domain(name)) = Host::parse(text) {
         return name;
     }
-    keys.problem("host", format!("{text:?} is no name of a server; write it without a scheme and port, such as \"imap.example.com\""));
+    keys.problem(
+        "host",
+        format!("{text:?} is no name of a server; write it without a scheme and port, such as \"imap.example.com\""),
+    );
     String::new()
 }
 
@@ -185,7 +188,10 @@ fn login(keys: &mut Keys, secrets: &dyn Secrets, context: &BuildContext, provide
         keys.problem("oauth", "there is a password, too; write one of both");
     }
     if !password && !oauth {
-        keys.problem("password", "how does the account prove itself? write password = { env = \"MAILBOX_PASSWORD\" }, or an oauth table");
+        keys.problem(
+            "password",
+            "how does the account prove itself? write password = { env = \"MAILBOX_PASSWORD\" }, or an oauth table",
+        );
     }
     let password = secret(keys, "password", secrets);
     let oauth = keys.within("oauth", |keys| self::oauth(keys, secrets, context, provider));
@@ -225,7 +231,10 @@ fn oauth(keys: &mut Keys, secrets: &dyn Secrets, context: &BuildContext, provide
     if !refreshes && provider == Some(Provider::Google) {
         keys.problem("refresh_token", "Google lets an application read mail by a person's refresh token only");
     } else if !refreshes && !secret_there {
-        keys.problem("refresh_token", "write a refresh token, or the client_secret of an application that may read mail by itself");
+        keys.problem(
+            "refresh_token",
+            "write a refresh token, or the client_secret of an application that may read mail by itself",
+        );
     }
     // Google's refresh tokens have their scope in them.
     let scope = keys.text("scope").or_else(|| match (provider, refreshes) {
@@ -241,7 +250,8 @@ fn oauth(keys: &mut Keys, secrets: &dyn Secrets, context: &BuildContext, provide
 /// Microsoft's directory; `common` is anybody's.
 fn tenant(keys: &mut Keys, provider: Option<Provider>, refreshes: bool) -> String {
     let tenant = keys.text("tenant");
-    let fits = |tenant: &String| tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)) && !tenant.is_empty();
+    let fits =
+        |tenant: &String| tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)) && !tenant.is_empty();
     match tenant {
         Some(_) if provider != Some(Provider::Microsoft) => keys.problem("tenant", "only provider = \"microsoft\" has tenants"),
         Some(tenant) if fits(&tenant) => return tenant,

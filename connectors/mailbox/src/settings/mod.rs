@@ -180,15 +180,31 @@ mod tests {
 
     #[test]
     fn what_the_mailbox_is_reached_by_is_ours_and_unknown_keys_are_told() {
-        let forms = vec!["site".parse().unwrap()];
-        let policy = Policy { own: vec!["Info@Example.com".to_owned()], forms, ..Policy::default() };
-        let config: toml::Table = "country = \"RU\"\nfolder = 1\nknown_contact = \"x\"".parse().unwrap();
+        let mut config: toml::Table =
+            "addresses = [\"Info@Example.com\"]\nforms = [\"site\"]\ncountry = \"RU\"\nfolder = 1\nknown_contact = \"x\""
+                .parse()
+                .unwrap();
         let mut problems = Vec::new();
+        let policy = Policy::take(&mut config, &context(), &mut problems);
         let rules = rules(config, &policy, &mut problems);
         assert!(rules.own.emails.contains("info@example.com"), "{:?}", rules.own);
-        assert_eq!(rules.forms.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["site"]);
+        assert_eq!(rules.forms.iter().map(leadgate_core::ids::SourceId::as_str).collect::<Vec<_>>(), ["site"]);
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["folder", "known_contact"]);
         assert!(problems[0].words.contains("folders, sent"), "{}", problems[0].words);
+    }
+
+    #[test]
+    fn the_example_is_understood_when_it_is_switched_on() {
+        let keys = ["addresses", "trusted_host", "language", "form_senders", "forms", "classes"];
+        let line =
+            |key: &&str| EXAMPLE.lines().find_map(|line| line.strip_prefix("# ").filter(|line| line.starts_with(*key))).unwrap();
+        let lines: Vec<&str> = keys.iter().map(line).collect();
+        let rule = "[[rules]]\nfrom = \"@partner.example\"\nthen = \"note\"";
+        let mut config: toml::Table = format!("{}\n{rule}", lines.join("\n")).parse().unwrap();
+        let mut problems = Vec::new();
+        let policy = Policy::take(&mut config, &context(), &mut problems);
+        assert!(problems.is_empty() && config.is_empty(), "{problems:?} {config:?}");
+        assert_eq!((policy.classes.len(), policy.rules.len()), (2, 1));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use leadgate_core::ids::SourceId;
+use leadgate_core::phone::Country;
 use leadgate_core::ports::{BuildContext, BuildProblem};
 use leadgate_core::rules::Ours;
 use leadgate_core::submission::MailClass;
@@ -82,6 +83,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// Senders of form notifications beside those that are recognised.
     pub form_senders: Vec<String>,
+    /// The country of phones in running text; what a source is read by is its rules' affair.
+    pub country: Option<Country>,
     /// Sources whose forms send their notifications here ([`leadgate_core::rules::SourceRules::forms`]).
     pub forms: Vec<SourceId>,
 }
@@ -101,6 +104,7 @@ impl Policy {
             classes: classes(&mut keys),
             rules: keys.each("rules", rule).unwrap_or_default().into_iter().flatten().collect(),
             form_senders: form_senders(&mut keys),
+            country: context.country,
             forms: keys.parsed_list("forms").unwrap_or_default(),
         };
         problems.extend(keys.finish());

@@ -158,7 +158,10 @@ fn after(keys: &mut Keys) -> After {
         Some(Value::Table(table)) if table.len() == 1 => match table.into_iter().next() {
             Some((key, Value::String(keyword))) if key == "keyword" => {
                 if !is_keyword(&keyword) {
-                    keys.problem("after.keyword", "a keyword is one word of Latin letters, digits, \"$\", \"-\", \"_\" and \".\"");
+                    keys.problem(
+                        "after.keyword",
+                        "a keyword is one word of Latin letters, digits, \"$\", \"-\", \"_\" and \".\"",
+                    );
                 }
                 After::Keyword(keyword)
             }

@@ -93,7 +93,9 @@ pub(super) async fn fetch<S: Server>(server: &mut S, heads: &[Head], largest: u6
     let there = server.uids(missing.uid, None).await?;
     let lost = heads.iter().find(|head| mails.iter().all(|got| got.head.uid != head.uid) && there.contains(&head.uid));
     match lost {
-        Some(head) => Err(ImapError::Unreadable(format!("the server lists the mail with UID {} and gives nothing of it", head.uid))),
+        Some(head) => {
+            Err(ImapError::Unreadable(format!("the server lists the mail with UID {} and gives nothing of it", head.uid)))
+        }
         None => Ok(mails),
     }
 }
@@ -153,19 +155,15 @@ mod tests {
         let many: Vec<Head> = (1..=300).map(|uid| head(uid, 10)).collect();
         assert_eq!(sizes(&many).iter().map(Vec::len).collect::<Vec<_>>(), [128, 128, 44]);
         let mega = 1 << 20;
-        assert_eq!(sizes(&[head(1, mega), head(2, mega), head(3, mega), head(4, 9 * mega), head(5, 1)]), [
-            vec![1, 2],
-            vec![3],
-            vec![4],
-            vec![5]
-        ]);
+        assert_eq!(
+            sizes(&[head(1, mega), head(2, mega), head(3, mega), head(4, 9 * mega), head(5, 1)]),
+            [vec![1, 2], vec![3], vec![4], vec![5]]
+        );
         let over = 11 << 20;
-        assert_eq!(sizes(&[head(1, 5), head(2, over), head(3, over), head(4, 5), head(6, 5)]), [
-            vec![1],
-            vec![2],
-            vec![3],
-            vec![4, 6]
-        ]);
+        assert_eq!(
+            sizes(&[head(1, 5), head(2, over), head(3, over), head(4, 5), head(6, 5)]),
+            [vec![1], vec![2], vec![3], vec![4, 6]]
+        );
     }
 
     #[test]

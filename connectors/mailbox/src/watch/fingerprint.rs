@@ -80,7 +80,8 @@ fn hash_body(hash: &mut Sha256, body: &[u8]) {
 mod tests {
     use super::*;
 
-    const MAIL: &[u8] = b"Received: from a\r\nFrom: a@b.example\r\nSubject: long\r\n words\r\nX-Spam: no\r\n\r\nHello\r\n\r\nBye\r\n";
+    const MAIL: &[u8] =
+        b"Received: from a\r\nFrom: a@b.example\r\nSubject: long\r\n words\r\nX-Spam: no\r\n\r\nHello\r\n\r\nBye\r\n";
 
     #[test]
     fn the_way_a_mail_came_does_not_count() {

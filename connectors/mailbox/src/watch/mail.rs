@@ -19,7 +19,7 @@ use crate::mime::{self, Attachment, Hints, Mail};
 use crate::reading::{self, Reading, Where};
 use crate::settings::{Policy, Settings};
 
-/// The scope under which a mail's Message-ID is known to others (RFC 5322, 3.6.4).
+/// The scope of Message-IDs (RFC 5322, 3.6.4), each with the hash of the mail's body.
 pub(super) const MESSAGE_ID: &str = "message-id";
 /// The scope of UIDs.
 pub(super) const UID: &str = "uid";
@@ -94,12 +94,13 @@ impl Maker {
         let Made { got, read } = made;
         let Some((mail, Reading { mut draft, purpose, signals })) = read else {
             tracing::error!(source = %self.source, folder = %self.folder, uid = got.head.uid, "reading a mail failed: it goes to quarantine");
-            let words = format!("the gateway failed on what it says ({}); its bytes are kept and can be replayed", self.place(&got));
+            let words =
+                format!("the gateway failed on what it says ({}); its bytes are kept and can be replayed", self.place(&got));
             return Ok(self.held(&got, got.bytes.clone(), "poisoned", words, feed.arrival()));
         };
         let files = self.keep(&got, &mail, &mut draft, feed).await?;
         let hash = ContentHash(hash(&got, &mail));
-        name(&mut draft, &mail);
+        name(&mut draft, &mail, &hash);
         let keys = self.keys(&got, &mail, &hash.0);
         let beside = Beside {
             folder: self.folder.to_string(),
@@ -138,7 +139,7 @@ impl Maker {
         let size = (u64::from(got.head.size) > bytes.len() as u64).then_some(u64::from(got.head.size));
         let key = Key { scope: UID, value: self.uid(got) };
         let keys = vec![(key.scope.to_owned(), key.value.clone())];
-        let beside = Beside { folder, sent, size, at, keys, ..Beside::default() };
+        let beside = Beside { folder, sent, size, at, keys, untouched: true, ..Beside::default() };
         let raw = Raw { head: beside.head(), ..raw(got, bytes) };
         Submission {
             keys: vec![key],
@@ -166,13 +167,13 @@ impl Maker {
     fn keys(&self, got: &Got, mail: &Mail, hash: &[u8; 32]) -> Vec<Key> {
         let uid = Key::new(UID, &self.uid(got));
         let id = match &mail.message_id {
-            Some(id) => Key::new(MESSAGE_ID, &format!("{id}/{}", fingerprint::short(hash))),
+            Some(_) => Key::new(MESSAGE_ID, &copy_of(mail, hash)),
             // Two mails of one content with neither an id nor a date are two if they came at different times.
             None if mail.date.is_none() => {
                 let at = got.head.at.map_or_else(String::new, |at| at.as_second().to_string());
                 Key::new(COPY, &format!("{}/{at}", fingerprint::short(hash)))
             }
-            None => Key::new(COPY, &fingerprint::short(hash)),
+            None => Key::new(COPY, &copy_of(mail, hash)),
         };
         uid.into_iter().chain(id).collect()
     }
@@ -248,7 +249,7 @@ fn body(got: &Got, mail: &Mail, files: &[Result<FileRef, NotKept>]) -> Bytes {
             Err(NotKept::Stays) => None,
         })
         .collect();
-    if cut.iter().all(Option::is_none) {
+    if cut.is_empty() {
         return got.bytes.clone();
     }
     let without = catch_unwind(AssertUnwindSafe(|| mime::without_files(&got.bytes, mail, &cut)));
@@ -270,11 +271,20 @@ fn is_cut(attachment: &Attachment) -> bool {
     attachment.bytes.len() > CUT_ABOVE
 }
 
-/// Others refer to a mail by its Message-ID.
-pub(super) fn name(draft: &mut Draft, mail: &Mail) {
-    let Some(id) = &mail.message_id else { return };
-    let reference = Reference { scope: MESSAGE_ID.to_owned(), value: id.clone() };
-    if !draft.known_as.contains(&reference) {
-        draft.known_as.push(reference);
+/// Others refer to a mail by its Message-ID; a copy in another mailbox is known by what it says.
+pub(super) fn name(draft: &mut Draft, mail: &Mail, hash: &ContentHash) {
+    let id = mail.message_id.as_deref();
+    let id = id.and_then(|id| Reference::new(Reference::MESSAGE_ID, id));
+    let copy = Reference::new(Reference::COPY, &copy_of(mail, &hash.0));
+    for reference in id.into_iter().chain(copy) {
+        if !draft.known_as.contains(&reference) {
+            draft.known_as.push(reference);
+        }
     }
+}
+
+/// A mail by what it says, wherever it lies.
+fn copy_of(mail: &Mail, hash: &[u8; 32]) -> String {
+    let hash = fingerprint::short(hash);
+    mail.message_id.as_ref().map_or_else(|| hash.clone(), |id| format!("{id}/{hash}"))
 }

@@ -35,7 +35,8 @@ impl Watch<'_> {
         let able = c.selected.is_some_and(|(_, state)| state.keywords);
         let outcome = match &self.settings.watching.after {
             After::Keyword(keyword) if !able => {
-                let words = format!("the server keeps no new keywords in it ({keyword}): mark mails as seen, or move them, instead");
+                let words =
+                    format!("the server keeps no new keywords in it ({keyword}): mark mails as seen, or move them, instead");
                 return self.forget(folder, Some(words)).await;
             }
             After::Keyword(keyword) => c.server.flag(&uids, keyword).await,

@@ -250,7 +250,8 @@ impl<'a> Watch<'a> {
         self.heard();
         let before = c.seen.insert(folder, state);
         let same = before.is_some_and(|before| (before.uid_next, before.exists) == (state.uid_next, state.exists));
-        Ok((state.uid_validity, state.uid_next) != (known.0, known.1.saturating_add(1)) && !(same && state.uid_validity == known.0))
+        Ok((state.uid_validity, state.uid_next) != (known.0, known.1.saturating_add(1))
+            && !(same && state.uid_validity == known.0))
     }
 
     /// What people asked for becomes part of the place.

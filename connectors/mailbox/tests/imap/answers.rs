@@ -151,7 +151,8 @@ async fn after_the_end_every_step_fails() {
 #[tokio::test]
 async fn what_nobody_asked_for_is_passed_over() {
     let (server, mut session) = inbox(async |mut talk| {
-        talk.answer("UID SEARCH UID 1:*", "* X-FOO bar (\"\"\"\"\r\n* SEARCH 1\r\n* 1 FETCH (BODYSTRUCTURE (\"\"\"\" NIL))\r\n").await;
+        talk.answer("UID SEARCH UID 1:*", "* X-FOO bar (\"\"\"\"\r\n* SEARCH 1\r\n* 1 FETCH (BODYSTRUCTURE (\"\"\"\" NIL))\r\n")
+            .await;
         talk.answer("UID FETCH 1 (UID BODY.PEEK[])", format!("* ESEARCH UID ALL 1\r\n{}* OK\r\n", mail(1, "one"))).await;
     })
     .await;
@@ -191,7 +192,8 @@ async fn a_list_that_cannot_be_read_is_an_error() {
 #[tokio::test]
 async fn one_odd_date_hides_no_mail() {
     let (server, mut session) = inbox(async |mut talk| {
-        let odd = "* 1 FETCH (UID 1 RFC822.SIZE 5 INTERNALDATE NIL)\r\n* 2 FETCH (UID 2 RFC822.SIZE 6 INTERNALDATE \"32-Foo-1 x\")\r\n";
+        let odd =
+            "* 1 FETCH (UID 1 RFC822.SIZE 5 INTERNALDATE NIL)\r\n* 2 FETCH (UID 2 RFC822.SIZE 6 INTERNALDATE \"32-Foo-1 x\")\r\n";
         talk.answer("UID FETCH 1:2 (UID RFC822.SIZE INTERNALDATE)", odd).await;
         let sizes = "* 1 FETCH (UID 1 RFC822.SIZE 5)\r\n* 2 FETCH (UID 2 RFC822.SIZE 6)\r\n";
         talk.answer("UID FETCH 1:2 (UID RFC822.SIZE)", sizes).await;
@@ -323,14 +325,14 @@ async fn a_step_that_was_dropped_leaves_nothing_to_use() {
 
 #[tokio::test]
 async fn a_folder_needs_its_numbers() {
-    let told = |lines: &[&str]| lines.iter().map(|line| format!("* {line}\r\n")).collect::<String>();
+    let told = |lines: &[&str]| format!("* {}\r\n", lines.join("\r\n* "));
     let (validity, next) = ("OK [UIDVALIDITY 9] ok", "OK [UIDNEXT 6] ok");
     let selects = [
         (told(&["5 EXISTS", next]), None),
         (told(&["5 EXISTS", validity]), None),
         (told(&["5 EXISTS", next, "OK [UIDVALIDITY 0]"]), None),
         (told(&["5 EXISTS", validity, "OK [UIDNEXT 4294967296]"]), None),
-        (told(&[]), None),
+        (String::new(), None),
         (
             told(&["FLAGS (\\Seen)", "5 EXISTS", validity, next, "OK [PERMANENTFLAGS (\\Seen \\*)] ok"]),
             Some(FolderState { uid_validity: 9, uid_next: 6, exists: 5, keywords: true }),

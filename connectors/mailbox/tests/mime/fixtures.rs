@@ -140,6 +140,9 @@ fn a_signature_hides_no_text() {
     let mail = mail("signed");
     assert_eq!(mail.text, "Signed text with an = sign.");
     assert_eq!(files(&mail), [("smime.p7s", "application/pkcs7-signature", false)]);
+    let opaque = self::mail("signed_in_one_piece");
+    assert_eq!((opaque.subject.as_str(), opaque.text.as_str()), ("Signed in one piece", "How much is a door?"));
+    assert_eq!(files(&opaque), [("smime.p7m", "application/pkcs7-mime", false), ("plan.pdf", "application/pdf", false)]);
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! What tests of the mailbox share: a server that does what a test says, and a connection to it.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a failed expectation is a failed test")]
-
 use std::future::Future;
 use std::path::Path;
 
@@ -79,7 +77,9 @@ impl Server {
     }
 
     /// One connection.
-    pub async fn once<F: Future<Output = ()> + Send + 'static>(serve: impl FnOnce(Talk<TcpStream>) -> F + Send + 'static) -> Self {
+    pub async fn once<F: Future<Output = ()> + Send + 'static>(
+        serve: impl FnOnce(Talk<TcpStream>) -> F + Send + 'static,
+    ) -> Self {
         let serve = std::sync::Mutex::new(Some(serve));
         Self::start(1, move |talk, _| {
             let serve = serve.lock().unwrap().take().expect("one connection");

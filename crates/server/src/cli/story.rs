@@ -415,4 +415,27 @@ mod tests {
         }
         assert!(!told.contains(['\u{1b}', '\u{202e}']));
     }
+
+    #[test]
+    fn a_mail_tells_who_wrote_it_and_what_is_left_out() {
+        let mut detail: serde_json::Value = serde_json::from_str(LEAD).unwrap();
+        detail["timeline"][0]["content"] = serde_json::json!({
+            "outgoing": true, "message": "Да",
+            "mail": { "subject": "Re: Счёт\u{1b}[2J", "from": "Вера <vera@company.ru>", "to": ["anna@firma.ru"], "folder": "Sent",
+                "class": "auto_reply", "why": ["it says so"], "may_answer": false, "whole": "Да > нет?", "truncated": 41_943_040 }
+        });
+        detail["person"]["identities"][0]["unreachable"] =
+            serde_json::json!({ "since": "2026-11-21T10:00:00Z", "status": "5.1.1", "words": "no such user" });
+        let told = lead(&serde_json::from_value(detail).unwrap(), &TimeZone::UTC);
+        for part in [
+            "form from site, sent by us  (activity 1)\n     subject      Re: Счёт[2J\n",
+            "     from         Вера <vera@company.ru>\n     to           anna@firma.ru\n",
+            "     class        auto_reply: it says so\n",
+            "     whole text   9 characters with what is quoted; --json has them\n",
+            "     truncated    only its beginning was read: it has 40.0 MB, and stays in Sent\n",
+            "               mails to it come back since 21 Nov 2026 10:00 (5.1.1): no such user\n",
+        ] {
+            assert!(told.contains(part), "{part}\n---\n{told}");
+        }
+    }
 }

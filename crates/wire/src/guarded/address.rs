@@ -220,6 +220,20 @@ mod tests {
     }
 
     #[test]
+    fn the_host_of_a_url() {
+        let of = |url: &str| Allowed::host_of(url).0;
+        assert_eq!(of("https://auth.lan/token"), [Inner::Host("auth.lan".to_owned(), Some(443))]);
+        assert_eq!(of("http://10.0.0.7:8080/token"), [Inner::Socket("10.0.0.7".parse().unwrap(), 8080)]);
+        assert_eq!(of("https://[fd00::7]/"), [Inner::Socket("fd00::7".parse().unwrap(), 443)]);
+        assert_eq!(of("no url"), []);
+        let allowed = Allowed::host_of("http://auth.lan:8080/token");
+        assert_eq!(
+            (allowed.names("auth.lan", 8080), allowed.names("auth.lan", 80), allowed.names("other.lan", 8080)),
+            (Some(true), Some(false), None)
+        );
+    }
+
+    #[test]
     fn inner_services() {
         let allowed = |list: &[&str]| Allowed::new(list.iter().map(|text| Inner::parse(text).unwrap()).collect());
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();

@@ -263,3 +263,13 @@ async fn errors_do_not_tell_the_url() {
         assert!(!format!("{error:?} {error}").contains("hidden"), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn forms_are_posted() {
+    let server = Server::start(vec![json("{}")]).await;
+    let client = guarded(&names(&[]), &server.inner());
+    assert_eq!(client.post_form(&server.url(), &[("a b", "1&2"), ("c", "д")], CAPS).await.unwrap().body, "{}");
+    let heard = server.heard().concat();
+    assert!(heard.contains("content-type: application/x-www-form-urlencoded\r\n"), "{heard}");
+    assert!(heard.contains("accept: application/json\r\n") && heard.ends_with("\r\n\r\na+b=1%262&c=%D0%B4"), "{heard}");
+}

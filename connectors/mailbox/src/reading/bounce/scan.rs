@@ -70,7 +70,9 @@ impl Scan<'_> {
     }
 
     fn address_line(&mut self, at: usize, line: &str) {
-        let Some((address, after)) = starts_with_address(line).filter(|(address, _)| !is_machine(address, self.sender)) else { return };
+        let Some((address, after)) = starts_with_address(line).filter(|(address, _)| !is_machine(address, self.sender)) else {
+            return;
+        };
         let named = (at, address.to_owned());
         if after.starts_with(':') && !after.starts_with("://") || after.trim_start().starts_with("...") {
             self.found.sure.push(named);

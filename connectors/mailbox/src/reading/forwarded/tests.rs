@@ -48,14 +48,24 @@ fn outlook_in_five_languages() {
     for (subject, head) in [
         ("FW: Prices", "From: Max Weber <max@weber.de>\nSent: Monday, November 16, 2026 10:00 AM\nTo: Sales\nSubject: Prices"),
         ("Пересл: Prices", "От: Max Weber <max@weber.de>\nОтправлено: 16 ноября 2026 г. 10:00\nКому: Sales\nТема: Prices"),
-        ("ПЕРЕСЛ: Prices", "Від: Max Weber [mailto:max@weber.de]\nНадіслано: 16 листопада 2026 р. 10:00\nКому: Sales\nТема: Prices"),
+        (
+            "ПЕРЕСЛ: Prices",
+            "Від: Max Weber [mailto:max@weber.de]\nНадіслано: 16 листопада 2026 р. 10:00\nКому: Sales\nТема: Prices",
+        ),
         ("WG: Prices", "Von: Max Weber <max@weber.de>\nGesendet: Montag, 16. November 2026 10:00\nAn: Sales\nBetreff: Prices"),
-        ("RV: Prices", "De: Max Weber <mailto:max@weber.de>\nEnviado el: lunes, 16 de noviembre de 2026 10:00\nPara: Sales\nAsunto: Prices"),
+        (
+            "RV: Prices",
+            "De: Max Weber <mailto:max@weber.de>\nEnviado el: lunes, 16 de noviembre de 2026 10:00\nPara: Sales\nAsunto: Prices",
+        ),
         ("Fw: Prices", "*From:* Max Weber <max@weber.de>\n*Sent:* Monday, November 16, 2026\n*To:* Sales\n*Subject:* Prices"),
     ] {
         let text = format!("Please call.\n\n________________________________\n{head}\n\nHello,\nhow much?\n");
-        let case =
-            Case { from: ("Max Weber", "max@weber.de"), subject: Some("Prices"), text: "Hello,\nhow much?", above: "Please call." };
+        let case = Case {
+            from: ("Max Weber", "max@weber.de"),
+            subject: Some("Prices"),
+            text: "Hello,\nhow much?",
+            above: "Please call.",
+        };
         is(subject, &text, &case);
     }
 }
@@ -89,7 +99,8 @@ fn apple_thunderbird_mail_ru_and_yandex() {
 #[test]
 fn odd_heads() {
     // The address on a line of its own, and none at all.
-    let text = "-------- Forwarded message --------\nFrom: Very Long Name\n<long@name.org>\nDate: today\nSubject: One\n two\n\nHi";
+    let text =
+        "-------- Forwarded message --------\nFrom: Very Long Name\n<long@name.org>\nDate: today\nSubject: One\n two\n\nHi";
     let case = Case { from: ("Very Long Name", "long@name.org"), subject: Some("One two"), text: "Hi", above: "" };
     is("Fwd: One", text, &case);
     let text = "From: Petrov Ivan\nSent: Monday\nTo: Sales\nSubject: One\n\nHi";
@@ -108,7 +119,10 @@ fn attached_mails() {
     };
     let outer = Mail { inside: vec![inner.clone()], ..mail("Prices", "See attachment\n") };
     let found = forwarded(&outer).unwrap();
-    assert_eq!((found.from.address.as_str(), found.text.as_str(), found.above.as_str()), ("max@weber.de", "Hello", "See attachment"));
+    assert_eq!(
+        (found.from.address.as_str(), found.text.as_str(), found.above.as_str()),
+        ("max@weber.de", "Hello", "See attachment")
+    );
     let bounce = Mail { report: Some(crate::mime::Report::default()), inside: vec![inner], ..mail("Undelivered", "") };
     assert_eq!(forwarded(&bounce), None);
 }
@@ -134,7 +148,16 @@ fn what_is_no_forward() {
 
 #[test]
 fn hostile_texts_are_read_once() {
-    for piece in ["---------- Forwarded message ---------\n", "From: a\n", "From:\n", "From:\nTo: a\nTo: a\n", "> > >", "\n", "From: a@b.example\nTo: c\nDate: d\n", "-"] {
+    for piece in [
+        "---------- Forwarded message ---------\n",
+        "From: a\n",
+        "From:\n",
+        "From:\nTo: a\nTo: a\n",
+        "> > >",
+        "\n",
+        "From: a@b.example\nTo: c\nDate: d\n",
+        "-",
+    ] {
         let text = piece.repeat(1_000_000 / piece.len());
         let found = forwarded(&mail("Fwd: x", &text));
         assert!(found.is_none_or(|found| found.text.len() <= text.len()));

@@ -10,7 +10,7 @@ mod words;
 use leadgate_wire::fields::{self, Kind};
 
 use super::subject::{self, Prefix};
-use super::{Notification, addresses};
+use super::{Notification, addresses, forwarded};
 use crate::mime::Mail;
 use crate::settings::Policy;
 use walk::{Walked, is_reaching};
@@ -19,7 +19,7 @@ use walk::{Walked, is_reaching};
 /// wrote, and nothing that a person's letter has.
 pub fn notification(mail: &Mail, policy: &Policy) -> Option<Notification> {
     let configured = addresses::is_form_sender(mail, policy);
-    if mail.report.is_some() || mail.calendar.is_some() || (!configured && answers(mail)) {
+    if mail.report.is_some() || mail.calendar.is_some() || (!configured && (answers(mail) || forwarded(mail).is_some())) {
         return None;
     }
     let plain = walk::walk(&lines::plain(mail.plain.as_deref().unwrap_or(&mail.text)));
@@ -88,7 +88,7 @@ fn is_person(mail: &Mail, policy: &Policy, walked: &Walked) -> bool {
         .pairs
         .iter()
         .any(|pair| pair.kind == Kind::Email && addresses::key(&pair.value).is_some_and(|email| email.key == from.key));
-    (itself || from.flags.free_mail) && !addresses::is_ours(&from, policy)
+    (itself || from.flags.free_mail) && !addresses::is_our_email(&from, policy)
 }
 
 /// Whether fields are what the text is made of.
@@ -109,7 +109,8 @@ fn looks_like_form(walked: &Walked, strict: bool) -> bool {
 
 /// A header that only the software of forms writes.
 fn generator(mail: &Mail) -> Option<&str> {
-    const NAMES: &[&str] = &["x-wpcf7", "x-wpforms", "x-ninja", "x-gravity", "x-tilda", "x-bitrix", "x-form", "x-jotform", "x-typeform"];
+    const NAMES: &[&str] =
+        &["x-wpcf7", "x-wpforms", "x-ninja", "x-gravity", "x-tilda", "x-bitrix", "x-form", "x-jotform", "x-typeform"];
     let found = mail.headers.iter().find(|(name, _)| NAMES.iter().any(|known| name.starts_with(known)));
     found.map(|(name, _)| name.as_str())
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::form;
 use super::*;
-use crate::mime::Address;
+use crate::mime::{self, Address};
 
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
@@ -46,28 +46,6 @@ fn told(notification: &Notification) -> Expected {
     }
 }
 
-/// A mail of one part in UTF-8, without any coding.
-fn plain_mail(raw: &str) -> Mail {
-    let (head, body) = raw.split_once("\n\n").unwrap();
-    let headers: Vec<(String, String)> =
-        head.lines().map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    let mut mail = Mail { headers, ..Mail::default() };
-    let address = |text: &str| {
-        let (name, address) = text.rsplit_once('<').unwrap_or(("", text));
-        vec![Address { name: name.trim_matches([' ', '"']).to_owned(), address: address.trim_end_matches('>').to_owned() }]
-    };
-    mail.subject = mail.header("subject").unwrap_or_default().to_owned();
-    mail.from = mail.header("from").map(address).unwrap_or_default();
-    mail.reply_to = mail.header("reply-to").map(address).unwrap_or_default();
-    if mail.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
-        mail.html = Some(body.to_owned());
-    } else {
-        mail.plain = Some(body.to_owned());
-        body.clone_into(&mut mail.text);
-    }
-    mail
-}
-
 #[test]
 fn every_layout_is_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/notifications");
@@ -75,11 +53,17 @@ fn every_layout_is_read() {
         serde_json::from_str(&std::fs::read_to_string(folder.join("expected.json")).unwrap()).unwrap();
     let mut wrong = Vec::new();
     for (name, expected) in &expected {
-        let raw = std::fs::read_to_string(folder.join(format!("{name}.eml"))).unwrap();
-        match notification(&plain_mail(&raw), &Policy::default()) {
+        let raw = std::fs::read(folder.join(format!("{name}.eml"))).unwrap();
+        match notification(&mime::read(&raw, &mime::Hints::default()), &Policy::default()) {
             None => wrong.push(format!("{name}: not recognised")),
             Some(found) if told(&found) != *expected => {
-                wrong.push(format!("{name} ({}):\n  is {:?}\n not {:?}\n  of {:?}", found.by, told(&found), expected, found.pairs));
+                wrong.push(format!(
+                    "{name} ({}):\n  is {:?}\n not {:?}\n  of {:?}",
+                    found.by,
+                    told(&found),
+                    expected,
+                    found.pairs
+                ));
             }
             Some(_) => {}
         }
@@ -99,21 +83,45 @@ fn letter(from: &str, subject: &str, text: &str) -> Mail {
 #[test]
 fn letters_are_no_notifications() {
     for (from, subject, text) in [
-        ("ivan@petrov.example", "Прайс", "Здравствуйте!\nПришлите, пожалуйста, прайс.\n\nС уважением,\nИван Петров\nтел.: +7 916 000-11-22\ne-mail: ivan@petrov.example\nсайт: petrov.example"),
+        (
+            "ivan@petrov.example",
+            "Прайс",
+            "Здравствуйте!\nПришлите, пожалуйста, прайс.\n\nС уважением,\nИван Петров\nтел.: +7 916 000-11-22\ne-mail: ivan@petrov.example\nсайт: petrov.example",
+        ),
         ("ivan@petrov.example", "Прайс", "Пришлите прайс\n\n--\nИван Петров\nТел: +7 916 000-11-22\nПочта: ivan@petrov.example"),
         ("ivan@petrov.example", "Прайс", "Пришлите прайс.\nИван\nТел: +7 916 000-11-22\nПочта: office@petrov.example"),
         ("office@petrov.example", "", "Тел: +7 916 000-11-22\nПочта: office@petrov.example"),
         ("ivan@petrov.example", "Вопрос", "Вопрос: сколько стоит окно?\n\nС уважением, Иван\nТелефон: +7 916 000-11-22"),
         ("ivan@petrov.example", "Встреча", "Добрый день.\nТема: ремонт.\nДата: завтра.\nВремя: 10:00.\nАдрес: Лесная, 5."),
-        ("max@weber.example", "Anfrage", "Guten Tag,\n\nwir brauchen:\nFenster: 5\nTüren: 2\n\nMit freundlichen Grüßen\nMax Weber\nTelefon: 030 901820\nE-Mail: max@weber.example"),
-        ("anna@bell.example", "Windows", "Hello,\n\nmy questions:\nPrice: how much?\nTime: how long?\n\nKind regards\nAnna\nPhone: +1 202 555 0143\nEmail: anna@bell.example"),
-        ("eva@ruiz.example", "Consulta", "Hola:\nNecesito dos ventanas.\n\nSaludos,\nEva\nTeléfono: 612 34 56 78\nCorreo: eva@ruiz.example"),
-        ("hanna@bila.example", "Прайс", "Добрий день!\nНадішліть прайс.\n\nЗ повагою,\nГанна\nТелефон: 067 000 11 22\nПошта: hanna@bila.example"),
+        (
+            "max@weber.example",
+            "Anfrage",
+            "Guten Tag,\n\nwir brauchen:\nFenster: 5\nTüren: 2\n\nMit freundlichen Grüßen\nMax Weber\nTelefon: 030 901820\nE-Mail: max@weber.example",
+        ),
+        (
+            "anna@bell.example",
+            "Windows",
+            "Hello,\n\nmy questions:\nPrice: how much?\nTime: how long?\n\nKind regards\nAnna\nPhone: +1 202 555 0143\nEmail: anna@bell.example",
+        ),
+        (
+            "eva@ruiz.example",
+            "Consulta",
+            "Hola:\nNecesito dos ventanas.\n\nSaludos,\nEva\nTeléfono: 612 34 56 78\nCorreo: eva@ruiz.example",
+        ),
+        (
+            "hanna@bila.example",
+            "Прайс",
+            "Добрий день!\nНадішліть прайс.\n\nЗ повагою,\nГанна\nТелефон: 067 000 11 22\nПошта: hanna@bila.example",
+        ),
         // What was asked for, answered.
         ("ivan@petrov.example", "Re: Ваш вопрос", "Имя: Иван\nТелефон: +7 916 000-11-22\nE-mail: ivan@petrov.example"),
         ("ivan.petrov@gmail.com", "Заказ", "Здравствуйте.\nИмя: Иван\nТелефон: +7 916 000-11-22\nХочу заказать окно."),
         // A mail below.
-        ("ivan@petrov.example", "Fwd: Окна", "From: Anna Bell <anna@bell.example>\nSent: Monday\nTo: Ivan\nSubject: Окна\n\nHello"),
+        (
+            "ivan@petrov.example",
+            "Fwd: Окна",
+            "From: Anna Bell <anna@bell.example>\nSent: Monday\nTo: Ivan\nSubject: Окна\n\nHello",
+        ),
         // A price list.
         ("ivan@petrov.example", "Прайс", "Наименование\tЦена\nОкно\t1000\nДверь\t2000"),
         ("ivan@petrov.example", "", ""),
@@ -138,7 +146,9 @@ fn a_quoted_notification_is_none() {
 fn a_configured_sender_needs_one_field() {
     let policy = Policy { form_senders: vec!["petrov.example".to_owned()], ..Policy::default() };
     let one = letter("ivan@petrov.example", "Re: x", "Здравствуйте!\nМного слов.\nТелефон: +7 916 000-11-22\nИ ещё слова.");
-    assert!(notification(&one, &policy).is_some_and(|found| found.pairs == [("Телефон".to_owned(), "+7 916 000-11-22".to_owned())]));
+    assert!(
+        notification(&one, &policy).is_some_and(|found| found.pairs == [("Телефон".to_owned(), "+7 916 000-11-22".to_owned())])
+    );
     assert_eq!(notification(&one, &Policy::default()), None);
     assert_eq!(notification(&letter("ivan@petrov.example", "x", "Здравствуйте!"), &policy), None);
 }
@@ -146,14 +156,26 @@ fn a_configured_sender_needs_one_field() {
 #[test]
 fn of_two_parts_the_one_with_fields_is_read() {
     let mut mail = letter("noreply@okna.example", "Заявка с сайта", "ИмяАннаТелефон+7 916 000-11-22");
-    mail.html = Some("<table><tr><td>Имя</td><td>Анна</td></tr><tr><td>Телефон</td><td>+7 916 000-11-22</td></tr></table>".to_owned());
+    mail.html =
+        Some("<table><tr><td>Имя</td><td>Анна</td></tr><tr><td>Телефон</td><td>+7 916 000-11-22</td></tr></table>".to_owned());
     let found = notification(&mail, &Policy::default()).unwrap();
     assert_eq!(found.pairs, [("Имя".to_owned(), "Анна".to_owned()), ("Телефон".to_owned(), "+7 916 000-11-22".to_owned())]);
 }
 
 #[test]
 fn bombs_end() {
-    for piece in ["a:b\n", "Name: a\n", "Phone: 1234567\nMessage:\n", "Message: x\n\n-- \n", "a\tb\tc\td\n", "| a | b |\n", "-", "*a* ", ":", "Имя\n***\n"] {
+    for piece in [
+        "a:b\n",
+        "Name: a\n",
+        "Phone: 1234567\nMessage:\n",
+        "Message: x\n\n-- \n",
+        "a\tb\tc\td\n",
+        "| a | b |\n",
+        "-",
+        "*a* ",
+        ":",
+        "Имя\n***\n",
+    ] {
         let text = piece.repeat(1_000_000 / piece.len());
         let mut mail = letter("noreply@okna.example", "new submission", &text);
         let found = notification(&mail, &Policy::default());

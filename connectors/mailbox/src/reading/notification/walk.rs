@@ -63,8 +63,7 @@ pub(super) fn is_reaching(kind: Kind) -> bool {
 /// Reads a text.
 pub(super) fn walk(lines: &[Line]) -> Walked {
     let marks: Vec<Vec<Mark>> = lines.iter().enumerate().map(|(at, line)| marks::marks(line, lines.get(at + 1))).collect();
-    let known: Vec<usize> =
-        marks.iter().enumerate().filter(|(_, marks)| marks.iter().any(|mark| settles(mark))).map(|(at, _)| at).collect();
+    let known: Vec<usize> = marks.iter().enumerate().filter(|(_, marks)| marks.iter().any(settles)).map(|(at, _)| at).collect();
     let mut walker = Walker {
         lines,
         styles: styles(&marks),
@@ -142,12 +141,16 @@ impl Walker<'_> {
         {
             for (name, cell) in names.into_iter().zip(&next.cells) {
                 let row = Line { cells: vec![super::lines::Cell { text: name.to_owned(), ..Default::default() }, cell.clone()] };
-                marks::marks(&row, None).iter().for_each(|mark| self.pair(mark));
+                for mark in &marks::marks(&row, None) {
+                    self.pair(mark);
+                }
             }
             return 2;
         }
         if !marks.is_empty() && marks.iter().all(|mark| self.takes(at, mark)) {
-            marks.iter().for_each(|mark| self.pair(mark));
+            for mark in marks {
+                self.pair(mark);
+            }
         } else {
             self.text(line, &text);
         }
@@ -158,8 +161,7 @@ impl Walker<'_> {
     /// Whether a label is one here, and not a customer's words.
     fn takes(&self, at: usize, mark: &Mark) -> bool {
         let used = |style: Style| self.styles.get(&style).copied().unwrap_or_default();
-        let with_signs: usize =
-            [Style::Colon, Style::Own, Style::Head, Style::Cells, Style::Strong].into_iter().map(used).sum();
+        let with_signs: usize = [Style::Colon, Style::Own, Style::Head, Style::Cells, Style::Strong].into_iter().map(used).sum();
         let fits = match mark.style {
             Style::Bare => used(Style::Bare) >= 2 && with_signs < 2,
             Style::Dash => used(Style::Dash) >= 1 || mark.is_envelope(),
@@ -170,7 +172,9 @@ impl Walker<'_> {
         if !fits {
             return false;
         }
-        let Some(open) = self.open.map(|open| &self.out.pairs[open]).filter(|pair| pair.kind == Kind::Message) else { return true };
+        let Some(open) = self.open.map(|open| &self.out.pairs[open]).filter(|pair| pair.kind == Kind::Message) else {
+            return true;
+        };
         if self.over || mark.is_envelope() && mark.value.is_some() {
             return true;
         }
@@ -195,7 +199,8 @@ impl Walker<'_> {
         let beside = mark.value.is_some();
         self.out.pairs.push(Pair { label: mark.label.clone(), value, kind, known, beside, link: mark.link.clone() });
         let at = self.out.pairs.len() - 1;
-        self.open = (!single && !(mark.is_envelope() && mark.value.is_some())).then_some(at);
+        let complete = single || mark.is_envelope() && mark.value.is_some();
+        self.open = (!complete).then_some(at);
         if kind == Kind::Message {
             self.text_from = Some(at);
         }
@@ -291,12 +296,13 @@ fn is_title(label: &str) -> bool {
 fn settled(mut pair: Pair) -> Vec<Pair> {
     // "New entry:" above the fields names the form, or nothing.
     if !pair.known && words::says_form(&pair.label).is_some() {
-        let names = pair.beside && pair.value.chars().count() <= 100 && fields::label(std::slice::from_ref(&pair.label)).contains("form");
+        let names =
+            pair.beside && pair.value.chars().count() <= 100 && fields::label(std::slice::from_ref(&pair.label)).contains("form");
         let names = names || pair.beside && pair.label.to_lowercase().contains("форм");
         if !names {
             return Vec::new();
         }
-        pair.label = "Form name".to_owned();
+        "Form name".clone_into(&mut pair.label);
     }
     if let Some(link) = pair.link.take_if(|_| matches!(pair.kind, Kind::Page | Kind::Landing | Kind::Referrer))
         && !fields::looks_like_url(&pair.value)
@@ -348,7 +354,13 @@ fn sender(pair: Pair) -> Vec<Pair> {
     };
     let address = at.trim_matches(['>', ')', ',', ';', '"']);
     let name = value.split(at).next().unwrap_or_default().trim_matches([' ', '<', '(', '"', '\'', ',', '-']);
-    let found = |label: &str, value: &str, kind| Pair { label: label.to_owned(), value: value.to_owned(), kind, known: true, ..pair.clone() };
+    let found = |label: &str, value: &str, kind| Pair {
+        label: label.to_owned(),
+        value: value.to_owned(),
+        kind,
+        known: true,
+        ..pair.clone()
+    };
     let name = (!name.is_empty()).then(|| found("Name", name, Kind::Name));
     name.into_iter().chain([found("Email", address, Kind::Email)]).collect()
 }

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use leadgate_wire::fields;
 
+use super::super::quote::{self, Label};
+
 /// Labels of the delivery, as [`fields::label`] gives them.
 const ENVELOPE: &str = "date|time|date and time|date time|submitted|submitted on|submitted at|submission date|submission id|submission|\
     entry id|entry|timestamp|ip|ip address|remote ip|user ip|client ip|visitor ip|user agent|browser|device|platform|operating system|\
@@ -285,9 +287,8 @@ pub(super) fn is_greeting(line: &str) -> bool {
 }
 
 /// Labels under which a form names the visitor and the address together (`From: Anna anna@example.com`).
-const SENDERS: &[&str] = &[
-    "from", "sender", "sent by", "от", "от кого", "отправитель", "від", "відправник", "von", "absender", "de", "remitente",
-];
+const SENDERS: &[&str] =
+    &["from", "sender", "sent by", "от", "от кого", "отправитель", "від", "відправник", "von", "absender", "de", "remitente"];
 
 /// Whether a label names who sent the form.
 pub(super) fn is_sender(label: &str) -> bool {
@@ -295,14 +296,7 @@ pub(super) fn is_sender(label: &str) -> bool {
     SENDERS.contains(&label.as_str())
 }
 
-/// Header fields of a mail that is quoted or forwarded.
-const MAIL_HEADERS: &[&str] = &[
-    "sent", "date", "to", "cc", "отправлено", "дата", "кому", "копия", "надіслано", "відправлено", "копія", "gesendet", "datum", "an",
-    "enviado", "enviado el", "fecha", "para",
-];
-
 /// Whether a label is a header field of a mail, one that no form has beside its "From".
 pub(super) fn is_mail_header(label: &str) -> bool {
-    let label = label.trim().to_lowercase();
-    MAIL_HEADERS.contains(&label.as_str())
+    matches!(quote::label(&format!("{label}:")), Some((Label::Date | Label::To | Label::Cc, _)))
 }

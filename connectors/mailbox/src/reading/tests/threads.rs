@@ -17,10 +17,10 @@ fn the_newest_first_and_each_once() {
         "",
     );
     assert_eq!(ids(&reply), ["3@example.org", "2@example.org", "1@example.org"]);
-    assert_eq!(known_as(&reply).into_iter().map(|id| (id.scope, id.value)).collect::<Vec<_>>(), [(
-        "message-id".to_owned(),
-        "4@example.org".to_owned()
-    )]);
+    assert_eq!(
+        known_as(&reply).into_iter().map(|id| (id.scope, id.value)).collect::<Vec<_>>(),
+        [("message-id".to_owned(), "4@example.org".to_owned())]
+    );
     assert_eq!(known_as(&mail(&[], "")), []);
 }
 
@@ -34,7 +34,8 @@ fn a_long_thread_is_looked_up_in_part() {
 
 #[test]
 fn a_bounce_answers_the_mail_that_came_back() {
-    let reported = Report { kind: "delivery-status".to_owned(), original_id: Some("1@acme.example".to_owned()), ..Report::default() };
+    let reported =
+        Report { kind: "delivery-status".to_owned(), original_id: Some("1@acme.example".to_owned()), ..Report::default() };
     let receipt = Report { kind: "disposition-notification".to_owned(), ..reported.clone() };
     let inside = mail(&[("message-id", "<1@acme.example>")], "");
     let headers = [("from", "MAILER-DAEMON@mx.example.net"), ("subject", "failure notice")];

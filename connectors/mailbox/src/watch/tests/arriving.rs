@@ -101,7 +101,8 @@ async fn a_server_that_says_idle_and_fails_at_it_is_asked_instead() {
 
 #[tokio::test(start_paused = true)]
 async fn other_folders_are_looked_at_by_status_and_sent_mail_is_marked_so() {
-    let watching = Watching { folders: vec!["INBOX".into(), "Заявки".into()], sent: vec!["Sent".into()], ..Watching::default() };
+    let watching =
+        Watching { folders: vec!["INBOX".into(), "Заявки".into()], sent: vec!["Sent".into()], ..Watching::default() };
     let stage = Stage::new(&["INBOX", "Заявки", "Sent"], watching);
     stage
         .while_reading(async {

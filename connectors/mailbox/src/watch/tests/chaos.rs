@@ -11,11 +11,26 @@ use crate::settings::{After, Start};
 /// What happens.
 #[derive(Clone, Debug)]
 enum Deed {
-    Deliver { folder: usize, named: bool, poison: bool },
-    Copy { from: usize, index: usize },
-    Move { from: usize, index: usize },
-    Expunge { folder: usize, index: usize },
-    DealAnew { folder: usize },
+    Deliver {
+        folder: usize,
+        named: bool,
+        poison: bool,
+    },
+    Copy {
+        from: usize,
+        index: usize,
+    },
+    Move {
+        from: usize,
+        index: usize,
+    },
+    Expunge {
+        folder: usize,
+        index: usize,
+    },
+    DealAnew {
+        folder: usize,
+    },
     Cut,
     /// The machine is switched off after so many steps.
     Die(u32),

@@ -112,14 +112,17 @@ impl Mailbox {
 
     /// A mail comes; its UID.
     pub fn deliver(&self, folder: &str, raw: &str) -> u32 {
-        self.put(folder, FakeMail {
-            uid: 0,
-            at: self.now(),
-            raw: Bytes::copy_from_slice(raw.as_bytes()),
-            size: None,
-            flags: BTreeSet::new(),
-            poison: Poison::None,
-        })
+        self.put(
+            folder,
+            FakeMail {
+                uid: 0,
+                at: self.now(),
+                raw: Bytes::copy_from_slice(raw.as_bytes()),
+                size: None,
+                flags: BTreeSet::new(),
+                poison: Poison::None,
+            },
+        )
     }
 
     pub fn put(&self, folder: &str, mut mail: FakeMail) -> u32 {

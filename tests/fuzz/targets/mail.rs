@@ -1,0 +1,15 @@
+#![no_main]
+//! A mail: read, kept without its files, read again as it is kept.
+
+use leadgate_mailbox::mime::{Hints, read, without_files};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let hints = Hints { language: "ru".to_owned(), kept: false };
+    let mail = read(data, &hints);
+    let files: Vec<_> = (0..mail.attachments.len()).map(|at| (at % 3 > 0).then(|| format!("{at:064x}"))).collect();
+    let kept = without_files(data, &mail, &files);
+    let again = read(&kept, &Hints { kept: true, ..hints });
+    assert_eq!(again.text, mail.text, "what is kept reads otherwise");
+    assert_eq!(again.attachments.len(), mail.attachments.len(), "what is kept has other files");
+});
