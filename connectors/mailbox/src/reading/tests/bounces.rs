@@ -180,5 +180,5 @@ fn hostile_bounces_are_read_in_time() {
         assert!(failures(&bounce).len() <= 200);
         assert!(bounce::sign(&bounce).is_some());
     }
-    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_mins(1), "{:?}", started.elapsed());
 }
