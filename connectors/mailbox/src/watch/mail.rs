@@ -103,6 +103,7 @@ impl Maker {
         name(&mut draft, &mail, &hash);
         let keys = self.keys(&got, &mail, &hash.0);
         let beside = Beside {
+            untouched: false,
             folder: self.folder.to_string(),
             sent: self.sent,
             size: got.cut.then_some(u64::from(got.head.size)),
