@@ -227,7 +227,7 @@ pub(crate) async fn mails_leave_nothing_of_an_erased_person(db: Db) {
         post.message("marker").edit(|s| {
             s.raw.body = "marker".into();
             if let Some(facts) = &mut s.draft.mail {
-                facts.subject = "marker".to_owned();
+                "marker".clone_into(&mut facts.subject);
                 facts.to = vec!["marker <marker@firma-mail.ru>".to_owned()];
                 facts.whole = Some("marker".to_owned());
             }
@@ -238,7 +238,7 @@ pub(crate) async fn mails_leave_nothing_of_an_erased_person(db: Db) {
     let first = db.expect(Outcome::Created, first).await;
     db.expect(Outcome::Attached, marked(sent(marker, minutes(1)).known_as("message-id", "marker-2"))).await;
     let back = marked(bounce(marker, minutes(2)).refers("message-id", "marker-2").key("uid", "marker-2")).edit(|s| {
-        s.draft.failures[0].words = "marker is unknown here".to_owned();
+        "marker is unknown here".clone_into(&mut s.draft.failures[0].words);
     });
     db.expect(Outcome::Noted, back).await;
     db.expect(Outcome::Attached, marked(post(minutes(3)).email(marker))).await;

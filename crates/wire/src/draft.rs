@@ -15,6 +15,9 @@ use crate::fields::{self, Found, Kind};
 use crate::redact::{self, Hide};
 use names::NameParts;
 
+/// What the owner says of his fields, by their names in lower case.
+pub type Own = HashMap<String, Kind>;
+
 /// A field and where it stood.
 #[derive(Clone, Debug)]
 pub struct Placed {
@@ -44,7 +47,7 @@ impl Placed {
 }
 
 /// What a field is by its name and value, or by what the owner says; for attribution its key.
-pub fn meaning(own: &HashMap<String, Kind>, one: &Placed) -> String {
+pub fn meaning(own: &Own, one: &Placed) -> String {
     let key = fields::last_part(&one.entry.path).trim().to_lowercase().replace([' ', '-'], "_");
     match attribution_key(&key) {
         Some(key) => key.into_owned(),
@@ -106,7 +109,7 @@ pub const FIRST_VISIT: &str = "_first";
 /// The circumstances of a delivery.
 pub struct Circumstances<'a> {
     /// What the owner says of his fields.
-    pub own: &'a HashMap<String, Kind>,
+    pub own: &'a Own,
     /// When it came.
     pub received_at: Timestamp,
     /// The visitor's address, if it is known.
@@ -114,7 +117,7 @@ pub struct Circumstances<'a> {
 }
 
 /// What the owner says of a field, else what its name and value say.
-fn found(own: &HashMap<String, Kind>, one: &Placed) -> Found {
+fn found(own: &Own, one: &Placed) -> Found {
     let entry = &one.entry;
     let said = || {
         let names = [entry.name.trim(), fields::display(entry).as_ref()].map(str::to_lowercase);
@@ -127,7 +130,7 @@ fn found(own: &HashMap<String, Kind>, one: &Placed) -> Found {
 }
 
 /// What of a field is not kept: the owner's own secrets and the usual ones.
-pub fn hide(own: &HashMap<String, Kind>, path: &[String], value: &str) -> Hide {
+pub fn hide(own: &Own, path: &[String], value: &str) -> Hide {
     if own.iter().any(|(name, kind)| *kind == Kind::Secret && path.last().is_some_and(|last| same_name(last, name))) {
         return Hide::All;
     }

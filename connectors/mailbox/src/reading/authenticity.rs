@@ -226,16 +226,19 @@ mod tests {
     use super::*;
     use crate::mime::Address;
 
+    /// Headers: names and values.
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
     const RECEIVED: (&str, &str) =
         ("received", "from mail.example.org (mail.example.org [192.0.2.1]) by mx.acme.example with ESMTPS id 1");
     const BEFORE: (&str, &str) = ("received", "from pc.example.org ([192.0.2.9]) by mail.example.org with ESMTPSA id 2");
 
-    fn said(headers: &[(&str, &str)]) -> Authenticity {
+    fn said(headers: Headers<'_>) -> Authenticity {
         let policy = Policy { trusted_host: Some("mx.acme.example".to_owned()), ..Policy::default() };
         authenticity(&mail(headers), &policy)
     }
 
-    fn mail(headers: &[(&str, &str)]) -> Mail {
+    fn mail(headers: Headers<'_>) -> Mail {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let from = Address { name: String::new(), address: "jane@shop.example.co.uk".to_owned() };
         Mail { headers, from: vec![from], ..Mail::default() }
@@ -269,7 +272,7 @@ mod tests {
         let bad = ("authentication-results", "mx.acme.example; dmarc=fail");
         let other = ("authentication-results", "mx.evil.example; dmarc=pass");
         let handed = ("received", "from mx.acme.example by mx.acme.example with LMTP id 3");
-        let cases: [(&[(&str, &str)], bool, bool); 9] = [
+        let cases: [(Headers<'_>, bool, bool); 9] = [
             (&[good, RECEIVED, BEFORE], true, false),
             (&[RECEIVED, good, ("received-spf", "x"), BEFORE], true, false),
             (&[handed, good, RECEIVED, BEFORE], true, false),

@@ -1,11 +1,9 @@
 //! A form's notification as a draft: as if the form had called.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use leadgate_core::attribution::Origin;
 use leadgate_core::submission::Draft;
-use leadgate_wire::draft::{self, Circumstances, Placed};
+use leadgate_wire::draft::{self, Circumstances, Own, Placed};
 use leadgate_wire::fields;
 
 use super::Notification;
@@ -14,7 +12,7 @@ use super::Notification;
 pub(super) fn draft(notification: &Notification, at: Timestamp) -> Draft {
     let pairs = notification.pairs.iter().map(|(label, value)| Placed::named(label, value.clone(), None, Origin::Field));
     let (circumstances, placed): (Vec<Placed>, Vec<Placed>) = pairs.partition(|one| circumstance(one).is_some());
-    let own = HashMap::new();
+    let own = Own::new();
     let mut draft = draft::fill(&placed.iter().collect::<Vec<_>>(), &Circumstances { own: &own, received_at: at, address: None });
     for one in circumstances {
         match circumstance(&one) {

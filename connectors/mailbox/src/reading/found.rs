@@ -78,12 +78,10 @@ fn extension(text: &str) -> usize {
 
 /// `16.11.2026 10.00`, `2026-11-16`.
 fn is_date(stretch: &str) -> bool {
-    let groups: Vec<&str> = stretch.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).collect();
-    let year = |group: &&str| group.len() == 4 && (group.starts_with("19") || group.starts_with("20"));
-    let small = |group: &&str| group.len() <= 2;
-    !stretch.contains(['+', '('])
-        && groups.iter().filter(|group| year(group)).count() >= 1
-        && groups.iter().filter(|group| !year(group)).all(|group| small(&group))
+    let groups = stretch.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty());
+    let (years, others): (Vec<&str>, Vec<&str>) =
+        groups.partition(|group| group.len() == 4 && (group.starts_with("19") || group.starts_with("20")));
+    !stretch.contains(['+', '(']) && !years.is_empty() && others.iter().all(|group| group.len() <= 2)
 }
 
 /// What links to the company's own pages tell of where somebody came from. `everywhere`: the company has named no domains, so that

@@ -348,9 +348,12 @@ fn mark(lines: &[&str], forward: bool) -> Vec<bool> {
         if is_forward_marker(line) {
             break;
         }
-        let Some(heading) = heading(lines, at, forward) else {
-            at += 1;
-            continue;
+        let heading = match heading(lines, at, forward) {
+            Ok(heading) => heading,
+            Err(none) => {
+                at += none;
+                continue;
+            }
         };
         let next = (at + heading.lines..lines.len()).find(|next| !is_blank(lines[*next]));
         let end = match next {
@@ -383,27 +386,30 @@ struct Heading {
     sure: bool,
 }
 
-fn heading(lines: &[&str], at: usize, forward: bool) -> Option<Heading> {
+/// What begins at a line above a quoted mail; else how many lines hold nothing of the kind.
+fn heading(lines: &[&str], at: usize, forward: bool) -> Result<Heading, usize> {
     if let Some(found) = attribution(lines, at) {
-        return Some(found);
+        return Ok(found);
     }
     if forward {
-        return None;
+        return Err(1);
     }
     if is_original_marker(lines[at]) {
         let after = block(lines, at + 1).map_or(0, |block| block.lines);
-        return Some(Heading { lines: 1 + after, sure: true });
+        return Ok(Heading { lines: 1 + after, sure: true });
     }
-    let block = block(lines, at)?;
+    let block = block(lines, at).ok_or(1_usize)?;
+    if block.has(Label::From) {
+        // A part of what is too little is less.
+        return if block.kinds.len() >= 3 { Ok(Heading { lines: block.lines, sure: true }) } else { Err(block.lines) };
+    }
     // Yandex writes to whom and about what above the line that says who wrote.
-    let after = at + block.lines;
-    let attributed = attribution(lines, after);
-    if !block.has(Label::From) {
-        let attributed = attributed?;
-        return (block.has(Label::To) && block.has(Label::Subject))
-            .then_some(Heading { lines: block.lines + attributed.lines, sure: attributed.sure });
+    match attribution(lines, at + block.lines) {
+        Some(after) if block.has(Label::To) && block.has(Label::Subject) => {
+            Ok(Heading { lines: block.lines + after.lines, sure: after.sure })
+        }
+        _ => Err(block.lines),
     }
-    (block.kinds.len() >= 3).then_some(Heading { lines: block.lines, sure: true })
 }
 
 /// "On Monday, Jane wrote:", perhaps folded.
@@ -438,12 +444,12 @@ fn is_attribution(line: &str) -> Option<bool> {
     let line = line.trim_end_matches(['-', '*', '_', ' ']);
     let colon = line.ends_with(':');
     let line = line.trim_end_matches([':', ' ']);
-    let words: Vec<&str> = line.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect();
-    let written = words.iter().any(|word| WRITES.contains(word));
-    let ends_written = words.last().is_some_and(|word| WRITES.contains(word));
-    if !colon && !ends_written {
+    let last = line.split_whitespace().next_back().map(bare);
+    if !colon && !last.is_some_and(|word| WRITES.contains(&word)) {
         return None;
     }
+    let words: Vec<&str> = line.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect();
+    let written = words.iter().any(|word| WRITES.contains(word));
     let addressed = line.contains('@');
     let dated = has_date(line);
     if written {
@@ -498,7 +504,7 @@ fn block(lines: &[&str], at: usize) -> Option<Block> {
         }
         // One empty line between labels, or a label's folded value.
         unknown += 1;
-        if is_prefixed(line) || unknown > if block.has(Label::To) { 4 } else { 2 } {
+        if is_prefixed(line) || line.trim_start().starts_with("--") || unknown > if block.has(Label::To) { 4 } else { 2 } {
             break;
         }
     }

@@ -27,7 +27,7 @@ kind = "imap"
 host = "imap.example.com"
 user = "info@example.com"
 password = { env = "MAILBOX_PASSWORD" }  # or { file = "..." }; many providers want a password made for programs
-# security = "tls"                  # or "starttls"; "none" only for this machine itself
+# security = "tls"                  # or "starttls"; "plain" only for this machine itself
 # port = 993                        # 143 with starttls
 # Certificates: the system's authorities are believed, and those in a file; or one certificate alone, by its SHA-256.
 # ca = "mail-ca.pem"
@@ -50,7 +50,7 @@ password = { env = "MAILBOX_PASSWORD" }  # or { file = "..." }; many providers w
 # largest_mb = 25
 
 # Further addresses of this mailbox; its user is one if it is an address.
-# own = ["sales@example.com"]
+# addresses = ["sales@example.com"]
 # The host whose Authentication-Results and spam headers are believed: the first word of that header.
 # trusted_host = "mx.example.com"
 # The language of mails that do not tell their encoding; without it the company's.
@@ -64,7 +64,7 @@ password = { env = "MAILBOX_PASSWORD" }  # or { file = "..." }; many providers w
 # The first rule that fits decides: "lead" or "note". A text that is contained; * stands for anything.
 # [[sources.{id}.rules]]
 # from = "@partner.example"
-# action = "note"
+# then = "note"
 
 # Reads phone numbers written without a country.
 # country = "RU"
@@ -130,7 +130,7 @@ fn rules(config: toml::Table, policy: &Policy, problems: &mut Vec<BuildProblem>)
     }));
     let mut keys = Keys::new(config);
     let mut rules = leadgate_wire::rules::rules(&mut keys);
-    rules.forms = keys.parsed_list("forms").unwrap_or_default();
+    rules.forms.clone_from(&policy.forms);
     let emails = policy.own.iter().flat_map(|typed| email::read(typed).emails).map(|email| email.key);
     rules.own = Ours { emails: emails.collect(), ..Ours::default() };
     problems.extend(keys.finish());
@@ -172,22 +172,39 @@ mod tests {
         known.sort_unstable();
         known.dedup();
         assert_eq!(known.len(), all);
-        for key in ["host", "folders", "sent", "backfill", "after", "largest_mb", "forms", "rules", "country", "own"] {
+        for key in ["host", "folders", "sent", "backfill", "after", "largest_mb", "forms", "rules", "country", "addresses"] {
             assert!(known.contains(&key), "{key}: {known:?}");
         }
-        assert!(!known.contains(&"action") && !known.contains(&"from"), "{known:?}");
+        assert!(!known.contains(&"then") && !known.contains(&"from"), "{known:?}");
     }
 
     #[test]
     fn what_the_mailbox_is_reached_by_is_ours_and_unknown_keys_are_told() {
-        let policy = Policy { own: vec!["Info@Example.com".to_owned()], ..Policy::default() };
-        let config: toml::Table = "forms = [\"site\"]\ncountry = \"RU\"\nfolder = 1\nknown_contact = \"x\"".parse().unwrap();
+        let mut config: toml::Table =
+            "addresses = [\"Info@Example.com\"]\nforms = [\"site\"]\ncountry = \"RU\"\nfolder = 1\nknown_contact = \"x\""
+                .parse()
+                .unwrap();
         let mut problems = Vec::new();
+        let policy = Policy::take(&mut config, &context(), &mut problems);
         let rules = rules(config, &policy, &mut problems);
         assert!(rules.own.emails.contains("info@example.com"), "{:?}", rules.own);
-        assert_eq!(rules.forms.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["site"]);
+        assert_eq!(rules.forms.iter().map(leadgate_core::ids::SourceId::as_str).collect::<Vec<_>>(), ["site"]);
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["folder", "known_contact"]);
         assert!(problems[0].words.contains("folders, sent"), "{}", problems[0].words);
+    }
+
+    #[test]
+    fn the_example_is_understood_when_it_is_switched_on() {
+        let keys = ["addresses", "trusted_host", "language", "form_senders", "forms", "classes"];
+        let line =
+            |key: &&str| EXAMPLE.lines().find_map(|line| line.strip_prefix("# ").filter(|line| line.starts_with(*key))).unwrap();
+        let lines: Vec<&str> = keys.iter().map(line).collect();
+        let rule = "[[rules]]\nfrom = \"@partner.example\"\nthen = \"note\"";
+        let mut config: toml::Table = format!("{}\n{rule}", lines.join("\n")).parse().unwrap();
+        let mut problems = Vec::new();
+        let policy = Policy::take(&mut config, &context(), &mut problems);
+        assert!(problems.is_empty() && config.is_empty(), "{problems:?} {config:?}");
+        assert_eq!((policy.classes.len(), policy.rules.len()), (2, 1));
     }
 }

@@ -11,9 +11,9 @@ mod words;
 
 use leadgate_core::submission::Failure;
 
+use self::report::Outcome;
 use crate::mime::Mail;
 
-pub(super) use report::Outcome;
 pub(super) use words::{Writer, writer};
 
 /// How long the words of a server are kept, bytes.

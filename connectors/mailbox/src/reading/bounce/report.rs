@@ -142,6 +142,9 @@ mod tests {
     use crate::mime::{Attachment, Mail, Report};
     use crate::reading::bounce::{failures, sign};
 
+    /// A group's fields, and the address, whether for good, and the status that are read of it.
+    type Case<'a> = (&'a [(&'a str, &'a str)], Option<(&'a str, bool, &'a str)>);
+
     fn report(kind: &str, groups: &[&[(&str, &str)]]) -> Mail {
         let group =
             |fields: &&[(&str, &str)]| fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -151,7 +154,7 @@ mod tests {
 
     #[test]
     fn actions_and_statuses() {
-        let cases: [(&[(&str, &str)], Option<(&str, bool, &str)>); 9] = [
+        let cases: [Case<'_>; 9] = [
             (
                 &[("final-recipient", "rfc822; jane@example.org"), ("action", "failed"), ("status", "5.1.1 (no such user)")],
                 Some(("jane@example.org", true, "5.1.1")),

@@ -54,6 +54,8 @@ const BOUNDARIES: &[&str] = &[
 pub(super) struct Notice<'a> {
     lines: Vec<&'a str>,
     returned: &'a str,
+    /// The delivery is still tried.
+    delayed: bool,
 }
 
 impl<'a> Notice<'a> {
@@ -71,7 +73,8 @@ impl<'a> Notice<'a> {
                 lines.push(line.trim_end());
             }
         }
-        Self { lines, returned: &mail.text[read..] }
+        let delayed = words::is_delay(&lines.join(" ").to_lowercase());
+        Self { lines, returned: &mail.text[read..], delayed }
     }
 
     /// Whether it says that something could not be delivered.
@@ -129,14 +132,16 @@ impl<'a> Notice<'a> {
     fn failure_at(&self, line: usize, address: String) -> Failure {
         let mut said = String::new();
         for (offset, line) in self.lines.iter().skip(line).take(8).enumerate() {
+            // The reason may stand under an empty line; another address does not.
+            let told = said.len() > address.len() + 4;
             if is_blank(line) {
-                // The reason may stand under an empty line; another address does not.
-                if said.len() > address.len() + 4 {
+                if told {
                     break;
                 }
                 continue;
             }
-            if offset > 0 && said.len() > address.len() + 4 && starts_with_address(line).is_some() {
+            let another = starts_with_address(line).is_some_and(|(other, _)| !other.eq_ignore_ascii_case(&address));
+            if offset > 0 && another {
                 break;
             }
             said.push_str(line.trim());
@@ -149,8 +154,7 @@ impl<'a> Notice<'a> {
         let said = said.trim_start_matches(['<', '"', '\'']);
         let said = said.strip_prefix(address.as_str()).unwrap_or(said).trim_start_matches(['>', '"', '\'', ':', '.', ' ']);
         let status = status(said).unwrap_or_default();
-        let whole = self.lines.join("\n").to_lowercase();
-        let permanent = is_permanent(&status, "", said) && !words::is_delay(&whole);
+        let permanent = is_permanent(&status, "", said) && !self.delayed;
         Failure { address, permanent, status, words: leadgate_core::text::cut(said, WORDS).to_owned() }
     }
 
@@ -195,6 +199,11 @@ fn is_boundary(line: &str) -> bool {
     if lower.len() > 120 || !BOUNDARIES.iter().any(|words| lower.contains(words)) {
         return false;
     }
-    let across = lower.starts_with(['-', '=', '|', '*', '_', '#']);
-    across || lower.ends_with(':') || lower.contains("follow") || lower.contains("attached") && lower.chars().count() <= 60
+    if lower.starts_with(['-', '=', '|', '*', '_', '#']) {
+        return true;
+    }
+    // "The following addresses did not receive a copy of your message:" announces addresses.
+    let begins = || BOUNDARIES.iter().any(|words| lower.starts_with(words));
+    words::announcement(&lower).is_none()
+        && (lower.ends_with(':') || lower.contains("follow") || lower.contains("attached") && begins())
 }

@@ -58,9 +58,9 @@ struct Row {
 /// A cell or a line under way.
 #[derive(Default)]
 struct Text {
-    text: String,
+    written: String,
     strong: usize,
-    /// Everything so far was bold.
+    /// Something plain was written: what is bold below is no beginning.
     loose: bool,
     space: bool,
     link: Option<String>,
@@ -68,13 +68,13 @@ struct Text {
 
 impl Text {
     fn push(&mut self, piece: &str, bold: bool) {
-        if self.space && !self.text.is_empty() && !self.text.ends_with('\n') {
-            self.text.push(' ');
+        if self.space && !self.written.is_empty() && !self.written.ends_with('\n') {
+            self.written.push(' ');
         }
         self.space = false;
-        self.text.push_str(piece);
+        self.written.push_str(piece);
         if bold && !self.loose {
-            self.strong = self.text.len();
+            self.strong = self.written.len();
         } else if !bold && piece.chars().any(char::is_alphanumeric) {
             // A colon behind the bold label may be set in plain letters.
             self.loose = true;
@@ -83,8 +83,8 @@ impl Text {
 
     fn take(&mut self) -> Option<Cell> {
         let taken = std::mem::take(self);
-        let text = taken.text.trim();
-        let skipped = taken.text.len() - taken.text.trim_start().len();
+        let text = taken.written.trim();
+        let skipped = taken.written.len() - taken.written.trim_start().len();
         if text.is_empty() {
             return None;
         }
@@ -151,7 +151,7 @@ impl Page {
                 self.pre = step(self.pre, closing);
             }
             "p" | "div" | "li" | "ul" | "ol" | "dl" | "dd" | "section" | "article" | "blockquote" | "center" | "form" => {
-                self.block()
+                self.block();
             }
             "table" => self.table(closing),
             "tr" => self.end_row(),
@@ -216,10 +216,10 @@ impl Page {
         if self.in_cell() {
             self.current.space = false;
             // Two in a row are a blank line, more are not.
-            if !self.current.text.ends_with("\n\n") && !self.current.text.is_empty() {
-                self.current.text.push('\n');
+            if !self.current.written.ends_with("\n\n") && !self.current.written.is_empty() {
+                self.current.written.push('\n');
             }
-        } else if self.current.text.is_empty() {
+        } else if self.current.written.is_empty() {
             self.blank();
         } else {
             self.end_line();
@@ -230,8 +230,8 @@ impl Page {
     fn block(&mut self) {
         if self.in_cell() {
             self.current.space = false;
-            if !self.current.text.ends_with('\n') && !self.current.text.is_empty() {
-                self.current.text.push('\n');
+            if !self.current.written.ends_with('\n') && !self.current.written.is_empty() {
+                self.current.written.push('\n');
             }
         } else {
             self.end_line();

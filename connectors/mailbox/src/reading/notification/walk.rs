@@ -63,8 +63,7 @@ pub(super) fn is_reaching(kind: Kind) -> bool {
 /// Reads a text.
 pub(super) fn walk(lines: &[Line]) -> Walked {
     let marks: Vec<Vec<Mark>> = lines.iter().enumerate().map(|(at, line)| marks::marks(line, lines.get(at + 1))).collect();
-    let known: Vec<usize> =
-        marks.iter().enumerate().filter(|(_, marks)| marks.iter().any(|mark| settles(mark))).map(|(at, _)| at).collect();
+    let known: Vec<usize> = marks.iter().enumerate().filter(|(_, marks)| marks.iter().any(settles)).map(|(at, _)| at).collect();
     let mut walker = Walker {
         lines,
         styles: styles(&marks),
@@ -142,12 +141,16 @@ impl Walker<'_> {
         {
             for (name, cell) in names.into_iter().zip(&next.cells) {
                 let row = Line { cells: vec![super::lines::Cell { text: name.to_owned(), ..Default::default() }, cell.clone()] };
-                marks::marks(&row, None).iter().for_each(|mark| self.pair(mark));
+                for mark in &marks::marks(&row, None) {
+                    self.pair(mark);
+                }
             }
             return 2;
         }
         if !marks.is_empty() && marks.iter().all(|mark| self.takes(at, mark)) {
-            marks.iter().for_each(|mark| self.pair(mark));
+            for mark in marks {
+                self.pair(mark);
+            }
         } else {
             self.text(line, &text);
         }
@@ -196,7 +199,8 @@ impl Walker<'_> {
         let beside = mark.value.is_some();
         self.out.pairs.push(Pair { label: mark.label.clone(), value, kind, known, beside, link: mark.link.clone() });
         let at = self.out.pairs.len() - 1;
-        self.open = (!single && !(mark.is_envelope() && mark.value.is_some())).then_some(at);
+        let complete = single || mark.is_envelope() && mark.value.is_some();
+        self.open = (!complete).then_some(at);
         if kind == Kind::Message {
             self.text_from = Some(at);
         }
@@ -298,7 +302,7 @@ fn settled(mut pair: Pair) -> Vec<Pair> {
         if !names {
             return Vec::new();
         }
-        pair.label = "Form name".to_owned();
+        "Form name".clone_into(&mut pair.label);
     }
     if let Some(link) = pair.link.take_if(|_| matches!(pair.kind, Kind::Page | Kind::Landing | Kind::Referrer))
         && !fields::looks_like_url(&pair.value)

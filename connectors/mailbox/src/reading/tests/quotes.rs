@@ -254,8 +254,8 @@ fn hostile_texts_are_cut_in_time() {
     }
 }
 
-/// Well under what anything quadratic would take, on a busy machine without optimisation.
+/// Far under what anything quadratic takes, even on a busy machine without optimisation.
 fn in_time(started: Instant, text: &str) {
     let took = started.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?} for {:?}", leadgate_core::text::cut(text, 40));
+    assert!(took < Duration::from_secs(20), "{took:?} for {:?}", leadgate_core::text::cut(text, 40));
 }

@@ -27,7 +27,7 @@ pub fn mail(title: &str, id: Option<&str>) -> String {
 }
 
 /// Reads the mails of these tests, and panics at some.
-fn read(raw: &[u8], at: Where<'_>, _policy: &Policy) -> (Mail, Reading) {
+fn read(raw: &[u8], _kept: bool, at: Where<'_>, _policy: &Policy) -> (Mail, Reading) {
     let text = String::from_utf8(raw.to_vec()).unwrap();
     assert!(!text.contains("PANIC"), "a reader fails");
     let (header, body) = text.split_once("\n\n").unwrap_or((&text, ""));
@@ -111,11 +111,13 @@ impl Stage {
         loop {
             let work = async {
                 let watcher = Watcher::new("info".parse().unwrap(), Settings::clone(&self.settings));
-                let feed = self.feed();
+                let mut feed = self.feed();
                 loop {
                     let error = self.once(&watcher, &feed).await;
                     assert!(!matches!(error, PullError::Fatal(_)), "{error}");
                     tokio::time::sleep(Duration::from_secs(2)).await;
+                    // Whoever lost the lease is told so, and another reads.
+                    feed = self.feed();
                 }
             };
             tokio::select! {
