@@ -7,9 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{Feed, IntakeError, Part};
-use leadgate_core::submission::{
-    Codec, ContentHash, Draft, Field, FileRef, Hold, Key, Purpose, Raw, Reference, Submission, hex,
-};
+use leadgate_core::submission::{Codec, ContentHash, Draft, Field, FileRef, Hold, Key, Purpose, Raw, Reference, Submission, hex};
 use sha2::{Digest as _, Sha256};
 
 use super::again::Beside;
@@ -103,6 +101,7 @@ impl Maker {
         name(&mut draft, &mail, &hash);
         let keys = self.keys(&got, &mail, &hash.0);
         let beside = Beside {
+            untouched: false,
             folder: self.folder.to_string(),
             sent: self.sent,
             size: got.cut.then_some(u64::from(got.head.size)),
