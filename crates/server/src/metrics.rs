@@ -71,7 +71,11 @@ fn describe() {
     metrics::describe_gauge!(SOURCE_LAST, Unit::Seconds, "Unix time at which a source last sent something that was accepted");
     metrics::describe_gauge!(SOURCE_UP, "1 while this gateway reads a source and all is well");
     metrics::describe_gauge!(SOURCE_BEHIND, "What a source holds that was not read yet, at most");
-    metrics::describe_gauge!(SOURCE_HEARD, Unit::Seconds, "Unix time at which the other side of a source that is read last answered");
+    metrics::describe_gauge!(
+        SOURCE_HEARD,
+        Unit::Seconds,
+        "Unix time at which the other side of a source that is read last answered"
+    );
     metrics::describe_gauge!(SOURCE_QUARANTINED, "What a source passed over into quarantine because it could not be had");
     metrics::describe_counter!(PHONE_PANICS, "Panics of the phone library that were caught");
     metrics::describe_gauge!(DISK_FREE, Unit::Bytes, "Free bytes on the disk of the database and the attachments");

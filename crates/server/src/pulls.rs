@@ -80,7 +80,9 @@ async fn again_and_again(pull: &LivePull, feed: &Bound<'_>) {
 /// How long to wait after trouble. Any part of the longest pause, so that sources that failed together do not come back together.
 fn pause(error: &PullError, longest: Duration, random: u64) -> Duration {
     match error {
-        PullError::Transient(_) => longest.mul_f64(f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)),
+        PullError::Transient(_) => {
+            longest.mul_f64(f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX))
+        }
         PullError::Auth(_) | PullError::Fatal(_) => REFUSED_PAUSE,
     }
 }

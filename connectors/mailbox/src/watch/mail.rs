@@ -7,9 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{Feed, IntakeError, Part};
-use leadgate_core::submission::{
-    Codec, ContentHash, Draft, Field, FileRef, Hold, Key, Purpose, Raw, Reference, Submission, hex,
-};
+use leadgate_core::submission::{Codec, ContentHash, Draft, Field, FileRef, Hold, Key, Purpose, Raw, Reference, Submission, hex};
 use sha2::{Digest as _, Sha256};
 
 use super::again::Beside;

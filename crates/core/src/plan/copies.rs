@@ -24,6 +24,8 @@ impl Step<'_> {
         let known = said.filter_map(|reference| self.facts.references.get(&(reference.scope.clone(), reference.value.clone())));
         // What is recorded again finds its own.
         let own = self.facts.submissions.get(&submission.id).and_then(|place| place.activity);
-        known.copied().find_map(|place| place.activity.filter(|activity| Some(*activity) != own).map(|activity| (activity, place)))
+        known
+            .copied()
+            .find_map(|place| place.activity.filter(|activity| Some(*activity) != own).map(|activity| (activity, place)))
     }
 }

@@ -4,6 +4,7 @@ mod arriving;
 mod chaos;
 mod fake;
 mod feed;
+mod kept;
 mod older;
 mod trouble;
 
@@ -74,7 +75,7 @@ fn settings(watching: Watching) -> Settings {
         fingerprint: None,
         user: "info@example.com".to_owned(),
         login: Login::Password(leadgate_core::secret::Secret::new("secret")),
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
     };
     Settings { connection, watching, policy: Policy::default() }
 }

@@ -12,7 +12,7 @@ fn fill(stage: &Stage, count: u32) {
     for number in 1..=count {
         let uid = stage.mailbox.deliver("INBOX", &mail(&format!("{number}"), Some(&format!("{number}@x"))));
         let days = i64::from(count - number);
-        stage.mailbox.edit("INBOX", uid, |mail| mail.at = mail.at - (24 * days).hours());
+        stage.mailbox.edit("INBOX", uid, |mail| mail.at -= (24 * days).hours());
     }
 }
 

@@ -94,7 +94,10 @@ pub async fn backfill(Write(access): Write, Id(id): Id<SourceId>, Json(wanted): 
         return Err(Problem::NotFound(words));
     };
     if !pull.enabled {
-        return Err(Problem::Conflict("switched-off", format!("the source {id} is switched off (enabled = false): switch it on first")));
+        return Err(Problem::Conflict(
+            "switched-off",
+            format!("the source {id} is switched off (enabled = false): switch it on first"),
+        ));
     }
     let now = access.gateway().clock.now();
     access.store.ask_source(&id, Some(Ask::Backfill { since: wanted.since }), now).await?;
