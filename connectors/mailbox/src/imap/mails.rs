@@ -84,7 +84,7 @@ impl Session {
         Ok(found.into_iter().next().map(|(_, content)| content.slice(..content.len().min(most))))
     }
 
-    /// The header fields of mails (BODY.PEEK[HEADER]).
+    /// The header fields of mails (`BODY.PEEK[HEADER]`).
     pub async fn fetch_headers(&mut self, uids: &[u32]) -> Result<Vec<(u32, Bytes)>, ImapError> {
         self.contents(uids, "BODY.PEEK[HEADER]").await
     }

@@ -2,10 +2,10 @@
 //! what is to be done afterwards.
 //!
 //! What it holds to:
-//! - The place moves in the transaction of the mails it covers ([`place`]). A mail that comes again all the same (its folder's
-//!   numbering changed, it was moved, the mailbox was put back from a copy) is known by its keys ([`mail`]).
+//! - The place moves in the transaction of the mails it covers (`place`). A mail that comes again all the same (its folder's
+//!   numbering changed, it was moved, the mailbox was put back from a copy) is known by its keys (`mail`).
 //! - No UID is passed without a trace: a mail is recorded, or is in quarantine, or was gone when it was asked for.
-//! - A mail that breaks the connection is tried by itself, a counted number of times, then passed over ([`careful`]).
+//! - A mail that breaks the connection is tried by itself, a counted number of times, then passed over (`careful`).
 //! - After any error of the connection it is dropped and opened anew.
 
 mod again;
