@@ -184,7 +184,7 @@ mod tests {
         let policy = Policy::take(&mut config, &context(), &mut problems);
         let rules = rules(config, &policy, &mut problems);
         assert!(rules.own.emails.contains("info@example.com"), "{:?}", rules.own);
-        assert_eq!(rules.forms.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["site"]);
+        assert_eq!(rules.forms.iter().map(leadgate_core::ids::SourceId::as_str).collect::<Vec<_>>(), ["site"]);
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["folder", "known_contact"]);
         assert!(problems[0].words.contains("folders, sent"), "{}", problems[0].words);
