@@ -25,6 +25,11 @@ pub(super) fn draft(notification: &Notification, at: Timestamp) -> Draft {
         consent.address = draft.address;
     }
     draft::consent_pages(&mut draft);
+    // "Source: utm_source=x&utm_medium=y", or a link with them.
+    for field in draft.fields.iter().filter(|field| field.value.contains("utm_") && field.value.len() <= 4000) {
+        let query = field.value.split_once('?').map_or(field.value.as_str(), |(_, query)| query);
+        draft.touch.offer_url(&format!("?{query}"), Origin::PageUrl);
+    }
     draft
 }
 

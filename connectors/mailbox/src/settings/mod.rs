@@ -62,9 +62,7 @@ password = { env = "MAILBOX_PASSWORD" }  # or { file = "..." }; many providers w
 # What becomes of mails by what they are: human, form_notification, bounce, auto_reply, report, list, calendar.
 # classes = { list = "note", auto_reply = "note" }
 # The first rule that fits decides: "lead" or "note". A text that is contained; * stands for anything.
-# [[sources.{id}.rules]]
-# from = "@partner.example"
-# then = "note"
+# rules = [{ from = "@partner.example", then = "note" }, { to = "sales@", subject = "order*paid", then = "lead" }]
 
 # Reads phone numbers written without a country.
 # country = "RU"
@@ -139,13 +137,11 @@ fn rules(config: toml::Table, policy: &Policy, problems: &mut Vec<BuildProblem>)
 
 /// Every key of a section, as the example shows them.
 fn known_keys() -> impl Iterator<Item = &'static str> {
-    let lines = EXAMPLE.lines().take_while(|line| !line.contains("[["));
-    let rest = EXAMPLE.lines().skip_while(|line| !line.contains("[[")).skip_while(|line| !line.is_empty());
     let key = |line: &'static str| {
         let (key, _) = line.trim_start_matches("# ").split_once(" = ")?;
         key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_').then_some(key)
     };
-    lines.chain(rest).filter_map(key).chain(["rules"]).filter(|key| !["kind", "enabled"].contains(key))
+    EXAMPLE.lines().filter_map(key).filter(|key| !["kind", "enabled"].contains(key))
 }
 
 #[cfg(test)]
@@ -196,15 +192,14 @@ mod tests {
 
     #[test]
     fn the_example_is_understood_when_it_is_switched_on() {
-        let keys = ["addresses", "trusted_host", "language", "form_senders", "forms", "classes"];
+        let keys = ["addresses", "trusted_host", "language", "form_senders", "forms", "classes", "rules"];
         let line =
             |key: &&str| EXAMPLE.lines().find_map(|line| line.strip_prefix("# ").filter(|line| line.starts_with(*key))).unwrap();
         let lines: Vec<&str> = keys.iter().map(line).collect();
-        let rule = "[[rules]]\nfrom = \"@partner.example\"\nthen = \"note\"";
-        let mut config: toml::Table = format!("{}\n{rule}", lines.join("\n")).parse().unwrap();
+        let mut config: toml::Table = lines.join("\n").parse().unwrap();
         let mut problems = Vec::new();
         let policy = Policy::take(&mut config, &context(), &mut problems);
         assert!(problems.is_empty() && config.is_empty(), "{problems:?} {config:?}");
-        assert_eq!((policy.classes.len(), policy.rules.len()), (2, 1));
+        assert_eq!((policy.classes.len(), policy.rules.len()), (2, 2));
     }
 }

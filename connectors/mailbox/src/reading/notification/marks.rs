@@ -66,7 +66,7 @@ fn is_campaign(label: &str) -> bool {
 pub(super) fn marks(line: &Line, next: Option<&Line>) -> Vec<Mark> {
     match line.cells.as_slice() {
         [] => Vec::new(),
-        [cell] => one(cell, next).into_iter().collect(),
+        [cell] => several(cell).unwrap_or_else(|| one(cell, next).into_iter().collect()),
         cells => row(cells),
     }
 }
@@ -87,6 +87,27 @@ fn row(cells: &[Cell]) -> Vec<Mark> {
     let value = rest.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" ");
     let link = rest.iter().find_map(|cell| cell.link.as_ref());
     vec![Mark::new(name, Some(&value), Style::Cells, link)]
+}
+
+/// `Name: Anna; Phone: +7 916 ...; utm_source: x`: several in a line, if at least two of them are surely fields.
+fn several(cell: &Cell) -> Option<Vec<Mark>> {
+    let text = bulletless(&cell.text);
+    let sign = [';', '|', ','].into_iter().find(|sign| text.contains(*sign)).filter(|_| text.len() <= 1000)?;
+    let mut marks: Vec<Mark> = Vec::new();
+    for piece in text.split(sign) {
+        let pair = at_colon(piece).and_then(|(before, after)| Some((label(before)?, after)));
+        let mark = pair.map(|(name, after)| Mark::new(name, Some(after), Style::Colon, cell.link.as_ref()));
+        match (mark.filter(|mark| mark.is_known() && mark.found.exact || is_campaign(&mark.label)), marks.last_mut()) {
+            (Some(mark), _) => marks.push(mark),
+            // Part of the value before.
+            (None, Some(Mark { value: Some(value), .. })) => {
+                value.push(sign);
+                value.push_str(piece.trim_end());
+            }
+            (None, _) => return None,
+        }
+    }
+    (marks.len() >= 2).then_some(marks)
 }
 
 fn one(cell: &Cell, next: Option<&Line>) -> Option<Mark> {
@@ -121,7 +142,9 @@ fn one(cell: &Cell, next: Option<&Line>) -> Option<Mark> {
             return Some(mark);
         }
     }
-    label(text).map(|name| Mark::new(name, None, Style::Bare, link)).filter(known)
+    // Longer ones are no whole labels, and most lines of letters are longer.
+    let short = text.len() <= 80 && text.split_whitespace().count() <= 5;
+    label(text).filter(|_| short).map(|name| Mark::new(name, None, Style::Bare, link)).filter(known)
 }
 
 /// A line without what counts it or marks it as one of a list.
@@ -209,6 +232,9 @@ mod tests {
             assert_eq!(read(text), expected, "{text:?}");
         }
         assert_eq!(read("Name:\tAnna\tTel:\t1").len(), 2);
+        let colon = |label: &str, value: &str| mark(label, Some(value), Style::Colon).remove(0);
+        assert_eq!(read("Имя: Анна, Петрова; Тел: 1; 2"), [colon("Имя", "Анна, Петрова"), colon("Тел", "1; 2")]);
+        assert_eq!(read("Адрес: Лесная, дом: 5"), [colon("Адрес", "Лесная, дом: 5")]);
     }
 
     #[test]

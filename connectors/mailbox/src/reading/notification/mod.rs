@@ -7,6 +7,7 @@ mod marks;
 mod walk;
 mod words;
 
+use leadgate_core::phone::{self, Hints};
 use leadgate_wire::fields::{self, Kind};
 
 use super::subject::{self, Prefix};
@@ -22,15 +23,21 @@ pub fn notification(mail: &Mail, policy: &Policy) -> Option<Notification> {
     if mail.report.is_some() || mail.calendar.is_some() || (!configured && (answers(mail) || forwarded(mail).is_some())) {
         return None;
     }
-    let plain = walk::walk(&lines::plain(mail.plain.as_deref().unwrap_or(&mail.text)));
-    let html = mail.html.as_deref().map(|source| walk::walk(&html::html(source)));
-    let best = match html {
-        // The plain part of a mail with both is often made by a machine that glues cells together.
-        Some(html) if rank(&html) > rank(&plain) => html,
-        _ => plain,
-    };
+    let best = best(mail);
     let by = recognised(mail, policy, configured, &best)?;
     Some(Notification { pairs: pairs(best), by })
+}
+
+/// The part of a mail that tells more. The plain part of a mail with both is often made by a machine that glues cells together.
+fn best(mail: &Mail) -> Walked {
+    let html = || mail.html.as_deref().map(|source| walk::walk(&html::html(source)));
+    let Some(plain) = &mail.plain else { return html().unwrap_or_else(|| walk::walk(&lines::plain(&mail.text))) };
+    let plain = walk::walk(&lines::plain(plain));
+    // Enough to reach somebody: not worth another look.
+    if plain.telling() > 2 {
+        return plain;
+    }
+    html().filter(|html| rank(html) > rank(&plain)).unwrap_or(plain)
 }
 
 /// Whether a mail answers another: a notification answers nothing.
@@ -54,28 +61,52 @@ fn recognised(mail: &Mail, policy: &Policy, configured: bool, walked: &Walked) -
     if configured {
         return Some("its sender is a form's, by the configuration".to_owned());
     }
-    if walked.pairs.len() < 2 || known < 2 || is_forwarded(walked) {
+    if is_forwarded(walked) || is_about_us(walked, policy) {
         return None;
     }
     let fields = || format!("{} labelled fields", walked.pairs.len());
     let reached = walked.pairs.iter().any(|pair| is_reaching(pair.kind));
     let person = is_person(mail, policy, walked);
+    if walked.pairs.len() < 2 || known < 2 {
+        // "Call me": a form of one field, if everything else says that it is one.
+        let said = says_form(mail, walked).filter(|_| reached && !person && looks_like_form(walked, true));
+        return said.map(|said| format!("a labelled field, and it says {said:?}"));
+    }
     if let Some(header) = generator(mail) {
         return (!person || !walked.closed).then(|| format!("{}, and its header {header}", fields()));
     }
-    if let Some(said) = says_form(mail, walked) {
-        return (!person || looks_like_form(walked, true)).then(|| format!("{}, and it says {said:?}", fields()));
-    }
     let automatic = addresses::is_no_reply_sender(mail) || from_server(mail);
-    if automatic && !walked.closed && looks_like_form(walked, false) {
+    if let Some(said) = says_form(mail, walked) {
+        // People write "new request" into a subject, too; sites end the visitor's letter with the visitor's phone.
+        let from_us = mail.from.first().is_some_and(|from| addresses::is_ours(from, policy));
+        let fits = looks_like_form(walked, person) && (automatic || from_us || !walked.closed);
+        return fits.then(|| format!("{}, and it says {said:?}", fields()));
+    }
+    let newsletter = mail.header("list-unsubscribe").is_some();
+    if automatic && !walked.closed && looks_like_form(walked, newsletter) {
         return Some(format!("{}, from a sender that takes no answers", fields()));
     }
     let whole = reached || telling >= 2 && walked.pairs.len() >= 3;
     (whole && !person && looks_like_form(walked, true)).then(|| format!("{} and little else", fields()))
 }
 
-/// `From:`, `Sent:`, `To:` in a row: the head of a mail that stands below.
+/// Whether every phone and e-mail is the company's own: somebody's mail about us, such as an invoice.
+fn is_about_us(walked: &Walked, policy: &Policy) -> bool {
+    let mut reaching = walked.pairs.iter().filter(|pair| is_reaching(pair.kind)).peekable();
+    let hints = Hints { configured: policy.country, ..Hints::default() };
+    reaching.peek().is_some()
+        && reaching.all(|pair| match pair.kind {
+            Kind::Email => addresses::key(&pair.value).is_some_and(|email| addresses::is_our_email(&email, policy)),
+            _ => phone::read(&pair.value, &hints).phones.first().is_some_and(|phone| policy.ours.phone(&phone.key())),
+        })
+}
+
+/// The head of a mail that stands below: `From:`, `Sent:`, `To:` in a row, or fields that only machines write.
 fn is_forwarded(walked: &Walked) -> bool {
+    const MACHINES: &[&str] = &["message-id", "mime-version", "content-type", "content-transfer-encoding", "return-path"];
+    if walked.pairs.iter().any(|pair| MACHINES.contains(&pair.label.to_ascii_lowercase().as_str())) {
+        return true;
+    }
     let headers = walked.pairs.iter().take(6).filter(|pair| words::is_mail_header(&pair.label)).count();
     let from = walked.pairs.first().is_some_and(|pair| pair.kind == Kind::Name || pair.kind == Kind::Email);
     from && headers >= 2 && walked.pairs.len() <= headers + 4
@@ -97,12 +128,14 @@ fn looks_like_form(walked: &Walked, strict: bool) -> bool {
     if walked.stray > 2 + walked.pairs.len() / 2 || walked.before.iter().any(|line| words::is_closing(line)) {
         return false;
     }
+    // A phone and an e-mail below a few words are a signature.
+    let announced = walked.before.iter().any(|line| words::says_form(line).is_some());
+    let signature =
+        !announced && walked.pairs.iter().all(|pair| is_reaching(pair.kind) || pair.kind == Kind::Messenger || !pair.known);
     if !strict {
-        return walked.before.len() <= 12 && prose <= 1200;
+        return walked.before.is_empty() || (!signature && walked.before.len() <= 12 && prose <= 1200);
     }
     let greets = walked.before.iter().any(|line| words::is_greeting(line) && words::says_form(line).is_none());
-    // A phone and an e-mail below a few words are a signature.
-    let signature = walked.pairs.iter().all(|pair| is_reaching(pair.kind) || pair.kind == Kind::Messenger || !pair.known);
     let quiet = walked.before.is_empty() || (!greets && !signature && walked.before.len() <= 4 && prose <= 300);
     quiet && !walked.closed
 }

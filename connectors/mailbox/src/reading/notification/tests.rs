@@ -113,6 +113,11 @@ fn letters_are_no_notifications() {
             "Прайс",
             "Добрий день!\nНадішліть прайс.\n\nЗ повагою,\nГанна\nТелефон: 067 000 11 22\nПошта: hanna@bila.example",
         ),
+        (
+            "ivan@petrov.example",
+            "Новая заявка на окна",
+            "Здравствуйте!\nНужны окна.\n\nС уважением,\nИван\nТелефон: +7 916 000-11-22\nСайт: petrov.example\nE-mail: a@petrov.example",
+        ),
         // What was asked for, answered.
         ("ivan@petrov.example", "Re: Ваш вопрос", "Имя: Иван\nТелефон: +7 916 000-11-22\nE-mail: ivan@petrov.example"),
         ("ivan.petrov@gmail.com", "Заказ", "Здравствуйте.\nИмя: Иван\nТелефон: +7 916 000-11-22\nХочу заказать окно."),
@@ -130,6 +135,38 @@ fn letters_are_no_notifications() {
         let found = notification(&letter(from, subject, text), &Policy::default());
         assert_eq!(found, None, "{text}");
     }
+}
+
+#[test]
+fn one_field_is_enough_where_everything_says_form() {
+    let mail = letter("site@okna.example", "Обратный звонок", "Телефон: +7 916 000-11-22");
+    assert!(notification(&mail, &Policy::default()).is_some_and(|found| found.pairs.len() == 1));
+    let text = "Заявка с сайта okna.example\nТелефон: +7 916 000-11-22";
+    assert!(notification(&letter("noreply@okna.example", "x", text), &Policy::default()).is_some());
+    // A person's few words with a phone below.
+    let mail = letter("ivan@petrov.example", "Новая заявка", "Пришлите прайс\nТелефон: +7 916 000-11-22");
+    assert_eq!(notification(&mail, &Policy::default()), None);
+}
+
+#[test]
+fn fields_in_one_line_and_tags_in_a_value() {
+    let text = "Имя: Анна; Телефон: +7 916 000-11-22; E-mail: anna@belova.example\nИсточник: utm_source=ya&utm_medium=cpc";
+    let found = notification(&letter("noreply@okna.example", "Заявка с сайта", text), &Policy::default()).unwrap();
+    let told = told(&found);
+    assert_eq!((told.name.as_deref(), told.phones.len(), told.emails.len()), (Some("Анна"), 1, 1));
+    assert_eq!(told.utm["utm_medium"], "cpc");
+}
+
+#[test]
+fn mails_about_ourselves_and_newsletters_are_none() {
+    let ours = leadgate_core::rules::Ours { domains: ["okna.example".to_owned()].into(), ..Default::default() };
+    let policy = Policy { ours: std::sync::Arc::new(ours), ..Policy::default() };
+    let invoice = letter("noreply@vendor.example", "Invoice", "Customer name: Okna\nEmail: info@okna.example\nAmount: 100");
+    assert_eq!(notification(&invoice, &policy), None);
+    let text = "Скидки недели\nОкна от 1000\n\nТелефон: 8 800 000-11-22\nE-mail: info@shop.example\nАдрес: Лесная, 5";
+    assert_eq!(notification(&letter("noreply@shop.example", "Скидки", text), &policy), None);
+    let pasted = "Return-Path: <a@b.example>\nFrom: Anna <a@b.example>\nSubject: x\nMessage-ID: <1@b>\nMessage: x";
+    assert_eq!(notification(&letter("noreply@shop.example", "contact form", pasted), &policy), None);
 }
 
 #[test]
