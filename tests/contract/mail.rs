@@ -101,6 +101,23 @@ pub(crate) async fn what_we_sent_stands_in_the_thread(db: Db) {
     assert_eq!(db.one(from(ANNA, minutes(11)).refers("message-id", "out1")).await.contact, first.contact);
 }
 
+pub(crate) async fn the_same_mail_in_another_mailbox_is_noted(db: Db) {
+    let db = db.with_source("sales", |_| ());
+    let copy = |post: Post, id: &str, text: &str| post.known_as("message-id", id).known_as("copy", &format!("{id}/{text}"));
+    let first = db.expect(Outcome::Created, copy(from(ANNA, minutes(0)), "m1", "text")).await;
+    let other = db.expect(Outcome::Noted, copy(from(ANNA, minutes(1)).source("sales"), "m1", "text")).await;
+    assert_eq!((other.lead, other.contact, other.activity), (first.lead, first.contact, None));
+    assert!(other.reasons.contains(&Reason::Copy { activity: first.activity.unwrap() }), "{:?}", other.reasons);
+    // Another text under the same id is another mail.
+    let changed = db.expect(Outcome::Attached, copy(from(ANNA, minutes(2)).source("sales"), "m1", "other text")).await;
+    assert_eq!(changed.lead, first.lead);
+    // What we sent, with a copy to a mailbox of our own.
+    db.expect(Outcome::Attached, copy(sent(ANNA, minutes(3)), "o1", "answer")).await;
+    db.expect(Outcome::Noted, copy(sent(ANNA, minutes(4)).source("sales"), "o1", "answer")).await;
+    assert_eq!(db.lead_of(&first).await.lead.activities, 3);
+    assert_eq!(db.rows("lead").await.len(), 1);
+}
+
 pub(crate) async fn a_bounce_marks_until_somebody_knows_better(db: Db) {
     let anna = db.expect(Outcome::Created, post(minutes(0)).email(ANNA)).await;
     let out = db.expect(Outcome::Attached, sent(ANNA, minutes(1)).known_as("message-id", "out1")).await;

@@ -60,7 +60,8 @@ async fn five_thousand_older_mails_are_read_on_demand_with_progress() -> anyhow:
     world.gateway.cli(&["source", "backfill", SOURCE, "--since", "2000-01-01"]).await?;
     let progress = until("it tells how far it is", async || {
         let report = report(&world, SOURCE).await?;
-        Ok(report["folders"][0]["backfill"].as_array().cloned())
+        // Before it has counted them it says nothing of how many there are.
+        Ok(report["folders"][0]["backfill"].as_array().filter(|progress| progress[1] != 0).cloned())
     })
     .await?;
     assert_eq!(progress[1], 5_000, "{progress:?}");

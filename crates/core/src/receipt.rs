@@ -367,6 +367,11 @@ pub enum Reason {
         /// The one that came first.
         first: SubmissionId,
     },
+    /// The same message came by another source.
+    Copy {
+        /// The activity it made there.
+        activity: ActivityId,
+    },
     /// A form's notification came without the form's own delivery, which is awaited.
     Awaits {
         /// The source that should bring it.
@@ -475,6 +480,7 @@ impl Reason {
             },
             Self::OwnLead => "each such delivery is a lead of its own".to_owned(),
             Self::Twin { first } => format!("a form's own delivery and its notification tell the same: {first} came first"),
+            Self::Copy { activity } => format!("the same message came by another source: it is activity {activity}"),
             Self::Awaits { form } => {
                 format!("the form ({form}) has not brought it itself yet; if it does not soon, its webhook counts as broken")
             }

@@ -379,6 +379,8 @@ impl Reference {
     /// The scope of Message-IDs. Such an id belongs to the activity that had it first: whoever repeats it later, by accident or to
     /// draw answers to themselves, does not get it.
     pub const MESSAGE_ID: &str = "message-id";
+    /// The scope of what a message says, wherever it came: the same message in another mailbox is a copy.
+    pub const COPY: &str = "copy";
 
     /// A reference; `None` for an empty id. Ids longer than 200 bytes stand as their SHA-256.
     pub fn new(scope: impl Into<String>, value: &str) -> Option<Self> {

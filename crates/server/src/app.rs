@@ -127,6 +127,7 @@ impl App {
             prometheus,
             tokens: TokenCache::default(),
             refusals: RefusalCounts::default(),
+            desk: pulls::Desk::default(),
             data_dir,
             disk_free: AtomicU64::new(u64::MAX),
             space,

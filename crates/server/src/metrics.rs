@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use leadgate_core::ids::SourceId;
+use leadgate_core::ports::{PullReport, PullState};
 use leadgate_core::receipt::Outcome;
 use metrics::{Counter, Gauge, Histogram, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -14,6 +15,10 @@ const INTAKE_SECONDS: &str = "leadgate_intake_seconds";
 const INTAKE_QUEUE: &str = "leadgate_intake_queue_items";
 const HTTP_REQUESTS: &str = "leadgate_http_requests_total";
 const SOURCE_LAST: &str = "leadgate_source_last_seconds";
+const SOURCE_UP: &str = "leadgate_source_up";
+const SOURCE_BEHIND: &str = "leadgate_source_behind";
+const SOURCE_HEARD: &str = "leadgate_source_last_heard_seconds";
+const SOURCE_QUARANTINED: &str = "leadgate_source_quarantined";
 const PHONE_PANICS: &str = "leadgate_phone_parser_panics_total";
 const DISK_FREE: &str = "leadgate_disk_free_bytes";
 const CONNECTIONS: &str = "leadgate_http_connections";
@@ -64,6 +69,14 @@ fn describe() {
     metrics::describe_gauge!(INTAKE_QUEUE, "Submissions that wait for their commit");
     metrics::describe_counter!(HTTP_REQUESTS, "HTTP requests, by route and status");
     metrics::describe_gauge!(SOURCE_LAST, Unit::Seconds, "Unix time at which a source last sent something that was accepted");
+    metrics::describe_gauge!(SOURCE_UP, "1 while this gateway reads a source and all is well");
+    metrics::describe_gauge!(SOURCE_BEHIND, "What a source holds that was not read yet, at most");
+    metrics::describe_gauge!(
+        SOURCE_HEARD,
+        Unit::Seconds,
+        "Unix time at which the other side of a source that is read last answered"
+    );
+    metrics::describe_gauge!(SOURCE_QUARANTINED, "What a source passed over into quarantine because it could not be had");
     metrics::describe_counter!(PHONE_PANICS, "Panics of the phone library that were caught");
     metrics::describe_gauge!(DISK_FREE, Unit::Bytes, "Free bytes on the disk of the database and the attachments");
     metrics::describe_gauge!(CONNECTIONS, "Open HTTP connections");
@@ -217,6 +230,19 @@ pub fn gauges(queue: usize, disk_free: Option<u64>, writable: bool) {
     }
     metrics::gauge!(DATABASE_WRITABLE).set(if writable { 1.0 } else { 0.0 });
     metrics::counter!(PHONE_PANICS).absolute(leadgate_core::phone::panics());
+}
+
+/// How reading a source goes, at the gateway that reads it.
+pub fn reading(source: &SourceId, report: &PullReport) {
+    let label = || source.as_str().to_owned();
+    let well = matches!(report.state, PullState::Reading | PullState::Watching);
+    metrics::gauge!(SOURCE_UP, "source" => label()).set(if well { 1.0 } else { 0.0 });
+    let sum = |count: fn(&leadgate_core::ports::FolderReport) -> u64| lossy(report.folders.iter().map(count).sum());
+    metrics::gauge!(SOURCE_BEHIND, "source" => label()).set(sum(|folder| folder.behind));
+    metrics::gauge!(SOURCE_QUARANTINED, "source" => label()).set(sum(|folder| folder.quarantined));
+    if let Some(at) = report.heard_at {
+        metrics::gauge!(SOURCE_HEARD, "source" => label()).set(lossy(at.as_second().unsigned_abs()));
+    }
 }
 
 /// The certificate has so many days left.

@@ -1,27 +1,28 @@
 //! Sources the gateway asks: each is read by the one gateway that holds its lease, begun anew with backoff when it stops.
 
+mod desk;
+mod feed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use jiff::Timestamp;
-use leadgate_core::ids::{SourceId, SubmissionId};
-use leadgate_core::ports::{Ask, Feed, Intake as _, IntakeError, Part, PullError, PullReport, source_lease};
-use leadgate_core::receipt::Receipt;
-use leadgate_core::submission::{Cursor, CursorMove, FileRef, Submission};
+use leadgate_core::ports::{Feed as _, PullError, source_lease};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::desk::{Desk, Told};
+use self::feed::Bound;
 use crate::app::{Gateway, LivePull};
 use crate::nodes::Node;
 
-/// The first pause after trouble; it doubles.
+/// The longest first pause after trouble; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause after trouble that may pass.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// The pause after the account was refused, or the source cannot work as configured.
-const REFUSED_PAUSE: Duration = Duration::from_mins(5);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// A source that was read for so long was well: the next trouble is a new one.
+const WELL_AFTER: Duration = Duration::from_mins(2);
+/// The pause after the account was refused, or the source cannot work as configured: who tries often is locked out.
+const REFUSED_PAUSE: Duration = Duration::from_mins(15);
 
 /// Reads every source that is to be asked, as configured now and after each reload, until told to stop.
 pub async fn run(gateway: Arc<Gateway>, node: Node, stop: CancellationToken) {
@@ -52,73 +53,53 @@ pub async fn run(gateway: Arc<Gateway>, node: Node, stop: CancellationToken) {
 
 /// Reads one source for as long as it is ours.
 async fn read(gateway: &Gateway, pull: &LivePull, fence: i64) {
-    let feed = Bound { gateway, source: &pull.id, fence };
-    let mut pause = FIRST_PAUSE;
+    let feed = Bound::new(gateway, &pull.id, fence);
+    tokio::select! {
+        () = again_and_again(pull, &feed) => {}
+        () = feed.keep_books() => {}
+    }
+}
+
+async fn again_and_again(pull: &LivePull, feed: &Bound<'_>) {
+    let mut longest = FIRST_PAUSE;
     loop {
         let begun = tokio::time::Instant::now();
-        let error = match pull.pull.run(&feed).await {
+        let error = match pull.pull.run(feed).await {
             Ok(()) => return,
             Err(error) => error,
         };
         tracing::warn!(source = %pull.id, error = &error as &dyn std::error::Error, "reading a source stopped; it is tried again");
-        if begun.elapsed() > LONGEST_PAUSE {
-            pause = FIRST_PAUSE;
+        if begun.elapsed() > WELL_AFTER {
+            longest = FIRST_PAUSE;
         }
-        let wait = match error {
-            PullError::Transient(_) => pause,
-            PullError::Auth(_) | PullError::Fatal(_) => REFUSED_PAUSE,
-        };
-        tokio::time::sleep(wait).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep(pause(&error, longest, feed.random())).await;
+        longest = (longest * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// The way in for one source, under one lease.
-struct Bound<'a> {
-    gateway: &'a Gateway,
-    source: &'a SourceId,
-    fence: i64,
+/// How long to wait after trouble. Any part of the longest pause, so that sources that failed together do not come back together.
+fn pause(error: &PullError, longest: Duration, random: u64) -> Duration {
+    match error {
+        PullError::Transient(_) => {
+            longest.mul_f64(f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX))
+        }
+        PullError::Auth(_) | PullError::Fatal(_) => REFUSED_PAUSE,
+    }
 }
 
-#[async_trait]
-impl Feed for Bound<'_> {
-    async fn place(&self) -> Result<Option<Cursor>, IntakeError> {
-        self.gateway.intake.cursor(self.source).await
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    async fn submit(&self, items: Vec<Submission>, to: Cursor) -> Result<Vec<Receipt>, IntakeError> {
-        let to = CursorMove { source: self.source.clone(), to, fence: Some(self.fence) };
-        self.gateway.intake.advance(items, to).await
-    }
-
-    fn arrival(&self) -> (Timestamp, SubmissionId) {
-        self.gateway.clock.submission()
-    }
-
-    async fn keep(&self, name: &str, content_type: &str, bytes: Bytes) -> Result<Part, IntakeError> {
-        let kept = async {
-            let mut upload = self.gateway.attachments.begin(&self.gateway.clock).await?;
-            upload.write(bytes).await?;
-            upload.finish().await
-        };
-        let kept = kept.await.map_err(|error| IntakeError::Busy(error.to_string()))?;
-        let (name, content_type) = (name.to_owned(), content_type.to_owned());
-        Ok(Part::File(FileRef { sha256: kept.sha256, name, content_type, size: kept.size, field: String::new() }))
-    }
-
-    fn report(&self, report: PullReport) {
-        tracing::debug!(source = %self.source, ?report, "a source tells how it is");
-    }
-
-    async fn asked(&self) -> Ask {
-        std::future::pending().await
-    }
-
-    async fn answered(&self) -> Result<(), IntakeError> {
-        Ok(())
-    }
-
-    fn random(&self) -> u64 {
-        self.gateway.clock.uuid().as_u64_pair().1
+    #[test]
+    fn pauses_are_any_part_of_the_longest_but_after_a_refusal() {
+        let trouble = || PullError::Transient("no line".into());
+        assert_eq!(pause(&trouble(), LONGEST_PAUSE, 0), Duration::ZERO);
+        assert_eq!(pause(&trouble(), LONGEST_PAUSE, u64::MAX), LONGEST_PAUSE);
+        let half = pause(&trouble(), LONGEST_PAUSE, u64::MAX / 2);
+        assert!(half > Duration::from_secs(149) && half < Duration::from_secs(151), "{half:?}");
+        for error in [PullError::Auth("no".into()), PullError::Fatal("no".into())] {
+            assert_eq!(pause(&error, FIRST_PAUSE, 0), REFUSED_PAUSE);
+        }
     }
 }

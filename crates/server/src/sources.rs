@@ -4,17 +4,18 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::{Mode, Script, SourceKind};
+use leadgate_core::ports::{Ask, Mode, PullReport, Script, SourceKind};
 use leadgate_core::secret::Secret;
-use leadgate_core::views::SourceHealth;
+use leadgate_core::views::{SourceHealth, SourceNote};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::config::Source;
 
 /// What every connector brings.
-const CONNECTORS: &[&[SourceKind]] = &[leadgate_web_forms::KINDS];
+const CONNECTORS: &[&[SourceKind]] = &[leadgate_web_forms::KINDS, leadgate_mailbox::KINDS];
 
 /// Kinds that a program of one's own adds to the shipped ones.
 static MORE: OnceLock<&'static [SourceKind]> = OnceLock::new();
@@ -47,6 +48,9 @@ pub struct SourceView {
     pub kind: Cow<'static, str>,
     /// Whether it makes leads. If not, what comes to it waits for a person.
     pub enabled: bool,
+    /// The gateway asks it: it has no URL. Otherwise its senders call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_asked: bool,
     /// Its full URL with the current token. Absent for those who may not see it, and before a token was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -58,19 +62,55 @@ pub struct SourceView {
     /// How it is doing; absent before it sent anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<SourceHealth>,
+    /// How reading it goes, if the gateway asks it; absent before it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
+}
+
+/// How reading a source goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reading {
+    /// As whoever reads it told last.
+    #[serde(flatten)]
+    pub report: PullReport,
+    /// When that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_at: Option<Timestamp>,
+    /// What a person asked for and was not begun yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Ask>,
+    /// When that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
+}
+
+impl From<SourceNote> for Reading {
+    fn from(note: SourceNote) -> Self {
+        let SourceNote { report, reported_at, ask, asked_at, .. } = note;
+        Self { report: report.unwrap_or_default(), reported_at, ask, asked_at }
+    }
+}
+
+impl Reading {
+    /// Of one source among notes of all.
+    pub fn of(source: &SourceId, notes: &[SourceNote]) -> Option<Self> {
+        notes.iter().find(|note| note.source == *source).cloned().map(Self::from)
+    }
 }
 
 impl SourceView {
     /// A source below the address `base`.
-    pub fn of(source: &Source, base: &str, health: Option<SourceHealth>) -> Self {
+    pub fn of(source: &Source, base: &str, health: Option<SourceHealth>, reading: Option<Reading>) -> Self {
         Self {
             id: source.id.clone(),
             kind: Cow::Borrowed(source.kind.name),
             enabled: source.enabled,
+            is_asked: matches!(source.connector.mode, Mode::Pull(_)),
             url: source.path().map(|path| format!("{base}{path}")),
             script: script_of(&source.connector.mode).map(|script| script.tag(base, source.id.as_str())),
             tokens: source.tokens.len(),
             health,
+            reading,
         }
     }
 
@@ -80,10 +120,12 @@ impl SourceView {
             id: id.clone(),
             kind: Cow::Borrowed(REMOVED),
             enabled: false,
+            is_asked: false,
             url: tokens.first().map(|token| format!("{base}/in/{id}/{}", token.expose())),
             script: None,
             tokens: tokens.len(),
             health,
+            reading: None,
         }
     }
 }
@@ -111,7 +153,9 @@ mod tests {
             assert!(kind.example.contains("[sources.{id}]"), "{}: the example is a section", kind.name);
             assert!(kind.example.contains(&format!("kind = \"{}\"", kind.name)), "{}", kind.name);
             for language in ["ru", "en"] {
-                assert!((kind.setup)(language).contains("{url}"), "{}: the steps in {language} name the URL", kind.name);
+                // A sender is told the URL; what is asked can be tried.
+                let named = ["{url}", "leadgate source test {id}"].iter().any(|named| (kind.setup)(language).contains(named));
+                assert!(named, "{}: the steps in {language} name the URL, or how to try it", kind.name);
             }
             assert!(!kind.about.is_empty());
         }

@@ -174,7 +174,7 @@ fn block(text: &str, level: usize, least: usize) -> Option<Block> {
             }
         } else if block.fields == 0 && bare.contains('@') && bare.ends_with(':') {
             // `12.11.2026, 10:00, "Anna" <anna@example.com>:`
-            from = after_time(bare.trim_end_matches(':')).to_owned();
+            after_time(bare.trim_end_matches(':')).clone_into(&mut from);
             block.fields = 1;
             end = lines.at;
             break;

@@ -27,7 +27,7 @@ kind = "imap"
 host = "imap.example.com"
 user = "info@example.com"
 password = { env = "MAILBOX_PASSWORD" }  # or { file = "..." }; many providers want a password made for programs
-# security = "tls"                  # or "starttls"; "none" only for this machine itself
+# security = "tls"                  # or "starttls"; "plain" only for this machine itself
 # port = 993                        # 143 with starttls
 # Certificates: the system's authorities are believed, and those in a file; or one certificate alone, by its SHA-256.
 # ca = "mail-ca.pem"
@@ -188,7 +188,7 @@ mod tests {
         let policy = Policy::take(&mut config, &context(), &mut problems);
         let rules = rules(config, &policy, &mut problems);
         assert!(rules.own.emails.contains("info@example.com"), "{:?}", rules.own);
-        assert_eq!(rules.forms.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["site"]);
+        assert_eq!(rules.forms.iter().map(leadgate_core::ids::SourceId::as_str).collect::<Vec<_>>(), ["site"]);
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["folder", "known_contact"]);
         assert!(problems[0].words.contains("folders, sent"), "{}", problems[0].words);

@@ -30,6 +30,9 @@ pub(super) struct Beside {
     /// When the server got it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+    /// Its bytes are kept as they came, not as mails are kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untouched: bool,
     /// Its keys, as scope and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<(String, String)>,
@@ -89,10 +92,11 @@ pub(super) fn read_again(kept: &Kept, policy: &Policy, read: Read) -> Result<Sub
         return Err("nothing of the mail could be fetched: look at it in the mailbox".to_owned());
     }
     let at = Where { folder: &beside.folder, sent: beside.sent, truncated: beside.size };
-    let (mail, Reading { mut draft, purpose, signals }) = read(&bytes, at, policy);
+    let (mail, Reading { mut draft, purpose, signals }) = read(&bytes, !beside.untouched, at, policy);
     draft.files = beside.files.iter().flatten().cloned().collect();
     draft.fields.extend(beside.notes.iter().map(|note| Field { name: ATTACHMENT.to_owned(), value: note.clone() }));
-    name(&mut draft, &mail);
+    let content = beside.content().unwrap_or_else(|| ContentHash(super::fingerprint::of_whole(&bytes)));
+    name(&mut draft, &mail, &content);
     let raw = Raw {
         content_type: CONTENT_TYPE.to_owned(),
         codec: Codec::Plain,
@@ -102,7 +106,6 @@ pub(super) fn read_again(kept: &Kept, policy: &Policy, read: Read) -> Result<Sub
         peer: None,
         head: kept.head.clone(),
     };
-    let content = beside.content().unwrap_or_else(|| ContentHash(super::fingerprint::of_whole(&bytes)));
     Ok(Submission {
         keys: beside.keys(),
         content,

@@ -70,7 +70,7 @@ fn split(raw: &[u8]) -> (&[u8], &[u8]) {
 
 fn hash_body(hash: &mut Sha256, body: &[u8]) {
     let body = body.trim_ascii_end();
-    hash.update((body.len() as u64 - body.iter().filter(|byte| **byte == b'\r').count() as u64).to_le_bytes());
+    hash.update((body.len() as u64 - memchr::memchr_iter(b'\r', body).count() as u64).to_le_bytes());
     for piece in body.split(|byte| *byte == b'\r') {
         hash.update(piece);
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{Feed, IntakeError, Part};
-use leadgate_core::submission::{Codec, ContentHash, Draft, Field, FileRef, Hold, Key, Purpose, Raw, Reference, Submission};
+use leadgate_core::submission::{Codec, ContentHash, Draft, Field, FileRef, Hold, Key, Purpose, Raw, Reference, Submission, hex};
 use sha2::{Digest as _, Sha256};
 
 use super::again::Beside;
@@ -17,7 +17,7 @@ use crate::mime::{self, Attachment, Hints, Mail};
 use crate::reading::{self, Reading, Where};
 use crate::settings::{Policy, Settings};
 
-/// The scope under which a mail's Message-ID is known to others (RFC 5322, 3.6.4).
+/// The scope of Message-IDs (RFC 5322, 3.6.4), each with the hash of the mail's body.
 pub(super) const MESSAGE_ID: &str = "message-id";
 /// The scope of UIDs.
 pub(super) const UID: &str = "uid";
@@ -41,12 +41,12 @@ pub(super) struct Got {
     pub cut: bool,
 }
 
-/// Reads bytes: a seam, so that tests can read what no parser fails on.
-pub(super) type Read = fn(&[u8], Where<'_>, &Policy) -> (Mail, Reading);
+/// Reads bytes, as they came or (`true`) as they are kept: a seam, so that tests can read what no parser fails on.
+pub(super) type Read = fn(&[u8], bool, Where<'_>, &Policy) -> (Mail, Reading);
 
 /// As it is read in earnest.
-pub(super) fn read(raw: &[u8], at: Where<'_>, policy: &Policy) -> (Mail, Reading) {
-    let mail = mime::read(raw, &Hints { language: policy.language.clone(), kept: false });
+pub(super) fn read(raw: &[u8], kept: bool, at: Where<'_>, policy: &Policy) -> (Mail, Reading) {
+    let mail = mime::read(raw, &Hints { language: policy.language.clone(), kept });
     let reading = reading::read(&mail, at, policy);
     (mail, reading)
 }
@@ -83,7 +83,7 @@ impl Maker {
     fn one(&self, got: Got) -> Made {
         let truncated = got.cut.then_some(u64::from(got.head.size));
         let at = Where { folder: &self.folder, sent: self.sent, truncated };
-        let read = catch_unwind(AssertUnwindSafe(|| (self.read)(&got.bytes, at, &self.settings.policy))).ok();
+        let read = catch_unwind(AssertUnwindSafe(|| (self.read)(&got.bytes, false, at, &self.settings.policy))).ok();
         Made { got, read }
     }
 
@@ -97,20 +97,21 @@ impl Maker {
             return Ok(self.held(&got, got.bytes.clone(), "poisoned", words, feed.arrival()));
         };
         let files = self.keep(&got, &mail, &mut draft, feed).await?;
-        let hash = ContentHash(self.hash(&got, &mail));
-        name(&mut draft, &mail);
+        let hash = ContentHash(hash(&got, &mail));
+        name(&mut draft, &mail, &hash);
         let keys = self.keys(&got, &mail, &hash.0);
         let beside = Beside {
+            untouched: false,
             folder: self.folder.to_string(),
             sent: self.sent,
             size: got.cut.then_some(u64::from(got.head.size)),
             at: got.head.at,
             keys: keys.iter().map(|key| (key.scope.to_owned(), key.value.clone())).collect(),
-            content: leadgate_core::submission::hex(&hash.0),
+            content: hex(&hash.0),
             files: files.iter().map(|file| file.as_ref().ok().cloned()).collect(),
             notes: draft.fields.iter().filter(|field| field.name == ATTACHMENT).map(|field| field.value.clone()).collect(),
         };
-        let raw = Raw { head: beside.head(), ..self.raw(&got, self.body(&got, &mail, &files)) };
+        let raw = Raw { head: beside.head(), ..raw(&got, body(&got, &mail, &files)) };
         let (received_at, id) = feed.arrival();
         Ok(Submission {
             keys,
@@ -137,8 +138,8 @@ impl Maker {
         let size = (u64::from(got.head.size) > bytes.len() as u64).then_some(u64::from(got.head.size));
         let key = Key { scope: UID, value: self.uid(got) };
         let keys = vec![(key.scope.to_owned(), key.value.clone())];
-        let beside = Beside { folder, sent, size, at, keys, ..Beside::default() };
-        let raw = Raw { head: beside.head(), ..self.raw(got, bytes) };
+        let beside = Beside { folder, sent, size, at, keys, untouched: true, ..Beside::default() };
+        let raw = Raw { head: beside.head(), ..raw(got, bytes) };
         Submission {
             keys: vec![key],
             occurred_at: got.head.at.filter(|at| *at <= received_at),
@@ -154,18 +155,6 @@ impl Maker {
         format!("UID {} of the folder {:?}", got.head.uid, self.folder)
     }
 
-    fn raw(&self, got: &Got, body: Bytes) -> Raw {
-        Raw {
-            content_type: CONTENT_TYPE.to_owned(),
-            codec: Codec::Plain,
-            body,
-            sha256: Sha256::digest(&got.bytes).into(),
-            query: String::new(),
-            peer: None,
-            head: String::new(),
-        }
-    }
-
     /// A mail's UID with the numbering it belongs to.
     fn uid(&self, got: &Got) -> String {
         let Self { folder, uid_validity, dealt, .. } = self;
@@ -173,22 +162,17 @@ impl Maker {
         if *dealt == 0 { format!("{folder}/{uid_validity}/{uid}") } else { format!("{folder}/{uid_validity}.{dealt}/{uid}") }
     }
 
-    /// The hash of what a mail says, by its bytes: it is the same whichever version of the gateway reads it.
-    fn hash(&self, got: &Got, mail: &Mail) -> [u8; 32] {
-        if mail.message_id.is_some() { fingerprint::of_body(&got.bytes) } else { fingerprint::of_whole(&got.bytes) }
-    }
-
     /// A UID is a mail's own for ever within its numbering; the Message-ID with its body finds it again elsewhere.
     fn keys(&self, got: &Got, mail: &Mail, hash: &[u8; 32]) -> Vec<Key> {
         let uid = Key::new(UID, &self.uid(got));
         let id = match &mail.message_id {
-            Some(id) => Key::new(MESSAGE_ID, &format!("{id}/{}", fingerprint::short(hash))),
+            Some(_) => Key::new(MESSAGE_ID, &copy_of(mail, hash)),
             // Two mails of one content with neither an id nor a date are two if they came at different times.
             None if mail.date.is_none() => {
                 let at = got.head.at.map_or_else(String::new, |at| at.as_second().to_string());
                 Key::new(COPY, &format!("{}/{at}", fingerprint::short(hash)))
             }
-            None => Key::new(COPY, &fingerprint::short(hash)),
+            None => Key::new(COPY, &copy_of(mail, hash)),
         };
         uid.into_iter().chain(id).collect()
     }
@@ -231,26 +215,45 @@ impl Maker {
         draft.files = files.iter().filter_map(|file| file.as_ref().ok().cloned()).collect();
         Ok(files)
     }
+}
 
-    /// The bytes that are kept: without large files that are kept apart, or that may not be kept.
-    fn body(&self, got: &Got, mail: &Mail, files: &[Result<FileRef, NotKept>]) -> Bytes {
-        let cut: Vec<Option<String>> = mail
-            .attachments
-            .iter()
-            .zip(files)
-            .map(|(attachment, file)| match file {
-                Ok(file) => is_cut(attachment).then(|| file.sha256.clone()),
-                Err(NotKept::Refused) => is_cut(attachment).then(|| "not kept".to_owned()),
-                Err(NotKept::Stays) => None,
-            })
-            .collect();
-        if cut.iter().all(Option::is_none) {
-            return got.bytes.clone();
-        }
-        let without = catch_unwind(AssertUnwindSafe(|| mime::without_files(&got.bytes, mail, &cut)));
-        // The whole is as good, only larger.
-        without.map_or_else(|_panic| got.bytes.clone(), Bytes::from)
+/// The bytes of a submission.
+fn raw(got: &Got, body: Bytes) -> Raw {
+    Raw {
+        content_type: CONTENT_TYPE.to_owned(),
+        codec: Codec::Plain,
+        body,
+        sha256: Sha256::digest(&got.bytes).into(),
+        query: String::new(),
+        peer: None,
+        head: String::new(),
     }
+}
+
+/// The hash of what a mail says, by its bytes: it is the same whichever version of the gateway reads it.
+fn hash(got: &Got, mail: &Mail) -> [u8; 32] {
+    if mail.message_id.is_some() { fingerprint::of_body(&got.bytes) } else { fingerprint::of_whole(&got.bytes) }
+}
+
+/// The bytes that are kept: without large files that are kept apart, or that may not be kept.
+fn body(got: &Got, mail: &Mail, files: &[Result<FileRef, NotKept>]) -> Bytes {
+    let cut: Vec<Option<String>> = mail
+        .attachments
+        .iter()
+        .zip(files)
+        .map(|(attachment, file)| match file {
+            Ok(file) => is_cut(attachment).then(|| file.sha256.clone()),
+            // Its bytes may not be kept here either.
+            Err(NotKept::Refused) => is_cut(attachment).then(|| hex(&Sha256::digest(&attachment.bytes))),
+            Err(NotKept::Stays) => None,
+        })
+        .collect();
+    if cut.is_empty() {
+        return got.bytes.clone();
+    }
+    let without = catch_unwind(AssertUnwindSafe(|| mime::without_files(&got.bytes, mail, &cut)));
+    // The whole is as good, only larger.
+    without.map_or_else(|_panic| got.bytes.clone(), Bytes::from)
 }
 
 /// Why a file is not kept apart.
@@ -262,18 +265,25 @@ enum NotKept {
     Refused,
 }
 
-/// Whether a file is cut out of the kept bytes. What a reader reads (cards, calendars, texts, mails) must be there when the
-/// mail is read again.
+/// Whether a file is cut out of the kept bytes.
 fn is_cut(attachment: &Attachment) -> bool {
-    let read = ["text/", "message/", "application/ics"].iter().any(|kind| attachment.content_type.starts_with(kind));
-    attachment.bytes.len() > CUT_ABOVE && !read
+    attachment.bytes.len() > CUT_ABOVE
 }
 
-/// Others refer to a mail by its Message-ID.
-pub(super) fn name(draft: &mut Draft, mail: &Mail) {
-    let Some(id) = &mail.message_id else { return };
-    let reference = Reference { scope: MESSAGE_ID.to_owned(), value: id.clone() };
-    if !draft.known_as.contains(&reference) {
-        draft.known_as.push(reference);
+/// Others refer to a mail by its Message-ID; a copy in another mailbox is known by what it says.
+pub(super) fn name(draft: &mut Draft, mail: &Mail, hash: &ContentHash) {
+    let id = mail.message_id.as_deref();
+    let id = id.and_then(|id| Reference::new(Reference::MESSAGE_ID, id));
+    let copy = Reference::new(Reference::COPY, &copy_of(mail, &hash.0));
+    for reference in id.into_iter().chain(copy) {
+        if !draft.known_as.contains(&reference) {
+            draft.known_as.push(reference);
+        }
     }
+}
+
+/// A mail by what it says, wherever it lies.
+fn copy_of(mail: &Mail, hash: &[u8; 32]) -> String {
+    let hash = fingerprint::short(hash);
+    mail.message_id.as_ref().map_or_else(|| hash.clone(), |id| format!("{id}/{hash}"))
 }

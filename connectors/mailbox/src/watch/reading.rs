@@ -12,7 +12,7 @@ use super::session::{Connected, Stop, Watch};
 use crate::imap::{Head, ImapError};
 
 /// The server's clock and ours may differ by so much.
-const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
 /// A group that is ready to be recorded.
 struct Ready {

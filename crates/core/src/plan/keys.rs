@@ -54,7 +54,8 @@ impl Step<'_> {
         if place.activity.is_some() {
             for reference in &draft.known_as {
                 let pair = (reference.scope.clone(), reference.value.clone());
-                if reference.scope == Reference::MESSAGE_ID && self.facts.references.contains_key(&pair) {
+                let first_keeps = [Reference::MESSAGE_ID, Reference::COPY].contains(&&*reference.scope);
+                if first_keeps && self.facts.references.contains_key(&pair) {
                     continue;
                 }
                 self.plan.references.push(pair.clone());

@@ -2,6 +2,7 @@
 //! "What becomes of a submission".
 
 mod again;
+mod copies;
 mod facts;
 mod gather;
 mod identities;
@@ -67,7 +68,7 @@ impl Lookup {
             lookup.submissions.push(submission.id);
             lookup.keys.extend(key_ids(item));
             let draft = &submission.draft;
-            let own = draft.known_as.iter().filter(|reference| reference.scope == Reference::MESSAGE_ID);
+            let own = draft.known_as.iter().filter(|known| [Reference::MESSAGE_ID, Reference::COPY].contains(&&*known.scope));
             lookup.references.extend(draft.refers_to.iter().chain(own).map(|r| (r.scope.clone(), r.value.clone())));
             lookup.external.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
             lookup.identities.extend(item.identities.iter().map(|i| (i.kind.clone(), i.value.clone())));

@@ -144,6 +144,9 @@ impl Step<'_> {
         if let Some((scope, fact)) = &known {
             self.reason(Reason::KeyOtherContent { scope: scope.clone(), first: fact.submission });
         }
+        if known.is_none() && self.is_copy() {
+            return;
+        }
         if self.item.content.outgoing {
             return self.sent();
         }

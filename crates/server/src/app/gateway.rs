@@ -20,6 +20,7 @@ use crate::http::api::TokenCache;
 use crate::intake::{GroupIntake, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
 use crate::outward::Outward;
+use crate::pulls::Desk;
 use crate::space::Space;
 use crate::tls::{CertificateView, FEW_DAYS, Tls};
 
@@ -50,6 +51,8 @@ pub struct Gateway {
     pub data_dir: PathBuf,
     /// Bytes free there, as last looked at; `u64::MAX` before.
     pub disk_free: AtomicU64,
+    /// What is told of the sources that are read here.
+    pub desk: Desk,
     /// Whether there is room for files.
     pub space: Arc<Space>,
     pub(super) store: StoreCell,

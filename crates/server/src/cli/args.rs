@@ -387,6 +387,22 @@ pub enum SourceCommand {
         #[command(flatten)]
         body: TryBody,
     },
+    /// Try a mailbox or another source that the gateway asks: connect, list what is there, say what would be read and what is
+    /// missing. Nothing is read into the gateway, and nothing is changed there.
+    Test {
+        /// The source.
+        id: SourceId,
+    },
+    /// Read older things of a mailbox or another source that the gateway asks, in the background and without notices. What was
+    /// read before is known again.
+    #[command(after_help = "Example:\n  leadgate source backfill info --since 2026-01-01")]
+    Backfill {
+        /// The source.
+        id: SourceId,
+        /// What came on this day or later.
+        #[arg(long, value_name = "DATE")]
+        since: jiff::civil::Date,
+    },
     /// Forget the URL of a source that is not in the configuration any more. Until then, what still comes to it is kept in
     /// quarantine, and its senders see a success.
     Forget {

@@ -14,7 +14,7 @@ use leadgate_core::secret::Secret;
 use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
-    ReviewView, Scope, SourceHealth, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
+    ReviewView, Scope, SourceHealth, SourceNote, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -272,6 +272,14 @@ impl Reader {
     pub async fn health(&self, now: Timestamp) -> anyhow::Result<Vec<SourceHealth>> {
         match self {
             Self::Store(store) => Ok(store.health(now).await?),
+            Self::Api(_) => bail!("a gateway tells of its sources as a whole"),
+        }
+    }
+
+    /// What is kept of how sources are read.
+    pub async fn source_notes(&self) -> anyhow::Result<Vec<SourceNote>> {
+        match self {
+            Self::Store(store) => Ok(store.source_notes().await?),
             Self::Api(_) => bail!("a gateway tells of its sources as a whole"),
         }
     }

@@ -11,6 +11,7 @@ mod init;
 mod leads;
 mod mapping;
 mod nodes;
+mod pulls;
 mod replay;
 mod send;
 mod senders;

@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::SourceKind;
+use leadgate_core::ports::{Mode, SourceKind};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::secret::Secret;
-use leadgate_core::views::SourceHealth;
+use leadgate_core::views::{SourceHealth, SourceNote};
 use leadgate_web_forms::webhook::{self, Preset};
 
 use super::args::{Globals, SourceCommand};
 use super::gate::{Gate, Reader, reload};
-use super::{mapping, story};
+use super::{mapping, pulls, story};
 use crate::config::{Config, LoadOptions, Source, did_you_mean};
 
 use crate::print;
 use crate::secrets::SourceTokens;
-use crate::sources::{self, REMOVED, SourceView};
+use crate::sources::{self, REMOVED, Reading, SourceView};
 
 /// Every source as the API shows it, with its full URL.
 pub(super) async fn all(gate: &Gate) -> anyhow::Result<Vec<SourceView>> {
@@ -30,20 +30,30 @@ pub(super) async fn all(gate: &Gate) -> anyhow::Result<Vec<SourceView>> {
         };
     }
     // Before the first delivery there may be no database: the URLs are the same.
-    let health = if gate.config.database.may_exist() { gate.reader().await?.health(gate.clock.now()).await? } else { Vec::new() };
+    let (health, notes) = if gate.config.database.may_exist() {
+        let reader = gate.reader().await?;
+        (reader.health(gate.clock.now()).await?, reader.source_notes().await?)
+    } else {
+        (Vec::new(), Vec::new())
+    };
     let mut config = Config::load(LoadOptions::from_process(gate.globals.config.clone()))?;
     let tokens = SourceTokens::load(&config.data_dir)?;
     config.add_tokens(&tokens);
     let removed = tokens.others(&config.sources.iter().map(|source| &source.id).collect::<Vec<_>>());
-    Ok(views(&config, &removed, health))
+    Ok(views(&config, &removed, health, &notes))
 }
 
-fn views(config: &Config, removed: &[(SourceId, Vec<Secret>)], mut health: Vec<SourceHealth>) -> Vec<SourceView> {
+fn views(
+    config: &Config,
+    removed: &[(SourceId, Vec<Secret>)],
+    mut health: Vec<SourceHealth>,
+    notes: &[SourceNote],
+) -> Vec<SourceView> {
     let base = config.base_url();
     let mut views = Vec::with_capacity(config.sources.len());
     for source in &config.sources {
         let known = health.iter().position(|health| health.source == source.id).map(|index| health.swap_remove(index));
-        views.push(SourceView::of(source, &base, known));
+        views.push(SourceView::of(source, &base, known, Reading::of(&source.id, notes)));
     }
     for (id, tokens) in removed {
         let known = health.iter().position(|health| health.source == *id).map(|index| health.swap_remove(index));
@@ -76,11 +86,19 @@ fn tell(gate: &Gate, source: &SourceView, text: &mut print::Text) {
     let off = match (&*source.kind, source.enabled) {
         (REMOVED, _) => "; what still comes waits in quarantine until `leadgate source forget`",
         (_, true) => "",
+        (_, false) if source.is_asked => ", switched off: nothing is read",
         (_, false) => ", switched off: what comes waits in quarantine",
     };
     text.line(format!("{} ({}{off})", source.id, print::safe(&source.kind)));
     let mut pair = |name: &str, value: &str| text.pair(2, name, value);
-    pair("URL", source.url.as_deref().unwrap_or("made at the first start"));
+    if source.is_asked {
+        match &source.reading {
+            Some(reading) if source.enabled => pulls::tell(gate, reading, &mut pair),
+            _ => pair("state", "not read yet"),
+        }
+    } else {
+        pair("URL", source.url.as_deref().unwrap_or("made at the first start"));
+    }
     if let Some(script) = &source.script {
         pair("script", script);
     }
@@ -133,6 +151,9 @@ pub(super) fn counts(health: &SourceHealth) -> String {
 
 /// Runs `source`.
 pub(super) async fn command(globals: &Globals, command: SourceCommand) -> anyhow::Result<()> {
+    if let SourceCommand::Backfill { id, since } = command {
+        return pulls::backfill(&Gate::new(globals)?, &id, since).await;
+    }
     if globals.url.is_some() {
         bail!("sources are files of the gateway's machine: run this command there, without --url");
     }
@@ -142,6 +163,8 @@ pub(super) async fn command(globals: &Globals, command: SourceCommand) -> anyhow
         SourceCommand::Rotate { id, finish } => rotate(&gate, &id, finish).await,
         SourceCommand::Map { id } => mapping::map(&gate, &id).await,
         SourceCommand::Try { id, body } => mapping::try_body(&gate, &id, &body).await,
+        SourceCommand::Test { id } => pulls::test(&gate, &id).await,
+        SourceCommand::Backfill { id, since } => pulls::backfill(&gate, &id, since).await,
         SourceCommand::Forget { id } => forget(&gate, &id).await,
     }
 }
@@ -213,9 +236,15 @@ async fn new(gate: &Gate, wanted: &Wanted, id: Option<SourceId>) -> anyhow::Resu
         .replace("{script}", script.as_deref().unwrap_or_default());
     let mut text = print::Text::default();
     text.line(format!("Written to {}; what the source can be told stands there.", path.display()));
-    text.line(format!("\nThe URL of {id}:\n{url}\n\n{}\n", steps.trim()));
-    text.line(live.as_deref().unwrap_or("The gateway is not running: start it with `leadgate`, and the URL works."));
-    if config.server.public_url.is_none() {
+    let is_asked = matches!(source.connector.mode, Mode::Pull(_));
+    if is_asked {
+        text.line(format!("\n{}\n", steps.trim()));
+    } else {
+        text.line(format!("\nThe URL of {id}:\n{url}\n\n{}\n", steps.trim()));
+    }
+    let works = if is_asked { "it is read" } else { "the URL works" };
+    text.line(live.unwrap_or_else(|| format!("The gateway is not running: start it with `leadgate`, and {works}.")));
+    if config.server.public_url.is_none() && !is_asked {
         text.line("The URL works on this machine only. Set the address of the gateway with `leadgate init`, then see `leadgate sources`.");
     }
     Ok(print::out(&text.finish())?)
@@ -300,6 +329,9 @@ async fn rotate(gate: &Gate, id: &SourceId, finish: bool) -> anyhow::Result<()> 
     if !gate.config.sources.iter().any(|source| source.id == *id) {
         let ids: Vec<&str> = gate.config.sources.iter().map(|source| source.id.as_str()).collect();
         bail!("there is no source {id}; there are: {}", ids.join(", "));
+    }
+    if gate.config.sources.iter().any(|source| source.id == *id && matches!(source.connector.mode, Mode::Pull(_))) {
+        bail!("{id} is a source the gateway asks: it has no URL");
     }
     if !gate.config.without_tokens().contains(id) {
         bail!(

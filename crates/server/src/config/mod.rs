@@ -27,7 +27,7 @@ use jiff::tz::TimeZone;
 use leadgate_core::email;
 use leadgate_core::ids::{ManagerId, SourceId};
 use leadgate_core::phone::{self, Country, Hints};
-use leadgate_core::ports::{Connector, SourceKind};
+use leadgate_core::ports::{Connector, Mode, SourceKind};
 use leadgate_core::rules::{Ours, Rules, SourceRules};
 use leadgate_core::secret::Secret;
 
@@ -385,7 +385,8 @@ impl Config {
 
     /// The sources whose tokens the configuration does not name.
     pub fn without_tokens(&self) -> Vec<SourceId> {
-        self.sources.iter().filter(|source| source.tokens.is_empty()).map(|source| source.id.clone()).collect()
+        let called = self.sources.iter().filter(|source| matches!(source.connector.mode, Mode::Push(_)));
+        called.filter(|source| source.tokens.is_empty()).map(|source| source.id.clone()).collect()
     }
 
     /// Every key with what it means and its default.

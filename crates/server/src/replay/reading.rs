@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::{Mode, Parsed, PathToken, Push, Refusal, Request, Told};
+use leadgate_core::ports::{Mode, Parsed, PathToken, Pull, Push, Refusal, Request, Told};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Reason;
 use leadgate_core::replay::{Head, Kept};
@@ -24,14 +24,21 @@ const UNREADABLE: &[&str] = &["unreadable", "oversize", "poisoned"];
 
 /// A source that reads.
 struct Reader<'a> {
-    push: &'a dyn Push,
+    by: By<'a>,
     enabled: bool,
-    url: String,
+}
+
+/// What reads.
+enum By<'a> {
+    /// A connector that is called, at this URL.
+    Push(&'a dyn Push, String),
+    /// A connector that asks.
+    Pull(&'a dyn Pull),
 }
 
 /// The sources as they are configured, and the rules.
 pub struct Readers<'a> {
-    sources: HashMap<&'a SourceId, Option<Reader<'a>>>,
+    sources: HashMap<&'a SourceId, Reader<'a>>,
     rules: Arc<Rules>,
 }
 
@@ -46,9 +53,10 @@ impl<'a> Readers<'a> {
     pub fn of_live(live: &'a Live) -> Self {
         let pushes = live.sources.iter().map(|source| {
             let url = format!("{}{}", live.base_url, source.path());
-            (&source.id, Some(Reader { push: &*source.push, enabled: source.enabled, url }))
+            (&source.id, Reader { by: By::Push(&*source.push, url), enabled: source.enabled })
         });
-        let sources = pushes.chain(live.pulls.iter().map(|pull| (&pull.id, None))).collect();
+        let pulls = live.pulls.iter().map(|pull| (&pull.id, Reader { by: By::Pull(&*pull.pull), enabled: pull.enabled }));
+        let sources = pushes.chain(pulls).collect();
         Self { sources, rules: Arc::clone(&live.rules) }
     }
 
@@ -57,11 +65,11 @@ impl<'a> Readers<'a> {
         let base = config.base_url();
         let reader = |source: &'a crate::config::Source| {
             let url = format!("{base}{}", source.path().unwrap_or_default());
-            let reader = match &source.connector.mode {
-                Mode::Push(push) => Some(Reader { push: &**push, enabled: source.enabled, url }),
-                Mode::Pull(_) => None,
+            let by = match &source.connector.mode {
+                Mode::Push(push) => By::Push(&**push, url),
+                Mode::Pull(pull) => By::Pull(&**pull),
             };
-            (&source.id, reader)
+            (&source.id, Reader { by, enabled: source.enabled })
         };
         Self { sources: config.sources.iter().map(reader).collect(), rules: Arc::new(config.rules()) }
     }
@@ -91,7 +99,11 @@ impl<'a> Readers<'a> {
         if !vouched {
             return Err("nobody vouches for its sender: release it if you do".to_owned());
         }
-        let mut item = parse(kept, id, reader)?;
+        let mut item = match &reader.by {
+            By::Push(push, url) => parse(kept, id, *push, url)?,
+            By::Pull(pull) => catch_unwind(AssertUnwindSafe(|| pull.read_again(kept)))
+                .unwrap_or_else(|_panic| Err("the connector still fails on it".to_owned()))?,
+        };
         // What the gateway itself saw of the sender's pace cannot be read again.
         let rate = Reason::Signal { signal: Signal::Rate };
         if kept.reasons.contains(&rate) && !item.signals.contains(&Signal::Rate) {
@@ -120,17 +132,16 @@ impl<'a> Readers<'a> {
     fn reader(&self, id: &SourceId, deed: Deed) -> Result<&Reader<'a>, String> {
         match self.sources.get(id) {
             None => Err(format!("there is no source {id} any more: name the one that reads it instead (--as)")),
-            Some(None) => Err(format!("{id} is a source the gateway asks: what it brought is not read again")),
-            Some(Some(reader)) if !reader.enabled && deed != Deed::Release => {
+            Some(reader) if !reader.enabled && deed != Deed::Release => {
                 Err(format!("the source {id} is switched off (enabled = false): switch it on, or release single ones"))
             }
-            Some(Some(reader)) => Ok(reader),
+            Some(reader) => Ok(reader),
         }
     }
 }
 
 /// The connector reads the kept bytes.
-fn parse(kept: &Kept, source: &SourceId, reader: &Reader<'_>) -> Result<Submission, String> {
+fn parse(kept: &Kept, source: &SourceId, push: &dyn Push, url: &str) -> Result<Submission, String> {
     let head: Head = if kept.head.is_empty() {
         Head::default()
     } else {
@@ -145,7 +156,7 @@ fn parse(kept: &Kept, source: &SourceId, reader: &Reader<'_>) -> Result<Submissi
     };
     let mut headers = vec![("content-type".to_owned(), kept.content_type.clone())];
     headers.extend(head.headers);
-    let mut url = reader.url.clone();
+    let mut url = url.to_owned();
     for (mark, part) in [('/', &head.rest), ('?', &kept.query)] {
         if !part.is_empty() {
             url.push(mark);
@@ -165,9 +176,9 @@ fn parse(kept: &Kept, source: &SourceId, reader: &Reader<'_>) -> Result<Submissi
         path_token: PathToken::Vouched,
         rest: &head.rest,
     };
-    let parsed = catch_unwind(AssertUnwindSafe(|| match reader.push.parse(&request) {
+    let parsed = catch_unwind(AssertUnwindSafe(|| match push.parse(&request) {
         // Whether a person was there was asked when it came, or never will be known.
-        Ok(Parsed::Ask(_)) => reader.push.told(&request, &Told::NotAsked),
+        Ok(Parsed::Ask(_)) => push.told(&request, &Told::NotAsked),
         parsed => parsed,
     }));
     match parsed {

@@ -75,7 +75,7 @@ fn apple_thunderbird_mail_ru_and_yandex() {
     let case = |above| Case { from: ("Eva Ruiz", "eva@ruiz.es"), subject: Some("Consulta"), text: "Hola\n\n¿precio?", above };
     let head = "From: Eva Ruiz <eva@ruiz.es>\nSubject: Consulta\nDate: 16 November 2026 at 10:00:00 CET\nTo: info@firma.es";
     is("Fwd: Consulta", &format!("Begin forwarded message:\n\n{head}\n\nHola\n\n¿precio?\n"), &case(""));
-    let quoted: String = format!("{head}\n\nHola\n\n¿precio?").lines().map(|line| format!("> {line}\n")).collect();
+    let quoted = format!("> {head}\n\nHola\n\n¿precio?").replace('\n', "\n> ");
     is("Fwd: Consulta", &format!("FYI\n\n> Begin forwarded message:\n>\n{quoted}"), &case("FYI"));
     for (marker, end) in [
         ("Inicio del mensaje reenviado:", ""),

@@ -4,6 +4,7 @@ mod arriving;
 mod chaos;
 mod fake;
 mod feed;
+mod kept;
 mod older;
 mod trouble;
 
@@ -27,7 +28,7 @@ pub fn mail(title: &str, id: Option<&str>) -> String {
 }
 
 /// Reads the mails of these tests, and panics at some.
-fn read(raw: &[u8], at: Where<'_>, _policy: &Policy) -> (Mail, Reading) {
+fn read(raw: &[u8], _kept: bool, at: Where<'_>, _policy: &Policy) -> (Mail, Reading) {
     let text = String::from_utf8(raw.to_vec()).unwrap();
     assert!(!text.contains("PANIC"), "a reader fails");
     let (header, body) = text.split_once("\n\n").unwrap_or((&text, ""));
@@ -74,7 +75,7 @@ fn settings(watching: Watching) -> Settings {
         fingerprint: None,
         user: "info@example.com".to_owned(),
         login: Login::Password(leadgate_core::secret::Secret::new("secret")),
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
     };
     Settings { connection, watching, policy: Policy::default() }
 }
@@ -111,11 +112,13 @@ impl Stage {
         loop {
             let work = async {
                 let watcher = Watcher::new("info".parse().unwrap(), Settings::clone(&self.settings));
-                let feed = self.feed();
+                let mut feed = self.feed();
                 loop {
                     let error = self.once(&watcher, &feed).await;
                     assert!(!matches!(error, PullError::Fatal(_)), "{error}");
                     tokio::time::sleep(Duration::from_secs(2)).await;
+                    // Whoever lost the lease is told so, and another reads.
+                    feed = self.feed();
                 }
             };
             tokio::select! {

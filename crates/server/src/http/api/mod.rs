@@ -59,6 +59,7 @@ pub fn router() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(senders::forget))
         .routes(routes!(files::attachment))
         .routes(routes!(sources::list))
+        .routes(routes!(sources::backfill))
         .routes(routes!(sources::nodes))
         .routes(routes!(sources::status))
         .routes(routes!(admin::tokens, admin::add_token))

@@ -4,23 +4,27 @@ use std::borrow::Cow;
 
 use axum::response::Response;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use leadgate_core::ids::SourceId;
-use leadgate_core::views::{NodeView, Scope, Totals};
-use serde::Serialize;
+use leadgate_core::ports::Ask;
+use leadgate_core::views::{NodeView, Scope, SourceNote, Totals};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::auth::{Access, Read};
-use super::extract::{Query, ok};
+use super::auth::{Access, Read, Write};
+use super::extract::{Id, Json, Query, ok};
 use crate::app::Live;
 use crate::config::Keeping;
 use crate::http::operation::Readiness;
 use crate::http::problem::Problem;
-use crate::sources::SourceView;
+use crate::pulls::Told;
+use crate::sources::{Reading, SourceView};
 use crate::tls::CertificateView;
 
 async fn views(access: &Access, live: &Live) -> Result<Vec<SourceView>, Problem> {
     let mut health = access.store.health(access.gateway().clock.now()).await?;
+    let notes = access.store.source_notes().await?;
     let with_url = access.has(Scope::Admin);
     let seen = live.sources.iter().chain(&live.removed).filter(|source| access.sees(&source.id));
     let mut health = |id: &SourceId| health.iter().position(|health| health.source == *id).map(|at| health.swap_remove(at));
@@ -29,22 +33,78 @@ async fn views(access: &Access, live: &Live) -> Result<Vec<SourceView>, Problem>
             id: source.id.clone(),
             kind: Cow::Borrowed(source.kind),
             enabled: source.enabled,
+            is_asked: false,
             url: with_url.then(|| format!("{}{}", live.base_url, source.path())),
             script: source.push.script().map(|script| script.tag(&live.base_url, source.id.as_str())),
             tokens: source.tokens(),
             health: health(&source.id),
+            reading: None,
         })
         .collect();
     views.extend(live.pulls.iter().filter(|pull| access.sees(&pull.id)).map(|pull| SourceView {
         id: pull.id.clone(),
         kind: Cow::Borrowed(pull.kind),
         enabled: pull.enabled,
+        is_asked: true,
         url: None,
         script: None,
         tokens: 0,
         health: health(&pull.id),
+        reading: reading(access, &pull.id, &notes),
     }));
     Ok(views)
+}
+
+/// How reading a source goes: what this gateway knows itself is newer than what is kept.
+fn reading(access: &Access, id: &SourceId, notes: &[SourceNote]) -> Option<Reading> {
+    let kept = Reading::of(id, notes);
+    let Some(Told { report, at }) = access.gateway().desk.told(id) else { return kept };
+    Some(Reading { report, reported_at: Some(at), ..kept.unwrap_or_default() })
+}
+
+/// What is to be read of a source.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Backfilling)]
+pub struct Wanted {
+    /// What came on this day or later, by the calendar of the source's own server.
+    #[schema(value_type = String, format = Date)]
+    since: Date,
+}
+
+/// Reads older things of a source that the gateway asks.
+///
+/// They are read in the background, beside what is new, and nothing outward follows from them. What was read before is known
+/// again. `reading.ask` stands until it is begun; from then on `reading.folders` tell how far it is.
+#[utoipa::path(
+    post, path = "/sources/{id}/backfill", operation_id = "backfill_source", tag = "sources", security(("token" = ["write"])),
+    params(("id" = String, Path, description = "The source")),
+    request_body = Wanted,
+    responses((status = 200, description = "What is known of it now", body = Reading)),
+)]
+pub async fn backfill(Write(access): Write, Id(id): Id<SourceId>, Json(wanted): Json<Wanted>) -> Result<Response, Problem> {
+    let live = access.gateway().live();
+    let pull = live.pulls.iter().find(|pull| pull.id == id && access.sees(&id));
+    let Some(pull) = pull else {
+        let words = if live.source(id.as_str()).is_some() && access.sees(&id) {
+            format!("{id} is called by its senders: there is nothing to read")
+        } else {
+            format!("there is no source {id}")
+        };
+        return Err(Problem::NotFound(words));
+    };
+    if !pull.enabled {
+        return Err(Problem::Conflict(
+            "switched-off",
+            format!("the source {id} is switched off (enabled = false): switch it on first"),
+        ));
+    }
+    let now = access.gateway().clock.now();
+    access.store.ask_source(&id, Some(Ask::Backfill { since: wanted.since }), now).await?;
+    access.gateway().desk.ask();
+    tracing::info!(source = %id, since = %wanted.since, by = access.act().actor, "older things are asked for");
+    let notes = access.store.source_notes().await?;
+    ok(&reading(&access, &id, &notes).unwrap_or_default())
 }
 
 /// Lists the sources and how they are doing.
