@@ -134,9 +134,12 @@ fn offset(token: &str) -> Option<i32> {
         .take_while(|letter| letter.is_ascii_digit() || *letter == ':')
         .filter(char::is_ascii_digit)
         .collect();
+    if digits.len() > 4 {
+        return None;
+    }
     let number: i32 = digits.parse().ok()?;
     let (hours, minutes) = if digits.len() <= 2 { (number, 0) } else { (number / 100, number % 100) };
-    (digits.len() <= 4 && hours < 24).then_some(sign * (hours * 3600 + minutes * 60))
+    (hours < 24).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 /// The zones RFC 5322 (4.3) knows by name; any other is taken for Greenwich, as it says.
@@ -178,6 +181,7 @@ mod tests {
             ("Wed, 13 September 2017 01:05:45 PM +0200", "2017-09-13T11:05:45Z"),
             ("Sat, 31 Aug 2013 20:08:23 +0580", "2013-08-31T13:48:23Z"),
             ("Wed, 13 Sep 2017, 13:05:60 +0000", "2017-09-13T13:05:59Z"),
+            ("13 Sep 2017 13:05:45 +99999999999", "2017-09-13T13:05:45Z"),
             ("  Wed ,13 Sep 2017 13:05:45 Unknown/Zone", "2017-09-13T13:05:45Z"),
         ] {
             assert_eq!(read(text).map(|at| at.to_string()).as_deref(), Some(expected), "{text}");

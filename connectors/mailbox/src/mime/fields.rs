@@ -30,40 +30,55 @@ impl Head {
     /// Reads the head at the beginning of `range`. If no line there is a field, all of it is body.
     pub(super) fn read(bytes: &[u8], range: Range<usize>) -> Self {
         let mut head = Self { body: range.end, ..Self::default() };
-        // Where the body begins if the empty line between head and body was forgotten.
+        // Where the body begins if the empty line between head and body was forgotten, and how many fields stand before.
         let mut odd = None;
+        let mut after_odd = false;
         let mut at = range.start;
         while at < range.end {
             let end = line_end(bytes, at, range.end);
             let line = &bytes[at..end];
-            let text = line.trim_ascii_end();
-            if text.is_empty() && !matches!(line.first(), Some(b' ' | b'\t')) {
-                head.body = end;
-                odd = None;
+            if is_empty(line) {
+                // Odd lines that no field follows are the text.
+                if odd.is_none_or(|(_, fields)| fields < head.fields.len()) {
+                    head.body = end;
+                    odd = None;
+                }
                 break;
             }
             match (line.first(), head.fields.last_mut()) {
                 // A fold. White space alone goes on, too: some programs fold a long subject like that.
-                (Some(b' ' | b'\t'), Some(field)) => field.value.end = end.min(field.value.start + LONGEST_VALUE),
+                (Some(b' ' | b'\t'), Some(field)) => {
+                    if !after_odd {
+                        field.value.end = end.min(field.value.start + LONGEST_VALUE);
+                    }
+                }
                 _ => match name(line) {
                     Some((name, colon)) if head.fields.len() < MOST && at - range.start < LONGEST_HEAD => {
                         let value = at + colon + 1..end.min(at + colon + 1 + LONGEST_VALUE);
                         head.fields.push(Field { name, value });
+                        after_odd = false;
                     }
                     Some(_) => head.problem = Some("its head is too long: the rest of it was not read"),
                     None if head.fields.is_empty() => {
                         head.body = at;
                         return head;
                     }
+                    // A boundary: whatever the head was, the parts begin.
+                    None if line.starts_with(b"--") => {
+                        odd = Some((at, head.fields.len()));
+                        break;
+                    }
                     None => {
-                        odd.get_or_insert(at);
+                        odd.get_or_insert((at, head.fields.len()));
+                        after_odd = true;
                     }
                 },
             }
             at = end;
         }
-        if let Some(odd) = odd {
+        if let Some((odd, fields)) = odd {
             head.body = odd;
+            head.fields.truncate(fields);
             head.problem = Some("no empty line stands between its head and its text");
         }
         head
@@ -78,6 +93,11 @@ impl Head {
     pub(super) fn values<'b>(&self, bytes: &'b [u8], name: &str) -> impl Iterator<Item = &'b [u8]> {
         self.fields.iter().filter(move |field| field.name == name).map(|field| &bytes[field.value.clone()])
     }
+}
+
+/// Whether a line is the one that ends a head.
+pub(super) fn is_empty(line: &[u8]) -> bool {
+    line.trim_ascii_end().is_empty() && !matches!(line.first(), Some(b' ' | b'\t'))
 }
 
 /// Where the line after this one begins.
@@ -124,9 +144,12 @@ mod tests {
         let (fields, body) = read("From: a@b\nwhat is this\nSubject: s\n\ntext\n");
         assert_eq!(fields, [pair("from", "a@b"), pair("subject", "s")]);
         assert_eq!(body, "text\n");
-        let (fields, body) = read("From: a@b\nHello there\nmore\n");
+        let (fields, body) = read("From: a@b\nHello there\n\nmore\n");
         assert_eq!(fields, [pair("from", "a@b")]);
-        assert_eq!(body, "Hello there\nmore\n");
+        assert_eq!(body, "Hello there\n\nmore\n");
+        let (fields, body) = read("From: a@b\nHello there\n more\nPhone: 1\n");
+        assert_eq!(fields, [pair("from", "a@b")]);
+        assert_eq!(body, "Hello there\n more\nPhone: 1\n");
     }
 
     #[test]

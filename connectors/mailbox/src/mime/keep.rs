@@ -1,5 +1,6 @@
 //! A mail as it is kept: its files stand in the attachment store, a line in the mail names them.
 
+use super::fields;
 use super::{Attachment, Mail};
 
 /// What the line begins with.
@@ -75,7 +76,12 @@ fn edit(raw: &[u8], attachment: &Attachment, file: Option<&str>, edits: &mut Vec
     if attachment.stays || file == NONE {
         place.end = place.start;
     }
-    edits.push(Edit { place, line: [MARK, file, b"\r\n"].concat() });
+    // Where the empty line before the body was forgotten, ours would be taken for a field.
+    let before = &raw[..place.start];
+    let last = memchr::memrchr(b'\n', before.strip_suffix(b"\n").unwrap_or(before)).map_or(0, |at| at + 1);
+    let is_open = last == before.len() || !fields::is_empty(&before[last..]);
+    let line = [if is_open { b"\r\n".as_slice() } else { b"" }, MARK, file, b"\r\n"].concat();
+    edits.push(Edit { place, line });
 }
 
 /// The files of the mails that stand as they are in the place of `attachment`.

@@ -1,17 +1,21 @@
 //! Whatever is sent, a mail comes of it, within the limits.
 
-use leadgate_mailbox::mime::{Hints, read, without_files};
+use leadgate_mailbox::mime::{Hints, Mail, read, without_files};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::support::{check, checked, everything, hints};
 
-/// Reads and keeps it, and reads what is kept.
+/// Reads and keeps it, and reads what is kept: the same but for the files.
 fn whole_way(raw: &[u8]) {
     let mail = checked("hostile", raw, "ru");
     let files: Vec<_> = (0..mail.attachments.len()).map(|at| (at % 3 > 0).then(|| format!("{at:064x}"))).collect();
-    let kept = without_files(raw, &mail, &files);
-    check("kept", &read(&kept, &Hints { kept: true, ..hints("ru") }));
+    let kept = read(&without_files(raw, &mail, &files), &Hints { kept: true, ..hints("ru") });
+    check("kept", &kept);
+    assert_eq!((&kept.text, &kept.headers, &kept.report, &kept.cards), (&mail.text, &mail.headers, &mail.report, &mail.cards));
+    let names = |mail: &Mail| mail.attachments.iter().map(|file| (file.name.clone(), file.inline)).collect::<Vec<_>>();
+    assert_eq!(names(&kept), names(&mail));
+    assert_eq!(kept.inside.len(), mail.inside.len());
 }
 
 fn config(cases: u32) -> ProptestConfig {

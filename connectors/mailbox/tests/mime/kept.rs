@@ -77,6 +77,20 @@ fn files_are_gone_from_what_is_kept() {
     assert_eq!(read(kept.as_bytes(), &kept_hints("")).inside[0].attachments[0].file, Some(hash(7)));
 }
 
+/// Our line must not be taken for a field where the empty line before a file was forgotten.
+#[test]
+fn heads_without_an_end_stay_heads() {
+    let part = "Content-Type: image/png; name=a.png\nContent-Transfer-Encoding: base64\n";
+    for (before, after) in [("", ""), ("odd", ""), ("--x", ""), ("", "Subject: other\n"), ("\n", "\n\n")] {
+        let raw =
+            format!("Subject: s\nContent-Type: multipart/mixed; boundary=b\n{before}\n--b\n{part}iVBORw0KGgo=\n{after}--b--\n");
+        let mail = read(raw.as_bytes(), &hints(""));
+        let again = read(&without_files(raw.as_bytes(), &mail, &[Some(hash(5))]), &kept_hints(""));
+        assert_eq!(told(&again), told(&mail), "{raw}");
+        assert_eq!(again.attachments[0].file, Some(hash(5)), "{raw}");
+    }
+}
+
 #[test]
 fn a_sender_names_no_file_of_ours() {
     let (_, raw) = fixtures().into_iter().find(|(name, _)| name == "forged_mark").unwrap();
