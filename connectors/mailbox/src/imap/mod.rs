@@ -1,5 +1,5 @@
-//! A connection to an IMAP server (RFC 3501, RFC 2177). Every answer is checked: what the protocol's library takes for "nothing
-//! there" when a line breaks is an error here. After any error the connection is dropped, never used again.
+//! A connection to an IMAP server (RFC 3501, RFC 2177). Every answer is checked: what looks like "nothing there" because a line
+//! broke or a command was refused is an error here. [`Session`] says which errors leave it usable.
 
 mod changes;
 mod dial;
