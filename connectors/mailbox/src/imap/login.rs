@@ -97,7 +97,7 @@ fn refusal(server: &str, user: &str, proof: Proof<'_>, status: &Status, told: &s
     // No server should repeat it; this one might. A shorter one is part of too many words.
     let clean = |text: &str| if secret.expose().len() < 4 { text.to_owned() } else { text.replace(secret.expose(), "<secret>") };
     let told = if told.is_empty() { String::new() } else { format!(" ({})", clean(told)) };
-    let text = format!("{}{told}", clean(&status.text));
+    let text = format!("{}{told}", clean(status.text.trim_end_matches('.')));
     let low = status.text.to_ascii_lowercase();
     let passing = ["too many", "temporar", "try again", "unavailable", "server busy", "rate limit"];
     let passes = match status.code.as_str() {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -83,6 +83,18 @@ impl Tokens {
             warning: std::sync::Mutex::default(),
         }
     }
+
+    /// What people should know before it is too late.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.warning.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn warn(&self, words: Option<String>) {
+        if let Some(words) = &words {
+            tracing::warn!("{words}");
+        }
+        *self.warning.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
 }
 
 impl OAuth {
@@ -115,18 +127,6 @@ impl OAuth {
         if state.access.as_ref().is_some_and(|access| access.token == *token) {
             state.access = None;
         }
-    }
-
-    /// What people should know before it is too late.
-    pub fn warning(&self) -> Option<String> {
-        self.tokens.warning.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    fn warn(&self, words: Option<String>) {
-        if let Some(words) = &words {
-            tracing::warn!("{words}");
-        }
-        *self.tokens.warning.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = words;
     }
 
     async fn renew(&self, mut state: OwnedMutexGuard<State>) -> Result<Secret, ImapError> {
@@ -169,7 +169,7 @@ impl OAuth {
         });
         if let Some(refresh) = refresh.filter(|new| self.refresh_token.is_some() && state.rotated.as_ref() != Some(new)) {
             if self.refresh_token.as_ref() == Some(&refresh) && state.rotated.is_none() {
-                return self.warn(warning);
+                return self.tokens.warn(warning);
             }
             if let Err(error) = self.keep(&refresh).await {
                 warning =
@@ -177,7 +177,7 @@ impl OAuth {
             }
             state.rotated = Some(refresh);
         }
-        self.warn(warning);
+        self.tokens.warn(warning);
     }
 
     async fn ask(&self, refresh: Option<&Secret>) -> Result<Given, ImapError> {

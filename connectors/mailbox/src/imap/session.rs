@@ -17,6 +17,8 @@ use crate::settings::{Connection, Login, Security};
 pub struct Session {
     pub(super) wire: Wire,
     capabilities: BTreeSet<String>,
+    /// The SHA-256 of the server's certificate.
+    certificate: Option<[u8; 32]>,
     /// How many commands there were; each has its number as tag.
     tag: u32,
     /// Whether nothing is under way and nothing went wrong.
@@ -55,11 +57,12 @@ impl Session {
     }
 
     async fn open_with(connection: &Connection, proof: Proof<'_>) -> Result<Self, ImapError> {
-        let mut stream = dial::connect(connection).await?;
+        let (mut stream, mut certificate) = (dial::connect(connection).await?, None);
         if connection.security == Security::Tls {
-            stream = tls::shake(stream, connection).await?;
+            let (encrypted, shown) = tls::shake(stream, connection).await?;
+            (stream, certificate) = (encrypted, Some(shown));
         }
-        let mut session = Self::over(stream, connection);
+        let mut session = Self::over(stream, certificate, connection);
         let greeted = session.greeting(connection).await?;
         if connection.security == Security::StartTls {
             if greeted == Verdict::PreAuth {
@@ -79,10 +82,11 @@ impl Session {
         Ok(session)
     }
 
-    fn over(stream: Box<dyn super::wire::Io>, connection: &Connection) -> Self {
+    fn over(stream: Box<dyn super::wire::Io>, certificate: Option<[u8; 32]>, connection: &Connection) -> Self {
         Self {
             wire: Wire::new(stream, dial::name(connection), connection.timeout),
             capabilities: BTreeSet::new(),
+            certificate,
             tag: 0,
             usable: true,
             exists: 0,
@@ -94,18 +98,16 @@ impl Session {
     }
 
     async fn greeting(&mut self, connection: &Connection) -> Result<Verdict, ImapError> {
-        self.wire.begin();
-        let greeting = match self.wire.answer().await {
-            Ok(frame) => said::read(&frame),
-            Err(ImapError::Network(why)) if connection.security != Security::Tls => {
-                let hint =
-                    "a server that wants TLS from the first byte waits for it silently: is it the port of security = \"tls\"?";
-                return Err(ImapError::Network(format!("{why}; there was no greeting ({hint})")));
-            }
-            Err(error) => return Err(error),
-        };
+        let frame = self.wire.answer_by(Instant::now() + connection.timeout).await?;
         let server = self.wire.server();
-        match greeting {
+        let Some(frame) = frame else {
+            let hint = match connection.security {
+                Security::Tls => "",
+                _ => "; a server that wants TLS from the first byte waits for it silently: is it the port of security = \"tls\"?",
+            };
+            return Err(ImapError::Network(format!("{server} does not greet{hint}")));
+        };
+        match said::read(&frame) {
             Answer::Data(Data::Status(status)) if matches!(status.verdict, Verdict::Ok | Verdict::PreAuth) => {
                 self.learn(&status);
                 Ok(status.verdict)
@@ -134,7 +136,8 @@ impl Session {
         if !early.is_empty() {
             return Err(ImapError::Tls(format!("{server} goes on in plain text after STARTTLS: somebody may be in the way")));
         }
-        Ok(Self::over(tls::shake(stream, connection).await?, connection))
+        let (stream, shown) = tls::shake(stream, connection).await?;
+        Ok(Self::over(stream, Some(shown), connection))
     }
 
     pub(super) async fn ask_capabilities(&mut self) -> Result<(), ImapError> {
@@ -155,6 +158,11 @@ impl Session {
     /// Whether the server offers IDLE, MOVE ... (upper case); an IDLE that was refused is no more offered.
     pub fn offers(&self, capability: &str) -> bool {
         self.capabilities.contains(capability) && !(self.idle_refused && capability == "IDLE")
+    }
+
+    /// The SHA-256 of the server's certificate, as `fingerprint` takes it; `None` without encryption.
+    pub fn certificate(&self) -> Option<String> {
+        self.certificate.as_ref().map(tls::fingerprint_text)
     }
 
     /// Opens a folder: for reading only (EXAMINE) unless it is to be changed.

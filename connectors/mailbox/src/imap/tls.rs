@@ -19,8 +19,8 @@ use super::wire::Io;
 use super::{ImapError, dial};
 use crate::settings::Connection;
 
-/// Encrypts a connection.
-pub(super) async fn shake(stream: Box<dyn Io>, connection: &Connection) -> Result<Box<dyn Io>, ImapError> {
+/// Encrypts a connection. Gives the SHA-256 of the server's certificate, too.
+pub(super) async fn shake(stream: Box<dyn Io>, connection: &Connection) -> Result<(Box<dyn Io>, [u8; 32]), ImapError> {
     let server = dial::name(connection);
     let name = ServerName::try_from(connection.host.clone())
         .map_err(|_| ImapError::Tls(format!("{:?} is no name a certificate could be for", connection.host)))?;
@@ -37,7 +37,7 @@ pub(super) async fn shake(stream: Box<dyn Io>, connection: &Connection) -> Resul
         .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
         .with_no_client_auth();
     match timeout(connection.timeout, TlsConnector::from(Arc::new(config)).connect(name, stream)).await {
-        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Ok(stream)) => Ok((Box::new(stream), verifier.shown().fingerprint.unwrap_or_default())),
         Ok(Err(error)) => Err(explain(&error, &server, &verifier)),
         Err(_elapsed) => Err(ImapError::Network(format!("{server} did not finish the TLS handshake in time"))),
     }
@@ -110,6 +110,12 @@ struct Shown {
     believed: bool,
 }
 
+impl Verifier {
+    fn shown(&self) -> Shown {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -155,7 +161,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 fn explain(error: &io::Error, server: &str, verifier: &Verifier) -> ImapError {
-    let shown = *verifier.shown.lock().unwrap_or_else(PoisonError::into_inner);
+    let shown = verifier.shown();
     let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         return ImapError::Network(format!("the connection to {server} broke during the TLS handshake: {error}"));
     };

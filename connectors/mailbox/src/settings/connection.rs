@@ -112,6 +112,14 @@ impl Connection {
         problems.extend(keys.finish());
         Self { host, port, security, ca, fingerprint, user, login, timeout }
     }
+
+    /// What people should know of the account before it is too late.
+    pub fn warning(&self) -> Option<String> {
+        match &self.login {
+            Login::OAuth(oauth) => oauth.tokens.warning(),
+            Login::Password(_) => None,
+        }
+    }
 }
 
 /// Providers whose places are known.

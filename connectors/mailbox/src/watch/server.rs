@@ -35,6 +35,9 @@ pub(super) trait Server: Send + Sync + Sized {
     async fn flag(&mut self, uids: &[u32], flag: &str) -> Result<(), ImapError>;
     async fn move_to(&mut self, uids: &[u32], folder: &str) -> Result<(), ImapError>;
     async fn close(self);
+    fn certificate(&self) -> Option<String> {
+        None
+    }
 }
 
 #[async_trait]
@@ -50,6 +53,10 @@ impl Door for Connection {
 impl Server for Session {
     fn offers(&self, capability: &str) -> bool {
         Session::offers(self, capability)
+    }
+
+    fn certificate(&self) -> Option<String> {
+        Session::certificate(self)
     }
 
     async fn folders(&mut self) -> Result<Vec<FolderInfo>, ImapError> {

@@ -175,6 +175,10 @@ impl<'a> Watch<'a> {
         self.heard();
         self.memory.down = None;
         (self.status.state, self.status.trouble) = (PullState::Reading, String::new());
+        match self.settings.connection.warning() {
+            Some(words) => self.status.notices.insert(About::Tokens, words),
+            None => self.status.notices.remove(&About::Tokens),
+        };
         self.find_folders(&mut c).await?;
         loop {
             self.look(&mut c).await?;

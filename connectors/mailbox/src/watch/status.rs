@@ -19,6 +19,8 @@ pub(super) enum About {
     Marking(usize),
     /// IDLE does not work.
     Idle,
+    /// The account's tokens run out.
+    Tokens,
 }
 
 /// How reading goes.

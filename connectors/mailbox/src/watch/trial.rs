@@ -25,8 +25,12 @@ pub(super) async fn try_out<D: Door>(door: &D, settings: &Settings, tell: &(dyn 
         Security::StartTls => "by STARTTLS, with a certificate that is believed",
         Security::Plain => "without encryption",
     };
-    good(format!("connected to {}:{} {how}", connection.host, connection.port));
+    let shown = server.certificate().map(|fingerprint| format!(" (SHA-256 {fingerprint})")).unwrap_or_default();
+    good(format!("connected to {}:{} {how}{shown}", connection.host, connection.port));
     good(format!("logged in as {}", connection.user));
+    if let Some(warning) = connection.warning() {
+        bad(warning);
+    }
     let poll = settings.watching.poll.as_secs();
     good(if server.offers("IDLE") {
         "the server tells of new mail at once (IDLE)".to_owned()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use leadgate_mailbox::imap::{ImapError, Session};
-use leadgate_mailbox::settings::{Connection, Login, OAuth};
+use leadgate_mailbox::settings::{Connection, Login};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -87,13 +87,6 @@ fn connection(imap: u16, endpoint: &Endpoint, data: &Path) -> Connection {
     let (connection, problems) = taken(&config, data);
     assert_eq!(problems, Vec::<String>::new());
     connection
-}
-
-fn oauth(connection: &Connection) -> &OAuth {
-    match &connection.login {
-        Login::OAuth(oauth) => oauth,
-        Login::Password(_) => panic!("no password is meant"),
-    }
 }
 
 /// A server that lets in who has one of these tokens, connection by connection; the others it tells why not.
@@ -335,13 +328,13 @@ async fn a_refresh_token_that_runs_out_is_told_of() {
     let server = takes(&[("a1", true), ("a2", true)]).await;
     let connection = connection(server.port, &endpoint, Path::new(""));
     Session::open(&connection).await.unwrap();
-    let warning = oauth(&connection).warning().unwrap();
+    let warning = connection.warning().unwrap();
     assert!(warning.contains("runs out in 3 days") && !warning.contains("r0-given"), "{warning}");
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(2)).await;
     tokio::time::resume();
     Session::open(&connection).await.unwrap();
-    assert_eq!(oauth(&connection).warning(), None);
+    assert_eq!(connection.warning(), None);
     server.end().await;
 }
 

@@ -1,6 +1,7 @@
 //! TLS: who is believed, and what people are told about who is not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use leadgate_mailbox::imap::{ImapError, Session};
@@ -107,7 +108,7 @@ async fn opened(acceptor: TlsAcceptor, section: &str) -> Result<(), ImapError> {
     .await;
     let opened = Session::open(&with(server.port, section)).await;
     if let Ok(session) = opened {
-        assert!(session.offers("IDLE"));
+        assert_eq!(session.certificate().map(|text| text.len()), Some(95));
         drop(session);
         server.end().await;
         return Ok(());
@@ -223,6 +224,26 @@ async fn a_silent_port_is_noticed() {
     let connection = with(server.port, &format!("{USER}\nfingerprint = \"{}\"", "00".repeat(32)));
     tokio::time::pause();
     assert!(matches!(Session::open(&connection).await, Err(ImapError::Network(_))));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_while_waiting_is_no_waking() {
+    let certificate = self_signed(&params("localhost"));
+    let acceptor = acceptor(&certificate.der, &certificate.key);
+    let server = Server::once(async move |talk: Talk<TcpStream>| {
+        let mut talk = Talk::new(acceptor.accept(talk.into_inner()).await.unwrap());
+        talk.login("IDLE").await;
+        talk.expect("IDLE").await;
+        talk.say("+ idling\r\n").await;
+        // Without saying goodbye in TLS.
+        drop(talk.into_inner().into_inner().0);
+    })
+    .await;
+    let section = format!("{USER}\nfingerprint = \"{}\"", certificate.fingerprint());
+    let mut session = Session::open(&with(server.port, &section)).await.unwrap();
+    assert_eq!(session.certificate(), Some(certificate.shown()));
+    assert!(matches!(session.idle(Duration::from_mins(9)).await, Err(ImapError::Network(_))));
     server.end().await;
 }
 
