@@ -151,7 +151,7 @@ fn the_reference_has_the_keys_of_every_kind() {
 #[test]
 fn the_examples_of_every_kind_work() {
     for kind in crate::sources::kinds() {
-        let config = Folder::new(&kind.example.replace("{id}", "some-id")).good();
+        let config = Folder::new(&kind.example.replace("{id}", "some-id")).set("MAILBOX_PASSWORD", "a secret").good();
         assert_eq!((config.sources[0].id.as_str(), config.sources[0].kind.name), ("some-id", kind.name));
     }
 }

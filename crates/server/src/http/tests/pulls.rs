@@ -59,7 +59,7 @@ async fn a_mailbox_tells_how_it_is_and_keeps_what_is_asked_of_it() {
     for (path, body, status, code) in [
         ("/sources/site/backfill", json!({ "since": "2026-01-01" }), 404, "not-found"),
         ("/sources/nowhere/backfill", json!({ "since": "2026-01-01" }), 404, "not-found"),
-        (path, json!({ "since": "yesterday" }), 422, "invalid"),
+        (path, json!({ "since": "yesterday" }), 422, "invalid-value"),
     ] {
         problem(rig.call(Method::POST, path, &rig.key).json(&body).send().await.unwrap(), status, code).await;
     }
