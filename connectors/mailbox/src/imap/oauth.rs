@@ -139,8 +139,11 @@ impl OAuth {
         let asked = match self.ask(state.rotated.as_ref().or(self.refresh_token.as_ref())).await {
             // What the provider gave in exchange is worth nothing any more; what the owner gave may be.
             Err(ImapError::Refused(_)) if state.rotated.is_some() => {
-                state.rotated = None;
-                self.ask(self.refresh_token.as_ref()).await
+                let given = self.ask(self.refresh_token.as_ref()).await;
+                if given.is_ok() {
+                    state.rotated = None;
+                }
+                given
             }
             other => other,
         };
