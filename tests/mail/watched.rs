@@ -73,10 +73,16 @@ pub async fn watching(world: &World, source: &str) -> anyhow::Result<()> {
         let report = report(world, source).await?;
         let done = |folder: &Value| folder["behind"] == 0 && folder["backfill"].is_null();
         let folders = report["folders"].as_array().is_some_and(|folders| folders.iter().all(done));
-        Ok((report["state"] == "watching" && folders).then_some(()))
+        Ok((report["state"] == "watching" && report["ask"].is_null() && folders).then_some(()))
     })
     .await
-    .with_context(|| world.gateway.log().unwrap_or_default())
+    .with_context(|| said(world))
+}
+
+/// What a gateway said, without what is said of it while it starts.
+fn said(world: &World) -> String {
+    let log = world.gateway.log().unwrap_or_default();
+    log.lines().filter(|line| !line.contains("route=\"/readyz\"")).collect::<Vec<_>>().join("\n")
 }
 
 /// How many deliveries are kept.
@@ -92,7 +98,7 @@ pub async fn keeps(world: &World, many: u64) -> anyhow::Result<()> {
         let next = (begun + 100).min(many);
         begun = until(&format!("{next} mails are read"), async || Ok(Some(kept(world).await?).filter(|kept| *kept >= next)))
             .await
-            .with_context(|| world.gateway.log().unwrap_or_default())?;
+            .with_context(|| said(world))?;
     }
     Ok(())
 }
