@@ -9,7 +9,7 @@ use super::mail::Got;
 use super::place::{Careful, Line};
 use super::server::Server;
 use super::session::{Connected, Stop, Watch};
-use crate::imap::{Head, ImapError};
+use crate::imap::ImapError;
 
 /// Attempts to fetch a mail whole.
 const WHOLE: u32 = 3;
@@ -55,6 +55,7 @@ impl Watch<'_> {
             }
             Err(error) => {
                 tracing::warn!(source = %self.source, folder = name, uid, times, %error, "a mail could not be fetched");
+                self.failure = error.to_string();
                 self.status.trouble = format!("UID {uid} of the folder {name:?} cannot be fetched: {error}");
                 self.tell();
                 Err(match error {
@@ -73,11 +74,11 @@ impl Watch<'_> {
         uid: u32,
         times: u32,
     ) -> Result<Option<(Got, Option<Part>)>, ImapError> {
-        let unknown = |bytes: Bytes| Got { head: Head { uid, size: 0, at: None }, bytes, cut: true };
+        let unknown = |bytes: Bytes| Got { head: fetch::unknown(uid), bytes, cut: true };
         let largest = self.settings.watching.largest;
         if times <= WHOLE {
             let heads = c.server.heads(uid, uid).await?;
-            let head = heads.into_iter().find(|head| head.uid == uid).unwrap_or(Head { uid, size: 0, at: None });
+            let head = heads.into_iter().find(|head| head.uid == uid).unwrap_or_else(|| fetch::unknown(uid));
             let mails = fetch::fetch(&mut c.server, &[head], largest).await?;
             return Ok(mails.into_iter().next().map(|got| (got, None)));
         }
@@ -112,6 +113,7 @@ impl Watch<'_> {
         self.feed.submit(items, place.cursor()).await?;
         self.place = place;
         self.status.trouble.clear();
+        self.failure.clear();
         self.count_down(folder, line, 1);
         self.heard();
         self.tell();
@@ -126,7 +128,7 @@ impl Watch<'_> {
             Part::Header(_) => "its header is kept",
             Part::Nothing => "nothing of it could be had",
         };
-        let trouble = if self.status.trouble.is_empty() { String::new() } else { format!(" ({})", self.status.trouble) };
+        let trouble = if self.failure.is_empty() { String::new() } else { format!(" ({})", self.failure) };
         let words = format!(
             "{} could not be fetched in {WHOLE} attempts{trouble}; {kept}. The mail itself is in the mailbox: look there; a \
              backfill tries it again",
@@ -142,6 +144,7 @@ impl Watch<'_> {
         self.feed.submit(vec![item], place.cursor()).await?;
         self.place = place;
         self.status.trouble.clear();
+        self.failure.clear();
         self.count_down(folder, line, 1);
         self.tell();
         Ok(())

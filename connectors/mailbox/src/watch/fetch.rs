@@ -57,7 +57,7 @@ pub(super) async fn all<S: Server>(
         let (from, until) = (near[0], near[near.len() - 1]);
         let heads = server.heads(from, until).await.map_err(|error| Broken { from, until, error })?;
         for group in groups(near, &heads, largest) {
-            let weight = |head: &Head| if u64::from(head.size) > largest { START } else { head.size } / 1024 + 1;
+            let weight = |head: &Head| if is_alone(head, largest) { START } else { head.size } / 1024 + 1;
             let kib = group.iter().map(weight).fold(0, u32::saturating_add).min(ROOM_KIB);
             let Ok(permit) = Arc::clone(room).acquire_many_owned(kib).await else { return Ok(()) };
             let (from, until) = (group[0].uid, group[group.len() - 1].uid);
@@ -75,9 +75,11 @@ pub(super) async fn all<S: Server>(
 pub(super) async fn fetch<S: Server>(server: &mut S, heads: &[Head], largest: u64) -> Result<Vec<Got>, ImapError> {
     let Some(first) = heads.first() else { return Ok(Vec::new()) };
     let mut mails = Vec::with_capacity(heads.len());
-    if u64::from(first.size) > largest {
+    if is_alone(first, largest) {
         if let Some(bytes) = server.fetch_start(first.uid, START).await? {
-            mails.push(Got { head: *first, bytes, cut: true });
+            // Of an unknown size it may be the whole.
+            let size = first.size.max(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+            mails.push(Got { head: Head { size, ..*first }, cut: !is_unknown(first) || size >= START, bytes });
         }
     } else {
         let uids: Vec<u32> = heads.iter().map(|head| head.uid).collect();
@@ -100,6 +102,20 @@ pub(super) async fn fetch<S: Server>(server: &mut S, heads: &[Head], largest: u6
     }
 }
 
+/// A mail of which nothing is known: it may be of any size.
+pub(super) fn unknown(uid: u32) -> Head {
+    Head { uid, size: 0, at: None }
+}
+
+fn is_unknown(head: &Head) -> bool {
+    head.size == 0 && head.at.is_none()
+}
+
+/// Whether a mail's beginning is fetched by itself.
+fn is_alone(head: &Head, largest: u64) -> bool {
+    u64::from(head.size) > largest || is_unknown(head)
+}
+
 /// Runs of UIDs that lie near each other.
 fn chunks(uids: &[u32]) -> impl Iterator<Item = &[u32]> {
     let mut rest = uids;
@@ -120,9 +136,9 @@ fn groups(uids: &[u32], heads: &[Head], largest: u64) -> Vec<Vec<Head>> {
     let mut alone = true;
     for uid in uids {
         let known = heads.iter().find(|head| head.uid == *uid);
-        let head = known.copied().unwrap_or(Head { uid: *uid, size: 0, at: None });
+        let head = known.copied().unwrap_or_else(|| unknown(*uid));
         let size = u64::from(head.size);
-        let over = size > largest;
+        let over = is_alone(&head, largest);
         match groups.last_mut() {
             Some(group) if !alone && !over && group.len() < GROUP_MAILS && bytes + size <= GROUP_BYTES => {
                 group.push(head);

@@ -145,7 +145,7 @@ impl Watch<'_> {
             let Some(past) = past_of(self, folder) else { return Ok(true) };
             let uids = c.server.uids(past.last.saturating_add(1), Some(past.since)).await?;
             let list: std::collections::VecDeque<u32> =
-                uids.into_iter().filter(|uid| (past.last + 1..=past.until).contains(uid)).collect();
+                uids.into_iter().filter(|uid| *uid > past.last && *uid <= past.until).collect();
             let name = &*self.folders[folder].name;
             if let Some(past) = self.place.folders.get_mut(name).and_then(|place| place.past.first_mut()) {
                 past.of = past.read + list.len() as u64;

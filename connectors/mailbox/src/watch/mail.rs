@@ -69,7 +69,8 @@ pub(super) struct Maker {
 /// A mail that was read, or that nothing can read.
 pub(super) struct Made {
     got: Got,
-    read: Option<(Mail, Reading)>,
+    /// With the hash of what it says.
+    read: Option<(Mail, Reading, ContentHash)>,
 }
 
 impl Maker {
@@ -83,21 +84,25 @@ impl Maker {
     fn one(&self, got: Got) -> Made {
         let truncated = got.cut.then_some(u64::from(got.head.size));
         let at = Where { folder: &self.folder, sent: self.sent, truncated };
-        let read = catch_unwind(AssertUnwindSafe(|| (self.read)(&got.bytes, false, at, &self.settings.policy))).ok();
+        let read = || {
+            let (mail, reading) = (self.read)(&got.bytes, false, at, &self.settings.policy);
+            let hash = ContentHash(hash(&got, &mail));
+            (mail, reading, hash)
+        };
+        let read = catch_unwind(AssertUnwindSafe(read)).ok();
         Made { got, read }
     }
 
     /// Keeps a mail's files and makes its submission.
     pub(super) async fn submission(&self, made: Made, feed: &dyn Feed) -> Result<Submission, IntakeError> {
         let Made { got, read } = made;
-        let Some((mail, Reading { mut draft, purpose, signals })) = read else {
+        let Some((mail, Reading { mut draft, purpose, signals }, hash)) = read else {
             tracing::error!(source = %self.source, folder = %self.folder, uid = got.head.uid, "reading a mail failed: it goes to quarantine");
             let words =
                 format!("the gateway failed on what it says ({}); its bytes are kept and can be replayed", self.place(&got));
             return Ok(self.held(&got, got.bytes.clone(), "poisoned", words, feed.arrival()));
         };
         let files = self.keep(&got, &mail, &mut draft, feed).await?;
-        let hash = ContentHash(hash(&got, &mail));
         name(&mut draft, &mail, &hash);
         let keys = self.keys(&got, &mail, &hash.0);
         let beside = Beside {
@@ -135,7 +140,7 @@ impl Maker {
         (received_at, id): (Timestamp, leadgate_core::ids::SubmissionId),
     ) -> Submission {
         let (folder, sent, at) = (self.folder.to_string(), self.sent, got.head.at);
-        let size = (u64::from(got.head.size) > bytes.len() as u64).then_some(u64::from(got.head.size));
+        let size = got.cut.then_some(u64::from(got.head.size).max(bytes.len() as u64));
         let key = Key { scope: UID, value: self.uid(got) };
         let keys = vec![(key.scope.to_owned(), key.value.clone())];
         let beside = Beside { folder, sent, size, at, keys, untouched: true, ..Beside::default() };

@@ -48,8 +48,10 @@ pub struct Watcher {
 struct Memory {
     /// Why it stopped: it is told until it works again.
     down: Option<(PullState, String)>,
-    /// How often in a row waiting by IDLE failed.
+    /// How often in a row waiting by IDLE failed at once.
     idle_failures: u32,
+    /// When it is tried again.
+    idle_again_at: Option<tokio::time::Instant>,
 }
 
 /// A folder that is read.

@@ -22,8 +22,12 @@ use crate::settings::{After, Settings};
 
 /// Mails of a line that are read before the others have their turn.
 pub(super) const SLICE: usize = 512;
-/// IDLE that failed so often in a row is not asked for any more: the server says that it can and cannot.
+/// IDLE that failed so often in a row, as soon as it was asked for, is left alone for a while: the server says that it can and cannot.
 const MOST_IDLE_FAILURES: u32 = 3;
+/// As soon as this; later the line may have broken.
+const IDLE_AT_ONCE: Duration = Duration::from_secs(30);
+/// So long is that while.
+const IDLE_AGAIN: Duration = Duration::from_hours(1);
 /// A folder that says so often in a row that something changed, and nothing came, is looked at more slowly.
 const MOST_IN_VAIN: u32 = 20;
 
@@ -66,6 +70,8 @@ pub(super) struct Watch<'a> {
     pub room: Arc<Semaphore>,
     /// Folders the server would not open although it lists them.
     pub closed: BTreeSet<usize>,
+    /// Why the mail that is tried could not be fetched the last time.
+    pub failure: String,
     asked: BoxFuture<'a, Ask>,
 }
 
@@ -138,6 +144,7 @@ impl<'a> Watch<'a> {
             status,
             room: fetch::room(),
             closed: BTreeSet::new(),
+            failure: String::new(),
             asked: feed.asked(),
         })
     }
@@ -289,7 +296,7 @@ impl<'a> Watch<'a> {
         let now = Instant::now();
         let next = if c.usable.len() > 1 { c.full_at.min(c.others_at) } else { c.full_at };
         let most = next.saturating_duration_since(now).max(Duration::from_secs(1));
-        let gave_up = self.memory.idle_failures >= MOST_IDLE_FAILURES;
+        let gave_up = self.memory.idle_again_at.is_some_and(|again| now < again);
         let poll = self.settings.watching.poll;
         if gave_up && c.server.offers("IDLE") {
             let words = format!("the server announces IDLE and fails at it: the mailbox is looked at every {} s", poll.as_secs());
@@ -315,7 +322,8 @@ impl<'a> Watch<'a> {
         };
         match woken {
             Ok(woken) => {
-                self.memory.idle_failures = 0;
+                (self.memory.idle_failures, self.memory.idle_again_at) = (0, None);
+                self.status.notices.remove(&About::Idle);
                 self.heard();
                 if woken == Woken::Changed {
                     c.in_vain += 1;
@@ -326,7 +334,12 @@ impl<'a> Watch<'a> {
                 Ok(())
             }
             Err(error) => {
-                self.memory.idle_failures += 1;
+                if now.elapsed() < IDLE_AT_ONCE {
+                    self.memory.idle_failures += 1;
+                }
+                if self.memory.idle_failures >= MOST_IDLE_FAILURES {
+                    self.memory.idle_again_at = Some(Instant::now() + IDLE_AGAIN);
+                }
                 Err(error.into())
             }
         }

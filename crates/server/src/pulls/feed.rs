@@ -41,6 +41,7 @@ impl<'a> Bound<'a> {
     pub(super) async fn keep_books(&self) {
         let mut look_at = Instant::now();
         let mut write_at = Instant::now();
+        let mut failed = false;
         loop {
             let asked = self.gateway.desk.asked();
             if Instant::now() >= look_at {
@@ -50,9 +51,12 @@ impl<'a> Bound<'a> {
                 }
             }
             let news = self.news();
-            if let Some(report) = news.as_ref().filter(|report| self.is_urgent(report) || Instant::now() >= write_at) {
+            let due = |report: &&PullReport| (!failed && self.is_urgent(report)) || Instant::now() >= write_at;
+            if let Some(report) = news.as_ref().filter(due) {
                 write_at = Instant::now() + WRITE_EVERY;
-                if let Err(error) = self.write(report).await {
+                let written = self.write(report).await;
+                failed = written.is_err();
+                if let Err(error) = written {
                     tracing::debug!(source = %self.source, %error, "how a source is cannot be kept");
                 }
                 continue;

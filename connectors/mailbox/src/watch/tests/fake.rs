@@ -47,7 +47,6 @@ pub struct FakeFolder {
     pub uid_validity: u32,
     pub uid_next: u32,
     pub mails: Vec<FakeMail>,
-    pub listed: bool,
 }
 
 #[derive(Debug)]
@@ -82,7 +81,7 @@ pub const BEGINNING: &str = "2026-11-20T10:00:00Z";
 impl Mailbox {
     pub fn new(folders: &[&str]) -> Self {
         let folder = |name: &&str| {
-            let folder = FakeFolder { uid_validity: 7, uid_next: 1, mails: Vec::new(), listed: true };
+            let folder = FakeFolder { uid_validity: 7, uid_next: 1, mails: Vec::new() };
             ((*name).to_owned(), folder)
         };
         let world = World {
@@ -291,8 +290,7 @@ impl Server for FakeServer {
     async fn folders(&mut self) -> Result<Vec<FolderInfo>, ImapError> {
         self.step("LIST".to_owned()).await?;
         let world = self.mailbox.world();
-        let listed = world.folders.iter().filter(|(_, folder)| folder.listed);
-        Ok(listed.map(|(name, _)| FolderInfo { name: name.clone(), marks: Vec::new() }).collect())
+        Ok(world.folders.keys().map(|name| FolderInfo { name: name.clone(), marks: Vec::new() }).collect())
     }
 
     async fn select(&mut self, folder: &str, change: bool) -> Result<FolderState, ImapError> {
@@ -390,7 +388,7 @@ impl Server for FakeServer {
         let from = self.selected.clone().unwrap();
         {
             let mut world = self.mailbox.world();
-            let new = FakeFolder { uid_validity: 9, uid_next: 1, mails: Vec::new(), listed: true };
+            let new = FakeFolder { uid_validity: 9, uid_next: 1, mails: Vec::new() };
             world.folders.entry(folder.to_owned()).or_insert(new);
         }
         for uid in uids {

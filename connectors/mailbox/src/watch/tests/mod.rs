@@ -6,6 +6,7 @@ mod fake;
 mod feed;
 mod kept;
 mod older;
+mod trial;
 mod trouble;
 
 use std::sync::Arc;

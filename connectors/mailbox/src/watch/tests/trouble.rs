@@ -47,6 +47,8 @@ async fn a_mail_that_breaks_the_connection_costs_itself_alone() {
         let hold = held[0].0.hold.as_ref().unwrap();
         assert_eq!((hold.code.as_str(), hold.authenticated), ("unreadable", true));
         assert!(hold.words.contains("UID 5 of the folder \"INBOX\"") && hold.words.contains(kept), "{}", hold.words);
+        let why = if poison == Poison::Empty { "gives nothing of it" } else { "odd" };
+        assert!(hold.words.contains(why), "{}", hold.words);
         assert_eq!(stage.mailbox.count("FETCH [5]"), attempts, "{poison:?}");
         let report = ledger.reports.last().unwrap();
         assert_eq!((report.folders[0].quarantined, report.words.as_str()), (1, ""));
