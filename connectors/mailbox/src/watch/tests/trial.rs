@@ -51,7 +51,10 @@ async fn each_failure_says_what_to_do() {
     let stage = Stage::new(&["INBOX"], watching);
     let found = findings(&stage).await;
     assert!(has(&found, false, "there is no folder \"Nowhere\": write the folder's name as it is listed above"), "{found:?}");
-    assert!(has(&found, true, "the folder \"INBOX\": 0 mails are there, of which none is read"), "its neighbours are tried: {found:?}");
+    assert!(
+        has(&found, true, "the folder \"INBOX\": 0 mails are there, of which none is read"),
+        "its neighbours are tried: {found:?}"
+    );
     stage.mailbox.world().refuses = true;
     let found = findings(&stage).await;
     assert_eq!(found.len(), 1);
