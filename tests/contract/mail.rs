@@ -40,6 +40,10 @@ fn sent(to: &str, after: jiff::SignedDuration) -> Post {
     })
 }
 
+fn forged(post: Post) -> Post {
+    post.edit(|s| s.signals.push(Signal::Spoof { detail: "dmarc=fail".to_owned() }))
+}
+
 fn bounce(of: &str, after: jiff::SignedDuration) -> Post {
     mail(after).edit(|s| {
         s.purpose = Purpose::Note;
@@ -116,6 +120,23 @@ pub(crate) async fn the_same_mail_in_another_mailbox_is_noted(db: Db) {
     db.expect(Outcome::Noted, copy(sent(ANNA, minutes(4)).source("sales"), "o1", "answer")).await;
     assert_eq!(db.lead_of(&first).await.lead.activities, 3);
     assert_eq!(db.rows("lead").await.len(), 1);
+}
+
+pub(crate) async fn a_forged_mail_in_two_mailboxes_is_one_suspect(db: Db) {
+    let db = db.with_source("sales", |_| ());
+    let copy = |post: Post| post.known_as("message-id", "m1").known_as("copy", "m1/text");
+    let first = db.expect(Outcome::Created, forged(copy(from(ANNA, minutes(0))))).await;
+    let other = db.expect(Outcome::Noted, forged(copy(from(ANNA, minutes(1)).source("sales")))).await;
+    assert_eq!((other.lead, other.activity), (first.lead, None));
+    // The genuine one is not thrown after it, and then it is what the next forged one repeats.
+    let genuine = db.expect(Outcome::Created, copy(from(ANNA, minutes(2)))).await;
+    assert_ne!(genuine.lead, first.lead);
+    let third = db.expect(Outcome::Noted, forged(copy(from(ANNA, minutes(3)).source("sales")))).await;
+    assert_eq!(third.lead, genuine.lead);
+    // Nothing finds its way by what a forged mail calls itself.
+    let answer = db.expect(Outcome::Created, forged(from("thief@zlodey.ru", minutes(4)).known_as("message-id", "m2"))).await;
+    let reply = db.expect(Outcome::Created, from("new@firma-mail.ru", minutes(5)).refers("message-id", "m2")).await;
+    assert_ne!(reply.lead, answer.lead);
 }
 
 pub(crate) async fn a_bounce_marks_until_somebody_knows_better(db: Db) {
@@ -279,7 +300,6 @@ pub(crate) async fn mails_leave_nothing_of_an_erased_person(db: Db) {
 
 /// A batch in which one mail leads to another.
 fn tangled() -> Vec<Post> {
-    let forged = |post: Post| post.edit(|s| s.signals.push(Signal::Spoof { detail: "dmarc=fail".to_owned() }));
     vec![
         notification(minutes(0)).phone(PHONE).known_as("message-id", "n1"),
         post(minutes(1)).phone(PHONE).email(ANNA).utm("ya"),

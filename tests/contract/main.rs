@@ -117,6 +117,7 @@ mod on {
         mail {
             what_we_sent_stands_in_the_thread,
             the_same_mail_in_another_mailbox_is_noted,
+            a_forged_mail_in_two_mailboxes_is_one_suspect,
             a_bounce_marks_until_somebody_knows_better,
             a_form_and_its_notification_are_one,
             a_form_that_comes_second_is_told,

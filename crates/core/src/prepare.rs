@@ -265,10 +265,14 @@ fn bound_references(draft: &mut Draft) {
     }
 }
 
-/// What a forged mail says of its place among others is believed as little as whom it says it is from.
+/// What a forged mail says of its place among others is believed as little as whom it says it is from. That it is the same in another
+/// mailbox is seen, not said.
 fn disbelieve(draft: &mut Draft) {
     draft.refers_to.clear();
-    draft.known_as.clear();
+    draft.known_as.retain(|reference| reference.scope == Reference::COPY);
+    for reference in &mut draft.known_as {
+        Reference::FORGED_COPY.clone_into(&mut reference.scope);
+    }
     draft.external_key = None;
     draft.failures.clear();
     draft.outgoing = false;

@@ -381,6 +381,8 @@ impl Reference {
     pub const MESSAGE_ID: &str = "message-id";
     /// The scope of what a message says, wherever it came: the same message in another mailbox is a copy.
     pub const COPY: &str = "copy";
+    /// The same of a message that is forged. What is genuine is never taken for a copy of one.
+    pub const FORGED_COPY: &str = "forged-copy";
 
     /// A reference; `None` for an empty id. Ids longer than 200 bytes stand as their SHA-256.
     pub fn new(scope: impl Into<String>, value: &str) -> Option<Self> {

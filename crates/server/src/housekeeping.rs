@@ -31,6 +31,8 @@ const QUOTAS_EVERY: Duration = Duration::from_mins(10);
 const ATTACHMENTS_EVERY: Duration = Duration::from_hours(1);
 /// Counts of refused calls.
 const REFUSALS_EVERY: Duration = Duration::from_secs(10);
+/// Silence and missed deliveries.
+const SOURCES_EVERY: Duration = Duration::from_mins(1);
 /// Quiet addresses.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// Disk, gauges and the upkeep of histograms.
@@ -48,6 +50,7 @@ const SWEEP_CALLS: u32 = 400;
 enum Task {
     Measure,
     Refusals,
+    Sources,
     Sweep,
     Quotas,
     Prune,
@@ -56,9 +59,10 @@ enum Task {
 }
 
 impl Task {
-    const ALL: [(Self, Duration); 7] = [
+    const ALL: [(Self, Duration); 8] = [
         (Self::Measure, MEASURE_EVERY),
         (Self::Refusals, REFUSALS_EVERY),
+        (Self::Sources, SOURCES_EVERY),
         (Self::Sweep, SWEEP_EVERY),
         (Self::Quotas, QUOTAS_EVERY),
         (Self::Prune, PRUNE_EVERY),
@@ -74,6 +78,7 @@ impl Task {
         match self {
             Self::Measure => "measure",
             Self::Refusals => "refusals",
+            Self::Sources => "sources",
             Self::Sweep => "sweep",
             Self::Quotas => "quotas",
             Self::Prune => "prune",
@@ -141,6 +146,12 @@ async fn one(task: Task, gateway: &Arc<Gateway>, store: &dyn Store, marks: &mut 
     match task {
         Task::Measure => measure(gateway).await,
         Task::Refusals => write_refusals(gateway, store).await,
+        Task::Sources => {
+            let (health, live) = (store.health(gateway.clock.now()).await?, gateway.live());
+            let used = |id| live.sources.iter().any(|source| source.id == *id);
+            health.iter().filter(|health| used(&health.source)).for_each(metrics::health);
+            Ok(())
+        }
         Task::Sweep => {
             sweep(gateway, store).await?;
             let thinned = thinning::by_age(store, &gateway.live().keeping, gateway.clock.now(), marks).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{PullReport, PullState};
 use leadgate_core::receipt::Outcome;
+use leadgate_core::views::SourceHealth;
 use metrics::{Counter, Gauge, Histogram, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
@@ -19,6 +20,8 @@ const SOURCE_UP: &str = "leadgate_source_up";
 const SOURCE_BEHIND: &str = "leadgate_source_behind";
 const SOURCE_HEARD: &str = "leadgate_source_last_heard_seconds";
 const SOURCE_QUARANTINED: &str = "leadgate_source_quarantined";
+const SOURCE_SILENT: &str = "leadgate_source_silent";
+const SOURCE_MISSED: &str = "leadgate_source_missed_deliveries";
 const PHONE_PANICS: &str = "leadgate_phone_parser_panics_total";
 const DISK_FREE: &str = "leadgate_disk_free_bytes";
 const CONNECTIONS: &str = "leadgate_http_connections";
@@ -77,6 +80,8 @@ fn describe() {
         "Unix time at which the other side of a source that is read last answered"
     );
     metrics::describe_gauge!(SOURCE_QUARANTINED, "What a source passed over into quarantine because it could not be had");
+    metrics::describe_gauge!(SOURCE_SILENT, "1 where so much usually comes at this hour that nothing is no accident");
+    metrics::describe_gauge!(SOURCE_MISSED, "Deliveries of which mails told and that never came, in the last 30 days");
     metrics::describe_counter!(PHONE_PANICS, "Panics of the phone library that were caught");
     metrics::describe_gauge!(DISK_FREE, Unit::Bytes, "Free bytes on the disk of the database and the attachments");
     metrics::describe_gauge!(CONNECTIONS, "Open HTTP connections");
@@ -245,6 +250,13 @@ pub fn reading(source: &SourceId, report: &PullReport) {
     }
 }
 
+/// What is known of a source without it saying anything.
+pub fn health(health: &SourceHealth) {
+    let label = || health.source.as_str().to_owned();
+    metrics::gauge!(SOURCE_SILENT, "source" => label()).set(if health.silent { 1.0 } else { 0.0 });
+    metrics::gauge!(SOURCE_MISSED, "source" => label()).set(lossy(health.broken.map_or(0, |broken| broken.missed)));
+}
+
 /// The certificate has so many days left.
 pub fn certificate(days: i64) {
     metrics::gauge!(CERTIFICATE_DAYS).set(f64::from(i32::try_from(days).unwrap_or(i32::MAX)));
@@ -278,4 +290,36 @@ pub fn housekeeping_failed(task: &'static str) {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; bytes and seconds fit it well enough")]
 fn lossy(value: u64) -> f64 {
     value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use leadgate_core::views::Broken;
+
+    use super::*;
+
+    #[test]
+    fn silence_and_what_was_missed_are_gauges() {
+        let handle = install().unwrap();
+        let source = SourceId::new("metrics-test").unwrap();
+        let well = SourceHealth {
+            source,
+            last_accepted: None,
+            last_rejected: None,
+            last_rejection: None,
+            counts: Vec::new(),
+            refused: 0,
+            usual: None,
+            silent: false,
+            broken: None,
+        };
+        let ill =
+            SourceHealth { silent: true, broken: Some(Broken { since: jiff::Timestamp::UNIX_EPOCH, missed: 3 }), ..well.clone() };
+        for (told, silent, missed) in [(ill, 1, 3), (well, 0, 0)] {
+            health(&told);
+            let text = handle.render();
+            assert!(text.contains(&format!("leadgate_source_silent{{source=\"metrics-test\"}} {silent}\n")), "{text}");
+            assert!(text.contains(&format!("leadgate_source_missed_deliveries{{source=\"metrics-test\"}} {missed}\n")), "{text}");
+        }
+    }
 }

@@ -54,7 +54,7 @@ impl Step<'_> {
         if place.activity.is_some() {
             for reference in &draft.known_as {
                 let pair = (reference.scope.clone(), reference.value.clone());
-                let first_keeps = [Reference::MESSAGE_ID, Reference::COPY].contains(&&*reference.scope);
+                let first_keeps = [Reference::MESSAGE_ID, Reference::COPY, Reference::FORGED_COPY].contains(&&*reference.scope);
                 if first_keeps && self.facts.references.contains_key(&pair) {
                     continue;
                 }

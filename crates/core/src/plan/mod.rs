@@ -68,8 +68,9 @@ impl Lookup {
             lookup.submissions.push(submission.id);
             lookup.keys.extend(key_ids(item));
             let draft = &submission.draft;
-            let own = draft.known_as.iter().filter(|known| [Reference::MESSAGE_ID, Reference::COPY].contains(&&*known.scope));
-            lookup.references.extend(draft.refers_to.iter().chain(own).map(|r| (r.scope.clone(), r.value.clone())));
+            let ids = draft.known_as.iter().filter(|known| known.scope == Reference::MESSAGE_ID);
+            lookup.references.extend(draft.refers_to.iter().chain(ids).map(|r| (r.scope.clone(), r.value.clone())));
+            lookup.references.extend(draft.known_as.iter().flat_map(copies::same));
             lookup.external.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
             lookup.identities.extend(item.identities.iter().map(|i| (i.kind.clone(), i.value.clone())));
             let failed = item.failed.iter().filter_map(|failed| failed.key.clone());

@@ -117,6 +117,20 @@ impl Rig {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    async fn until(&self, what: &str, is: impl AsyncFn() -> bool) {
+        for _ in 0..600 {
+            if is().await {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("{what}: {}", self.get("/sources").await);
+    }
+
+    async fn metrics(&self) -> String {
+        self.client.get(self.url("/metrics")).send().await.unwrap().text().await.unwrap()
+    }
+
     async fn stop(self) {
         self.shutdown.stop();
         self.running.await.unwrap().unwrap();

@@ -28,7 +28,7 @@ async fn operators_see_how_it_is() {
     assert_eq!(rig.client.get(rig.url("/healthz")).send().await.unwrap().text().await.unwrap(), "ok\n");
     let ready = rig.client.get(rig.url("/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 200);
-    let metrics = rig.client.get(rig.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    let metrics = rig.metrics().await;
     for name in [
         "leadgate_submissions_total{source=\"site\",outcome=\"created\"}",
         "leadgate_intake_seconds_bucket",
@@ -42,6 +42,23 @@ async fn operators_see_how_it_is() {
     assert!(!metrics.contains(TOKEN));
     let status = rig.get("/status").await;
     assert_eq!((status["leads"].as_u64(), status["company"].as_str()), (Some(1), Some("Test")));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_tell_which_source_is_silent_and_which_is_missed() {
+    let rig =
+        Rig::start_with("", "[sources.quiet]\nkind = \"html_form\"\ntoken = \"quiet-token-of-a-form\"\nrequire_origin = false\n")
+            .await;
+    rig.post("/in/quiet/quiet-token-of-a-form", &[("name", "Anna"), ("phone", "+79161234567")]).await;
+    let Rig { folder, shutdown, running, .. } = rig;
+    shutdown.stop();
+    running.await.unwrap().unwrap();
+    // It is told from the start, before anything comes.
+    let rig = Rig::in_folder(folder, "", "[sources.quiet]\nkind = \"html_form\"\ntoken = \"quiet-token-of-a-form\"\n");
+    let silent = "leadgate_source_silent{source=\"quiet\"} 0";
+    rig.until(silent, async || rig.metrics().await.contains(silent)).await;
+    assert!(rig.metrics().await.contains("leadgate_source_missed_deliveries{source=\"quiet\"} 0"));
     rig.stop().await;
 }
 

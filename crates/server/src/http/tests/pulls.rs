@@ -1,7 +1,5 @@
 //! Sources the gateway asks, through the API: how they are, what is asked of them, and what they brought, read again.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use leadgate_core::ids::SourceId;
 use leadgate_core::ports::Intake as _;
@@ -19,16 +17,6 @@ impl Rig {
         let sources = self.get("/sources").await;
         sources.as_array().unwrap().iter().find(|source| source["id"] == id).unwrap().clone()
     }
-
-    async fn until(&self, what: &str, is: impl AsyncFn() -> bool) {
-        for _ in 0..600 {
-            if is().await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{what}: {}", self.source("info").await);
-    }
 }
 
 #[tokio::test]
@@ -40,7 +28,7 @@ async fn a_mailbox_tells_how_it_is_and_keeps_what_is_asked_of_it() {
     assert_eq!((told["is_asked"].clone(), told["url"].clone(), told["tokens"].clone()), (json!(true), Value::Null, json!(0)));
     assert!(!told.to_string().contains("secret-of-the-mailbox"));
     assert!(rig.source("site").await["reading"].is_null());
-    let metrics = rig.client.get(rig.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    let metrics = rig.metrics().await;
     assert!(metrics.contains("leadgate_source_up{source=\"info\"} 0"), "{metrics}");
     // What is asked waits until the mailbox can be read, also over a restart of its reader.
     let path = "/sources/info/backfill";

@@ -1,0 +1,17 @@
+//! The ports: what connectors, stores and the server know of each other.
+
+mod kinds;
+mod pull;
+mod push;
+mod store;
+
+pub use kinds::{Build, BuildContext, BuildProblem, Connector, Mode, Secrets, SourceKind};
+pub use pull::{Ask, Feed, Finding, FolderReport, Intake, IntakeError, Pull, PullError, PullReport, PullState};
+pub use push::{
+    Challenge, Explanation, Missing, Outcome, Parsed, Part, PathToken, Push, PushLimits, Refusal, Reply, Request, Script,
+    Supplied, Told,
+};
+pub use store::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep, source_lease};
+
+/// A boxed error at the end of a chain.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
