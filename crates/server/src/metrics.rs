@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn silence_and_what_was_missed_are_gauges() {
         let handle = install().unwrap();
-        let source = SourceId::new("metrics-test").unwrap();
+        let source = SourceId::parse("metrics-test").unwrap();
         let well = SourceHealth {
             source,
             last_accepted: None,

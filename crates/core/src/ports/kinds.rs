@@ -1,6 +1,6 @@
 //! What kinds of sources there are, and how one is built from a config.
 
-use super::{Pull, Push, Script};
+use super::{Pull, Push};
 use crate::ids::SourceId;
 use crate::rules::SourceRules;
 use crate::secret::Secret;
@@ -67,7 +67,7 @@ pub struct SourceKind {
     /// A working config section, commented; `{id}` stands for the source's id.
     pub example: &'static str,
     /// Steps to set it up, by language (`ru`, `en`); `{url}` stands for the source's URL, `{script}` for the tag of its
-    /// [`Script`].
+    /// [`Script`](super::Script).
     pub setup: fn(language: &str) -> &'static str,
     /// Builds a source from its keys (without `kind`). All problems at once; unknown keys are refused by name.
     pub build: Build,

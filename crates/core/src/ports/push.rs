@@ -7,10 +7,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Ask;
 use crate::ids::{SourceId, SubmissionId};
 use crate::receipt::Receipt;
-use crate::replay::{Again, Kept, Recorded};
 use crate::secret::Secret;
 use crate::submission::{FileRef, Submission};
 
