@@ -24,9 +24,10 @@ pub const KIND: SourceKind = SourceKind {
 
 const EXAMPLE: &str = r#"[sources.{id}]
 kind = "imap"
+enabled = false                     # true once the next three are yours
 host = "imap.example.com"
 user = "info@example.com"
-password = { env = "MAILBOX_PASSWORD" }  # or { file = "..." }; many providers want a password made for programs
+password = "..."                    # better { file = "..." } or { env = "..." }; many providers want a password made for programs
 # security = "tls"                  # or "starttls"; "plain" only for this machine itself
 # port = 993                        # 143 with starttls
 # Certificates: the system's authorities are believed, and those in a file; or one certificate alone, by its SHA-256.
@@ -77,15 +78,17 @@ password = { env = "MAILBOX_PASSWORD" }  # or { file = "..." }; many providers w
 fn setup(language: &str) -> &'static str {
     if language == "ru" {
         "1. В настройках почты включите доступ по IMAP. Многие сервисы (Яндекс, Mail.ru, Gmail) требуют отдельный пароль приложения.\n\
-         2. Впишите в источник host, user и password; пароль лучше хранить в переменной окружения или файле.\n\
-         3. Проверьте: leadgate source test {id}. Команда покажет папки и скажет, что будет прочитано и чего не хватает.\n\
+         2. Впишите в источник host, user и password; пароль лучше хранить в файле или переменной окружения.\n\
+         3. Проверьте: leadgate source test {id}. Команда покажет папки и скажет, что будет прочитано и чего не хватает. Затем \
+         поставьте enabled = true и перезапустите шлюз.\n\
          4. Папку «Отправленные» впишите в sent: ответы менеджеров попадут в лиды, а новых лидов не создадут.\n\
          5. Прочитать старые письма: leadgate source backfill {id} --since 2026-01-01.\n\
          6. Отправьте письмо на этот адрес и посмотрите на заявку: leadgate leads."
     } else {
         "1. Switch on IMAP in the settings of the mail service. Many (Gmail, Yandex, Mail.ru) want a password made for programs.\n\
-         2. Write host, user and password into the source; the password is best kept in a variable or a file.\n\
-         3. Try it: leadgate source test {id}. It lists the folders and says what would be read, and what is missing.\n\
+         2. Write host, user and password into the source; the password is best kept in a file or a variable.\n\
+         3. Try it: leadgate source test {id}. It lists the folders and says what would be read, and what is missing. Then write \
+         enabled = true and restart the gateway.\n\
          4. Name the folder of sent mail in sent: what managers write becomes part of the leads, and makes none.\n\
          5. To read older mails: leadgate source backfill {id} --since 2026-01-01.\n\
          6. Send a mail to the address and look at the lead: leadgate leads."

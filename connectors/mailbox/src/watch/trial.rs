@@ -105,11 +105,7 @@ fn advice(error: &ImapError, settings: &Settings) -> String {
             "the connection to {host}:{port} cannot be encrypted: {why}. Name the certificate authority (ca), or the certificate's \
              fingerprint, if you know that it is right"
         ),
-        ImapError::Refused(why) => format!(
-            "the server refuses {}: {why}. Check the account and its password; many providers want a password for programs, or \
-             IMAP switched on in their settings",
-            connection.user
-        ),
+        ImapError::Refused(why) => format!("the account {} is refused: {why}. Check it and its password", connection.user),
         other => format!("the server does not speak as it should: {other}"),
     }
 }

@@ -243,7 +243,11 @@ async fn new(gate: &Gate, wanted: &Wanted, id: Option<SourceId>) -> anyhow::Resu
         text.line(format!("\nThe URL of {id}:\n{url}\n\n{}\n", steps.trim()));
     }
     let works = if is_asked { "it is read" } else { "the URL works" };
-    text.line(live.unwrap_or_else(|| format!("The gateway is not running: start it with `leadgate`, and {works}.")));
+    text.line(match live {
+        _ if !source.enabled => "It is switched off until its section says enabled = true.".to_owned(),
+        Some(words) => words,
+        None => format!("The gateway is not running: start it with `leadgate`, and {works}."),
+    });
     if config.server.public_url.is_none() && !is_asked {
         text.line("The URL works on this machine only. Set the address of the gateway with `leadgate init`, then see `leadgate sources`.");
     }

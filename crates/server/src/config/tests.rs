@@ -187,6 +187,16 @@ fn layers_lie_over_each_other() {
 }
 
 #[test]
+fn what_a_new_source_is_given_reads_as_it_is() {
+    let presets = leadgate_web_forms::webhook::presets().iter().map(|preset| preset.example.as_str());
+    for example in crate::sources::kinds().map(|kind| kind.example).chain(presets) {
+        let folder = Folder::new("").write("sources.d/new.toml", &example.replace("{id}", "new"));
+        let config = folder.load().unwrap_or_else(|problems| panic!("{problems:?} in {example}"));
+        assert!(config.sources.iter().any(|source| source.id.as_str() == "new"), "{example}");
+    }
+}
+
+#[test]
 fn everything_wrong_is_told_at_once_with_key_and_place() {
     let folder = Folder::new(
         "[company]\ncountry = \"XX\"\ntime_zone = \"moscow\"\nphones = [\"12\", 7]\nnmae = \"x\"\n[serber]\n",
