@@ -40,6 +40,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("hyper-rustls", &["leadgate"]),
     ("object_store", &["leadgate"]),
     ("indicatif", &["leadgate"]),
+    ("async-imap", &["leadgate-tests"]),
     ("imap-proto", &["leadgate-mailbox"]),
     ("mail-parser", &["leadgate-mailbox"]),
     ("tokio-rustls", &["leadgate", "leadgate-mailbox", "leadgate-tests"]),

@@ -6,6 +6,7 @@
 
 mod kills;
 mod samples;
+mod second_opinion;
 mod server;
 mod trouble;
 mod watched;
