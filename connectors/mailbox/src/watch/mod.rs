@@ -48,7 +48,7 @@ pub struct Watcher {
 struct Memory {
     /// Why it stopped: it is told until it works again.
     down: Option<(PullState, String)>,
-    /// How often in a row waiting by IDLE failed at once.
+    /// How often in a row IDLE was not taken.
     idle_failures: u32,
     /// When it is tried again.
     idle_again_at: Option<tokio::time::Instant>,

@@ -22,10 +22,10 @@ use crate::settings::{After, Settings};
 
 /// Mails of a line that are read before the others have their turn.
 pub(super) const SLICE: usize = 512;
-/// IDLE that failed so often in a row, as soon as it was asked for, is left alone for a while: the server says that it can and cannot.
+/// IDLE that failed so often in a row, before it can have been taken, is left alone for a while: the server says that it can and cannot.
 const MOST_IDLE_FAILURES: u32 = 3;
-/// As soon as this; later the line may have broken.
-const IDLE_AT_ONCE: Duration = Duration::from_secs(30);
+/// So much longer than a server may be silent it has been taken for sure: what fails then is the line.
+const IDLE_TAKEN: Duration = Duration::from_secs(30);
 /// So long is that while.
 const IDLE_AGAIN: Duration = Duration::from_hours(1);
 /// A folder that says so often in a row that something changed, and nothing came, is looked at more slowly.
@@ -334,7 +334,9 @@ impl<'a> Watch<'a> {
                 Ok(())
             }
             Err(error) => {
-                if now.elapsed() < IDLE_AT_ONCE {
+                if now.elapsed() > self.settings.connection.timeout + IDLE_TAKEN {
+                    (self.memory.idle_failures, self.memory.idle_again_at) = (0, None);
+                } else {
                     self.memory.idle_failures += 1;
                 }
                 if self.memory.idle_failures >= MOST_IDLE_FAILURES {

@@ -105,7 +105,8 @@ fn advice(error: &ImapError, settings: &Settings) -> String {
             "the connection to {host}:{port} cannot be encrypted: {why}. Name the certificate authority (ca), or the certificate's \
              fingerprint, if you know that it is right"
         ),
-        ImapError::Refused(why) => format!("the account {} is refused: {why}. Check it and its password", connection.user),
+        // It names the account, and what such a server wants.
+        ImapError::Refused(why) => why.clone(),
         other => format!("the server does not speak as it should: {other}"),
     }
 }

@@ -85,16 +85,36 @@ async fn a_server_that_does_not_tell_is_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_says_idle_and_fails_at_it_is_asked_instead() {
+    // At once, or by saying nothing until its time is over.
+    for after in [Duration::ZERO, Duration::from_mins(1)] {
+        let stage = Stage::inbox();
+        stage.mailbox.world().idle_breaks = Some(after);
+        stage
+            .while_reading(async {
+                tokio::time::sleep(Duration::from_mins(10)).await;
+                stage.mailbox.deliver("INBOX", &mail("new", None));
+                assert!(stage.quiet().await <= Duration::from_secs(61));
+                assert_eq!(stage.mailbox.count("IDLE"), 3);
+                let words = stage.database.last_report().words;
+                assert!(words.contains("every 60 s"), "{words}");
+                // It is tried again after an hour, and what works then is believed.
+                stage.mailbox.world().idle_breaks = None;
+                tokio::time::sleep(Duration::from_mins(70)).await;
+                assert!(stage.mailbox.count("IDLE") > 3);
+                assert_eq!(stage.database.last_report().words, "");
+            })
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_breaks_while_it_waits_is_no_failure_of_idle() {
     let stage = Stage::inbox();
-    stage.mailbox.world().idle_breaks = true;
+    stage.mailbox.world().idle_breaks = Some(Duration::from_mins(3));
     stage
         .while_reading(async {
-            tokio::time::sleep(Duration::from_mins(10)).await;
-            stage.mailbox.deliver("INBOX", &mail("new", None));
-            assert!(stage.quiet().await <= Duration::from_secs(61));
-            assert_eq!(stage.mailbox.count("IDLE"), 3);
-            let words = stage.database.last_report().words;
-            assert!(words.contains("every 60 s"), "{words}");
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            assert!(stage.mailbox.count("IDLE") > 10);
         })
         .await;
 }

@@ -53,7 +53,8 @@ pub struct FakeFolder {
 pub struct World {
     pub folders: BTreeMap<String, FakeFolder>,
     pub idle: bool,
-    pub idle_breaks: bool,
+    /// IDLE fails, so long after it was asked for.
+    pub idle_breaks: Option<Duration>,
     pub keywords: bool,
     pub refuses: bool,
     pub refuses_marks: bool,
@@ -87,7 +88,7 @@ impl Mailbox {
         let world = World {
             folders: folders.iter().map(folder).collect(),
             idle: true,
-            idle_breaks: false,
+            idle_breaks: None,
             keywords: true,
             refuses: false,
             refuses_marks: false,
@@ -356,7 +357,9 @@ impl Server for FakeServer {
 
     async fn idle(&mut self, most: Duration) -> Result<Woken, ImapError> {
         self.step(format!("IDLE {}", most.as_secs())).await?;
-        if self.mailbox.world().idle_breaks {
+        let breaks = self.mailbox.world().idle_breaks;
+        if let Some(after) = breaks {
+            tokio::time::sleep(after).await;
             return self.fail(ImapError::Network("no answer to IDLE".to_owned()));
         }
         let mailbox = self.mailbox.clone();
