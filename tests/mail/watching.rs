@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use leadgate_tests::client::{World, until};
+use leadgate_tests::client::{World, send, until};
 use leadgate_tests::dovecot::{Dovecot, PASSWORD, USER};
 use leadgate_tests::mail::letter;
 use leadgate_tests::people;
@@ -43,6 +43,9 @@ async fn a_new_mail_is_a_lead_at_once_and_the_mailbox_stays_as_it_was() -> anyho
     println!("a lead after (delivery, the server's notice): {measured:?}");
     assert!(measured.iter().all(|(all, _)| *all < Duration::from_secs(20)), "far sooner than the next look: {measured:?}");
     each_once(&world, 20..25).await?;
+    let metrics = send(world.web.get(world.gateway.url("/metrics"))).await?.expect(200)?.text();
+    let counted = format!("leadgate_submissions_total{{source=\"{SOURCE}\",outcome=\"created\"}} 5\n");
+    assert!(metrics.contains(&counted), "{metrics}");
     let after: BTreeMap<_, _> = other.flags("INBOX").await?.into_iter().filter(|(uid, _)| *uid <= 20).collect();
     assert_eq!(after, before);
     assert!(other.flags("INBOX").await?.range(21..).all(|(_, flags)| flags.is_empty()), "nobody read the new ones");

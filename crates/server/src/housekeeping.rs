@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{Store, StoreError, Sweep};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -149,8 +148,9 @@ async fn one(task: Task, gateway: &Arc<Gateway>, store: &dyn Store, marks: &mut 
         Task::Refusals => write_refusals(gateway, store).await,
         Task::Sources => {
             let (health, live) = (store.health(gateway.clock.now()).await?, gateway.live());
-            let used = |id: &SourceId| live.sources.iter().any(|source| source.id == *id);
-            health.iter().filter(|health| used(&health.source)).for_each(metrics::health);
+            for health in &health {
+                metrics::health(health, live.expects(&health.source));
+            }
             Ok(())
         }
         Task::Sweep => {

@@ -250,11 +250,12 @@ pub fn reading(source: &SourceId, report: &PullReport) {
     }
 }
 
-/// What is known of a source without it saying anything.
-pub fn health(health: &SourceHealth) {
+/// What is known of a source without it saying anything. `expected`: whether anything should come from it; if not, all is well.
+pub fn health(health: &SourceHealth, expected: bool) {
     let label = || health.source.as_str().to_owned();
-    metrics::gauge!(SOURCE_SILENT, "source" => label()).set(if health.silent { 1.0 } else { 0.0 });
-    metrics::gauge!(SOURCE_MISSED, "source" => label()).set(lossy(health.broken.map_or(0, |broken| broken.missed)));
+    metrics::gauge!(SOURCE_SILENT, "source" => label()).set(if expected && health.silent { 1.0 } else { 0.0 });
+    let missed = health.broken.filter(|_| expected).map_or(0, |broken| broken.missed);
+    metrics::gauge!(SOURCE_MISSED, "source" => label()).set(lossy(missed));
 }
 
 /// The certificate has so many days left.
@@ -315,8 +316,9 @@ mod tests {
         };
         let ill =
             SourceHealth { silent: true, broken: Some(Broken { since: jiff::Timestamp::UNIX_EPOCH, missed: 3 }), ..well.clone() };
-        for (told, silent, missed) in [(ill, 1, 3), (well, 0, 0)] {
-            health(&told);
+        for (told, expected, silent, missed) in [(&ill, true, 1, 3), (&ill, false, 0, 0), (&ill, true, 1, 3), (&well, true, 0, 0)]
+        {
+            health(told, expected);
             let text = handle.render();
             assert!(text.contains(&format!("leadgate_source_silent{{source=\"metrics-test\"}} {silent}\n")), "{text}");
             assert!(text.contains(&format!("leadgate_source_missed_deliveries{{source=\"metrics-test\"}} {missed}\n")), "{text}");

@@ -53,7 +53,7 @@ pub async fn run(gateway: Arc<Gateway>, node: Node, stop: CancellationToken) {
 
 /// Reads one source for as long as it is ours.
 async fn read(gateway: &Gateway, pull: &LivePull, fence: i64) {
-    let feed = Bound::new(gateway, &pull.id, fence);
+    let feed = Bound::new(gateway, pull, fence);
     tokio::select! {
         () = again_and_again(pull, &feed) => {}
         () = feed.keep_books() => {}

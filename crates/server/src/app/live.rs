@@ -82,6 +82,8 @@ pub struct LivePull {
     pub enabled: bool,
     /// Its connector.
     pub pull: Box<dyn Pull>,
+    /// What it counts.
+    pub meters: SourceMeters,
 }
 
 impl std::fmt::Debug for LivePull {
@@ -116,6 +118,12 @@ impl std::fmt::Debug for LiveSource {
 }
 
 impl Live {
+    /// Whether anything should come from a source: it is there and switched on.
+    pub fn expects(&self, id: &SourceId) -> bool {
+        self.sources.iter().any(|source| source.id == *id && source.enabled)
+            || self.pulls.iter().any(|pull| pull.id == *id && pull.enabled)
+    }
+
     /// Makes a configuration live. Tokens nobody has configured are made and kept in the data folder.
     pub fn new(mut config: Config) -> anyhow::Result<Self> {
         let missing = config.without_tokens();
@@ -132,7 +140,10 @@ impl Live {
             let (id, kind, enabled) = (source.id, source.kind.name, source.enabled);
             match source.connector.mode {
                 Mode::Push(push) => sources.push(Arc::new(LiveSource::new(id, kind, enabled, push, source.tokens))),
-                Mode::Pull(pull) => pulls.push(Arc::new(LivePull { id, kind, enabled, pull })),
+                Mode::Pull(pull) => {
+                    let meters = SourceMeters::new(&id);
+                    pulls.push(Arc::new(LivePull { id, kind, enabled, pull, meters }));
+                }
             }
         }
         Ok(Self {

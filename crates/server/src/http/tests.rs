@@ -102,6 +102,14 @@ impl Rig {
         response.json().await.unwrap()
     }
 
+    async fn ask(&self, path: &str, body: &Value) -> Value {
+        let response = self.call(Method::POST, path, &self.key).json(body).send().await.unwrap();
+        let status = response.status();
+        let answer: Value = response.json().await.unwrap();
+        assert!(status.is_success(), "{path}: {answer}");
+        answer
+    }
+
     async fn token(&self, body: Value) -> String {
         let response = self.call(Method::POST, "/tokens", &self.key).json(&body).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
@@ -129,6 +137,14 @@ impl Rig {
 
     async fn metrics(&self) -> String {
         self.client.get(self.url("/metrics")).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Another one in the same folder.
+    async fn restart(self, more: &str) -> Self {
+        let Self { folder, shutdown, running, .. } = self;
+        shutdown.stop();
+        running.await.unwrap().unwrap();
+        Self::in_folder(folder, "", more)
     }
 
     async fn stop(self) {

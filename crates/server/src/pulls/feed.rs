@@ -13,7 +13,8 @@ use leadgate_core::submission::{Cursor, CursorMove, FileRef, Submission};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::app::Gateway;
+use crate::app::{Gateway, LivePull};
+use crate::metrics::SourceMeters;
 
 /// What is told goes to the database so often, and at once when the state changes.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
@@ -24,6 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Bound<'a> {
     gateway: &'a Gateway,
     source: &'a SourceId,
+    meters: &'a SourceMeters,
     fence: i64,
     ask: watch::Sender<Option<Ask>>,
     told: Notify,
@@ -32,9 +34,9 @@ pub(super) struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    pub(super) fn new(gateway: &'a Gateway, source: &'a SourceId, fence: i64) -> Self {
+    pub(super) fn new(gateway: &'a Gateway, pull: &'a LivePull, fence: i64) -> Self {
         let (ask, _) = watch::channel(None);
-        Self { gateway, source, fence, ask, told: Notify::new(), written: Mutex::default() }
+        Self { gateway, source: &pull.id, meters: &pull.meters, fence, ask, told: Notify::new(), written: Mutex::default() }
     }
 
     /// Writes what is told, and looks for what is asked, until dropped.
@@ -110,7 +112,12 @@ impl Feed for Bound<'_> {
 
     async fn submit(&self, items: Vec<Submission>, to: Cursor) -> Result<Vec<Receipt>, IntakeError> {
         let to = CursorMove { source: self.source.clone(), to, fence: Some(self.fence) };
-        self.gateway.intake.advance(items, to).await
+        let receipts = self.gateway.intake.advance(items, to).await?;
+        let now = self.gateway.clock.now().as_second();
+        for receipt in &receipts {
+            self.meters.recorded(receipt.outcome, now);
+        }
+        Ok(receipts)
     }
 
     fn arrival(&self) -> (Timestamp, SubmissionId) {

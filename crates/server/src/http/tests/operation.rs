@@ -51,11 +51,8 @@ async fn metrics_tell_which_source_is_silent_and_which_is_missed() {
         Rig::start_with("", "[sources.quiet]\nkind = \"html_form\"\ntoken = \"quiet-token-of-a-form\"\nrequire_origin = false\n")
             .await;
     rig.post("/in/quiet/quiet-token-of-a-form", &[("name", "Anna"), ("phone", "+79161234567")]).await;
-    let Rig { folder, shutdown, running, .. } = rig;
-    shutdown.stop();
-    running.await.unwrap().unwrap();
     // It is told from the start, before anything comes.
-    let rig = Rig::in_folder(folder, "", "[sources.quiet]\nkind = \"html_form\"\ntoken = \"quiet-token-of-a-form\"\n");
+    let rig = rig.restart("[sources.quiet]\nkind = \"html_form\"\ntoken = \"quiet-token-of-a-form\"\n").await;
     let silent = "leadgate_source_silent{source=\"quiet\"} 0";
     rig.until(silent, async || rig.metrics().await.contains(silent)).await;
     assert!(rig.metrics().await.contains("leadgate_source_missed_deliveries{source=\"quiet\"} 0"));

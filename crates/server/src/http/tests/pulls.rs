@@ -32,15 +32,7 @@ async fn a_mailbox_tells_how_it_is_and_keeps_what_is_asked_of_it() {
     assert!(metrics.contains("leadgate_source_up{source=\"info\"} 0"), "{metrics}");
     // What is asked waits until the mailbox can be read, also over a restart of its reader.
     let path = "/sources/info/backfill";
-    let asked: Value = rig
-        .call(Method::POST, path, &rig.key)
-        .json(&json!({ "since": "2026-01-01" }))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let asked = rig.ask(path, &json!({ "since": "2026-01-01" })).await;
     assert_eq!(asked["ask"], json!({ "ask": "backfill", "since": "2026-01-01" }), "{asked}");
     rig.gateway.reload().await.unwrap();
     assert_eq!(rig.source("info").await["reading"]["ask"]["since"], "2026-01-01");
@@ -73,18 +65,18 @@ async fn a_mail_that_waited_is_read_again_when_it_is_released() {
     let hold = Some(Hold { code: "poisoned".to_owned(), words: "the gateway failed on it".to_owned(), authenticated: true });
     let item = Submission { hold, purpose: Purpose::Note, ..Submission::of_bytes(id, source, at, raw) };
     rig.gateway.intake.submit(vec![item]).await.unwrap();
-    let released: Value = rig
-        .call(Method::POST, "/quarantine/release", &rig.key)
-        .json(&json!({ "ids": [id] }))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let released = rig.ask("/quarantine/release", &json!({ "ids": [id] })).await;
     let receipt = &released["items"][0]["receipt"];
     assert_eq!(receipt["outcome"], "created", "{released}");
     let lead = rig.get(&format!("/leads/{}", receipt["lead"])).await;
     assert_eq!(lead["timeline"][0]["content"]["mail"]["subject"], "Prices", "{lead}");
+    // Whether it is silent is told of mailboxes, too, unless they are switched off.
+    let silent = "leadgate_source_silent{source=\"info\"} 0";
+    let rig = rig.restart(MAILBOX).await;
+    rig.until(silent, async || rig.metrics().await.contains(silent)).await;
+    assert!(rig.gateway.live().expects(&"info".parse().unwrap()));
+    write_config(rig.folder.path(), "", &format!("{MAILBOX}enabled = false\n"));
+    rig.gateway.reload().await.unwrap();
+    assert!(!rig.gateway.live().expects(&"info".parse().unwrap()));
     rig.stop().await;
 }

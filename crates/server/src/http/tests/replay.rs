@@ -18,14 +18,6 @@ impl Rig {
         assert!(request.form(fields).send().await.unwrap().status().as_u16() < 400);
     }
 
-    async fn ask(&self, path: &str, body: &Value) -> Value {
-        let response = self.call(Method::POST, path, &self.key).json(body).send().await.unwrap();
-        let status = response.status();
-        let answer: Value = response.json().await.unwrap();
-        assert!(status.is_success(), "{path}: {answer}");
-        answer
-    }
-
     /// Writes the configuration anew and makes the gateway read it.
     async fn configure(&self, more: &str) {
         write_config(self.folder.path(), "", more);
