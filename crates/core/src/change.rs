@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ids::{ContactId, ManagerId};
-use crate::plan::event;
+use crate::onward::event;
 
 /// Where a lead stands. `Converted` and `Junk` are final: only reopening leads out of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -13,6 +13,7 @@ pub mod keeping;
 pub mod liveness;
 pub mod mail;
 pub mod name;
+pub mod onward;
 pub mod page;
 pub mod phone;
 pub mod plan;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::attribution::Touch;
 use crate::ids::SourceId;
+use crate::onward::Routes;
 use crate::phone::Country;
 
 /// How far an identity can be trusted to mean one person.
@@ -99,6 +100,8 @@ pub struct SourceRules {
     pub notified: bool,
     /// What this source is reached by: the company's own, too.
     pub own: Ours,
+    /// Within this time somebody should have taken what comes from it.
+    pub take_within: Option<SignedDuration>,
 }
 
 impl Default for SourceRules {
@@ -114,6 +117,7 @@ impl Default for SourceRules {
             forms: Vec::new(),
             notified: false,
             own: Ours::default(),
+            take_within: None,
         }
     }
 }
@@ -159,6 +163,8 @@ pub struct Rules {
     pub sources: HashMap<SourceId, Arc<SourceRules>>,
     /// For sources no longer configured (a replay).
     pub fallback: Arc<SourceRules>,
+    /// Who hears of what.
+    pub routes: Arc<Routes>,
 }
 
 impl Default for Rules {
@@ -171,6 +177,7 @@ impl Default for Rules {
             ours: Arc::default(),
             sources: HashMap::new(),
             fallback: Arc::default(),
+            routes: Arc::default(),
         }
     }
 }

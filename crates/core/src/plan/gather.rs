@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::again::Replan;
 use super::facts::KeptFact;
 use super::kept::day_of;
@@ -14,10 +16,12 @@ use super::writes::{ContactSeen, LeadTouched, NewContact, NewLead, Plan};
 use crate::ids::{EventId, SubmissionId};
 use crate::liveness;
 use crate::mail::Unreachable;
+use crate::onward::{CONTACT_WAITING, EventData, LEAD_WAITING, NewJob, NewTimer, Occurred};
 use crate::ports::StoreError;
 use crate::prepare::Prepared;
 use crate::receipt::{Outcome, Reason};
 use crate::replay::{Again, How};
+use crate::rules::Rules;
 
 /// The `n` of ids that are derived from a submission but are no events.
 const CONTACT_UUID: u8 = 254;
@@ -60,6 +64,10 @@ pub struct Gathered<'a> {
     pub reviews: Vec<ReviewRow>,
     /// In order.
     pub events: Vec<EventRow<'a>>,
+    /// What the events owe, in order.
+    pub jobs: Vec<NewJob>,
+    /// What is due if nothing happens.
+    pub timers: Vec<NewTimer>,
     /// The hash of a file and the number of the submission that names it.
     pub attachments: BTreeSet<(&'a str, i64)>,
     /// By source and outcome.
@@ -82,7 +90,12 @@ pub struct Gathered<'a> {
 
 impl<'a> Gathered<'a> {
     /// Gathers the plans of a batch, in order. `next_submission`: the number of the first submission that is kept.
-    pub fn of(items: &'a [Arc<Prepared>], plans: &'a [Plan], next_submission: &mut i64) -> Result<Self, StoreError> {
+    pub fn of(
+        items: &'a [Arc<Prepared>],
+        plans: &'a [Plan],
+        rules: &Rules,
+        next_submission: &mut i64,
+    ) -> Result<Self, StoreError> {
         let mut gathered = Self::default();
         for (item, plan) in items.iter().zip(plans) {
             gathered.count(item, plan);
@@ -90,6 +103,9 @@ impl<'a> Gathered<'a> {
                 let seq = *next_submission;
                 *next_submission += 1;
                 gathered.keep(item, plan, seq)?;
+                if !item.submission.historic {
+                    gathered.owe(item, plan, rules);
+                }
             } else if let Some(first) = plan.repeats {
                 gathered.repeat(first);
                 if first != item.submission.id {
@@ -105,6 +121,7 @@ impl<'a> Gathered<'a> {
         items: &'a [Arc<Again>],
         plans: &'a [Replan],
         kept: &'a HashMap<SubmissionId, KeptFact>,
+        rules: &Rules,
     ) -> Result<Self, StoreError> {
         let mut gathered = Self::default();
         for (again, plan) in items.iter().zip(plans) {
@@ -122,6 +139,10 @@ impl<'a> Gathered<'a> {
             let vouched = !matches!(again.how, How::Drop(_));
             let reasons = json(&plan.receipt.reasons)?;
             gathered.follow(item, plan, fact.seq, &reasons)?;
+            // Somebody looked at it and let it in: that is as good as fresh. What is only read again tells nobody.
+            if matches!(again.how, How::Release(_)) {
+                gathered.owe(item, plan, rules);
+            }
             gathered.again.push(AgainRow { seq: fact.seq, n: fact.receipt + 1, plan, reasons, vouched, decision });
             if let Some(first) = plan.repeats {
                 gathered.repeat(first);
@@ -179,6 +200,28 @@ impl<'a> Gathered<'a> {
         self.work(item, plan, seq);
         self.mail(item, plan, seq);
         Ok(())
+    }
+
+    /// What the events just gathered owe, and what is due if nobody acts.
+    fn owe(&mut self, item: &Prepared, plan: &Plan, rules: &Rules) {
+        let (source, at) = (&item.submission.source, item.submission.received_at);
+        let lead = plan.receipt.lead.map(|id| id.0);
+        let told = self.events.len() - plan.events.len();
+        for row in &self.events[told..] {
+            let (id, name) = (row.event.id, row.event.name);
+            rules.routes.jobs(&Occurred { id, name, at, source: Some(source), lead, data: &row.data }, &mut self.jobs);
+        }
+        let Some(within) = rules.of(source).take_within else { return };
+        let due_at = at.saturating_add(within).unwrap_or(Timestamp::MAX);
+        let mut set = |kind, number: i64| {
+            self.timers.push(NewTimer { kind, key: number.to_string(), due_at, source: Some(source.clone()) });
+        };
+        if let Some(new) = plan.lead.as_ref().filter(|new| !new.test) {
+            set(LEAD_WAITING, new.id.0);
+        }
+        if let Some(seen) = plan.seen.as_ref().filter(|seen| seen.waits) {
+            set(CONTACT_WAITING, seen.id.0);
+        }
     }
 
     fn mail(&mut self, item: &'a Prepared, plan: &'a Plan, seq: i64) {
@@ -362,24 +405,14 @@ impl<'a> Gathered<'a> {
     }
 }
 
-#[derive(serde::Serialize)]
-struct EventData {
-    submission: SubmissionId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lead: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    contact: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    activity: Option<i64>,
-}
-
 fn event_data(plan: &Plan) -> Result<String, StoreError> {
     let receipt = &plan.receipt;
     json(&EventData {
-        submission: receipt.submission,
-        lead: receipt.lead.map(|id| id.0),
-        contact: receipt.contact.map(|id| id.0),
-        activity: receipt.activity.map(|id| id.0),
+        submission: Some(receipt.submission),
+        lead: receipt.lead,
+        contact: receipt.contact,
+        activity: receipt.activity,
+        ..EventData::default()
     })
 }
 

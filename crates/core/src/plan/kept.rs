@@ -46,20 +46,6 @@ pub struct KeptIdentity {
     pub failed_words: Option<String>,
 }
 
-/// What the event of a person's act is about (JSON).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Told {
-    /// The lead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lead: Option<i64>,
-    /// The contact.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub contact: Option<i64>,
-    /// The activity.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub activity: Option<i64>,
-}
-
 /// The active holder, then the newest that were matched together, the newest claimants and the newest former ones.
 pub fn keep_newest(holders: &mut Vec<Holder>) {
     holders.sort_by_key(|holder| std::cmp::Reverse((holder.first_seen, holder.contact)));

@@ -3,10 +3,11 @@
 
 use super::facts::{Place, RecentFact};
 use super::resolve::Step;
-use super::writes::{About, MarkWrite, event};
+use super::writes::{About, MarkWrite};
 use crate::ids::{ContactId, LeadId};
 use crate::liveness::TWINS_WITHIN;
 use crate::mail::Unreachable;
+use crate::onward::event;
 use crate::prepare::{Failed, IdentityKind};
 use crate::receipt::{IdentityState, Outcome, Reason};
 use crate::rules::LeadPer;

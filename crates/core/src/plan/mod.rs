@@ -19,10 +19,10 @@ pub use again::{Replan, again, preview_again, recorded};
 pub use facts::{
     ContactFact, Facts, Holder, Ids, KeptFact, KeyFact, KeyId, LeadFact, MOST_CONTENTS, MOST_RECENT, Place, RecentFact,
 };
-pub use kept::{KeptIdentity, KeptMove, KeptName, MOST_HOLDERS, Told, date_of, day_of, keep_newest};
+pub use kept::{KeptIdentity, KeptMove, KeptName, MOST_HOLDERS, date_of, day_of, keep_newest};
 pub use writes::{
     About, ContactSeen, IdentityWrite, KeyWrite, LeadTouched, MarkWrite, NewActivity, NewContact, NewEvent, NewIdentity, NewLead,
-    Plan, event,
+    Plan,
 };
 
 use jiff::Timestamp;

@@ -212,38 +212,3 @@ pub struct NewEvent {
     /// A stable dotted name.
     pub name: &'static str,
 }
-
-/// The names of the events.
-pub mod event {
-    /// A lead was made.
-    pub const LEAD_CREATED: &str = "lead.created";
-    /// An activity came on an open lead.
-    pub const LEAD_ATTACHED: &str = "lead.attached";
-    /// A closed lead is open again.
-    pub const LEAD_REOPENED: &str = "lead.reopened";
-    /// A lead's stage, responsible or note changed.
-    pub const LEAD_UPDATED: &str = "lead.updated";
-    /// A lead was closed.
-    pub const LEAD_CLOSED: &str = "lead.closed";
-    /// A contact was made.
-    pub const CONTACT_CREATED: &str = "contact.created";
-    /// A known contact without an open lead came back.
-    pub const CONTACT_RETURNED: &str = "contact.returned";
-    /// A waiting contact was taken by a manager.
-    pub const CONTACT_TAKEN: &str = "contact.taken";
-    /// A person said that an address can be reached again.
-    pub const CONTACT_REACHABLE: &str = "contact.reachable";
-    /// A manager wrote a mail to a customer: an activity of ours, so neither `lead.attached` nor `contact.returned`, which tell
-    /// that the customer did something.
-    pub const MAIL_SENT: &str = "mail.sent";
-    /// Everything known of a person was removed.
-    pub const CONTACT_ERASED: &str = "contact.erased";
-    /// An activity was taken off its lead and contact.
-    pub const ACTIVITY_DETACHED: &str = "activity.detached";
-    /// A detached activity was put back.
-    pub const ACTIVITY_RESTORED: &str = "activity.restored";
-    /// A submission waits for a person.
-    pub const SUBMISSION_QUARANTINED: &str = "submission.quarantined";
-    /// A submission was kept as spam.
-    pub const SUBMISSION_SPAM: &str = "submission.spam";
-}

@@ -1,10 +1,12 @@
 //! The ports: what connectors, stores and the server know of each other.
 
+mod deliver;
 mod kinds;
 mod pull;
 mod push;
 mod store;
 
+pub use deliver::{Deliver, DeliverError, Delivered, Parcel};
 pub use kinds::{Build, BuildContext, BuildProblem, Connector, Mode, Secrets, SourceKind};
 pub use pull::{Ask, Feed, Finding, FolderReport, Intake, IntakeError, Pull, PullError, PullReport, PullState};
 pub use push::{

@@ -1,5 +1,6 @@
 //! The store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use super::{Ask, BoxError, PullReport};
 use crate::change::{ChangeError, LeadChange};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use crate::keeping::Keeping;
+use crate::onward::{Outbox, Routes};
 use crate::prepare::Prepared;
 use crate::receipt::Receipt;
 use crate::replay::{Again, Kept, KeptFilter, Recorded};
@@ -57,6 +59,8 @@ pub struct Act {
     pub at: Timestamp,
     /// Drawn by the caller.
     pub event: EventId,
+    /// Who hears of it.
+    pub routes: Arc<Routes>,
 }
 
 /// A token to keep: only its SHA-256.
@@ -140,7 +144,7 @@ pub struct Restored {
 
 /// The store. One method is one transaction is one business fact.
 #[async_trait]
-pub trait Store: Keeping {
+pub trait Store: Keeping + Outbox {
     /// How many batches are worth recording at the same time. One, where there is one writer anyway.
     fn batches_at_once(&self) -> usize {
         1
@@ -149,14 +153,10 @@ pub trait Store: Keeping {
     ///
     /// A submission whose id is known is answered with a `repeat` of its newest receipt. After `Unavailable` the batch may
     /// be submitted again as it is.
-    async fn record(&self, batch: Batch, rules: std::sync::Arc<Rules>) -> Result<Vec<Receipt>, StoreError>;
+    async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError>;
     /// What would become of deliveries now. Nothing is written, and new rows have no number yet: a receipt names only what
     /// is there.
-    async fn preview(
-        &self,
-        items: Vec<std::sync::Arc<Prepared>>,
-        rules: std::sync::Arc<Rules>,
-    ) -> Result<Vec<Receipt>, StoreError>;
+    async fn preview(&self, items: Vec<Arc<Prepared>>, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError>;
     /// A pull source's place.
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, StoreError>;
 
@@ -167,12 +167,7 @@ pub trait Store: Keeping {
     async fn kept_count(&self, filter: KeptFilter) -> Result<u64, StoreError>;
     /// Records kept submissions again, under the numbers they have: looks up, plans and writes as [`Store::record`] does, in one
     /// transaction. One answer an item, in order. `dry`: what it would do; nothing is written.
-    async fn record_again(
-        &self,
-        items: Vec<std::sync::Arc<Again>>,
-        rules: std::sync::Arc<Rules>,
-        dry: bool,
-    ) -> Result<Vec<Recorded>, StoreError>;
+    async fn record_again(&self, items: Vec<Arc<Again>>, rules: Arc<Rules>, dry: bool) -> Result<Vec<Recorded>, StoreError>;
 
     /// Keeps what comes from a sender without a lead from now on. `false`: it was so before.
     async fn ignore_sender(&self, sender: Sender, act: Act) -> Result<bool, StoreError>;
