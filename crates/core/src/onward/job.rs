@@ -104,6 +104,8 @@ pub struct NewJob {
     pub name: &'static str,
     /// [`EventData`] as JSON.
     pub data: String,
+    /// The lead it concerns.
+    pub lead: Option<i64>,
     /// The lead before whose earlier deliveries to this target it does not go.
     pub lane: Option<i64>,
     /// When the event happened; due at once.

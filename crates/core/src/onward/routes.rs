@@ -147,6 +147,7 @@ impl Routes {
                 event: event.id,
                 name: event.name,
                 data: event.data.to_owned(),
+                lead: event.lead,
                 lane: if route.ordered { event.lead } else { None },
                 at: event.at,
             });
