@@ -45,7 +45,7 @@ pub(crate) async fn claim(conn: &mut SqliteConnection, wants: &[Want], claim: Cl
                        SELECT 1 FROM job e INDEXED BY job_lane
                        WHERE e.lane = j.lane AND e.target = j.target AND e.seq < j.seq AND e.state IN ('waiting', 'sending', 'held')))
              ORDER BY j.due_at, j.seq LIMIT ?3)
-         RETURNING seq, id, target, recipient, event, name, data, at, due_at, attempts"
+         RETURNING seq, id, target, recipient, event, name, data, at, since, due_at, attempts"
     );
     let lasts = i64::try_from(claim.lasts.as_micros()).unwrap_or(i64::MAX / 2);
     let mut jobs = Vec::new();
@@ -72,6 +72,7 @@ fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         name: row.text("name")?,
         data: row.json("data")?,
         at: row.time("at")?,
+        since: row.time("since")?,
         attempt: row.int("attempts")?,
     })
 }
@@ -238,7 +239,11 @@ pub(crate) async fn by_ref(conn: &mut SqliteConnection, scope: &str, value: &str
 
 /// How many there are.
 pub(crate) async fn counts(conn: &mut SqliteConnection) -> Result<Vec<(String, JobState, u64)>, StoreError> {
-    let sql = "SELECT target, state, count(*) AS n FROM job GROUP BY target, state ORDER BY target, state";
+    let sql = "SELECT target, state, count(*) AS n FROM job INDEXED BY job_due WHERE state = 'waiting' GROUP BY target
+               UNION ALL SELECT target, state, count(*) FROM job INDEXED BY job_claimed WHERE state = 'sending' GROUP BY target
+               UNION ALL SELECT target, state, count(*) FROM job INDEXED BY job_open
+                         WHERE state IN ('dead', 'held', 'dropped') GROUP BY target, state
+               ORDER BY 1, 2";
     let rows = sqlx::query(sql).fetch_all(conn).await.map_err(store)?;
     let count = |row| {
         let row = Columns::of(row, "job");

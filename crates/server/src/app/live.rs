@@ -61,6 +61,8 @@ pub struct Live {
     pub sources: Vec<Arc<LiveSource>>,
     /// Sources the gateway asks, in the order of the configuration.
     pub pulls: Vec<Arc<LivePull>>,
+    /// Whom what is owed is delivered to.
+    pub targets: Vec<Target>,
     by_id: HashMap<SourceId, usize>,
     /// Sources that are not in the configuration any more, whose URLs still take deliveries into quarantine.
     pub removed: Vec<Arc<LiveSource>>,
@@ -162,6 +164,7 @@ impl Live {
             by_id: sources.iter().enumerate().map(|(at, source)| (source.id.clone(), at)).collect(),
             sources,
             pulls,
+            targets: Vec::new(),
             removed: removed
                 .into_iter()
                 .map(|(id, tokens)| Arc::new(LiveSource::new(id, REMOVED, false, Box::new(Removed), tokens)))
