@@ -22,6 +22,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::removed::Removed;
 use crate::config::{Config, Database, Keeping, Language, Server};
 use crate::metrics::SourceMeters;
+use crate::onward::{Digest, Target};
 use crate::secrets::SourceTokens;
 use crate::sources::REMOVED;
 
@@ -63,6 +64,8 @@ pub struct Live {
     pub pulls: Vec<Arc<LivePull>>,
     /// Whom what is owed is delivered to.
     pub targets: Vec<Target>,
+    /// Digests.
+    pub digests: Vec<Digest>,
     by_id: HashMap<SourceId, usize>,
     /// Sources that are not in the configuration any more, whose URLs still take deliveries into quarantine.
     pub removed: Vec<Arc<LiveSource>>,
@@ -165,6 +168,7 @@ impl Live {
             sources,
             pulls,
             targets: Vec::new(),
+            digests: Vec::new(),
             removed: removed
                 .into_iter()
                 .map(|(id, tokens)| Arc::new(LiveSource::new(id, REMOVED, false, Box::new(Removed), tokens)))

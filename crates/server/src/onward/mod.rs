@@ -8,5 +8,5 @@ mod worker;
 
 pub use self::desk::{Desk, TargetView};
 pub use self::target::Target;
-pub use self::timers::run as run_timers;
+pub use self::timers::{Digest, run as run_timers};
 pub use self::worker::run;
