@@ -168,7 +168,7 @@ impl Live {
             sources,
             pulls,
             targets: Vec::new(),
-            digests: Vec::new(),
+            digests: config.onward.digests(&config.managers, &config.company.time_zone),
             removed: removed
                 .into_iter()
                 .map(|(id, tokens)| Arc::new(LiveSource::new(id, REMOVED, false, Box::new(Removed), tokens)))

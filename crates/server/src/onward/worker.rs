@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::ids::NodeId;
-use leadgate_core::onward::{
-    Alarm, BriefOf, Claim, Detail, EventData, Job, JobEnd, News, Settled, Want, event,
-};
+use leadgate_core::onward::{Alarm, BriefOf, Claim, Detail, EventData, Job, JobEnd, News, Settled, Want, event};
 use leadgate_core::ports::{DeliverError, Delivered, Parcel, Store, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -51,8 +49,15 @@ pub async fn run(gateway: Arc<Gateway>, node: NodeId, store: Arc<dyn Store>, sto
             () = tokio::time::sleep(TROUBLE_PAUSE) => {}
         }
     };
-    let mut worker =
-        Worker { gateway, node, store, installation, targets: BTreeMap::new(), under_way: JoinSet::new(), last: Looked::default() };
+    let mut worker = Worker {
+        gateway,
+        node,
+        store,
+        installation,
+        targets: BTreeMap::new(),
+        under_way: JoinSet::new(),
+        last: Looked::default(),
+    };
     worker.configure();
     worker.work(&stop).await;
     worker.finish().await;
