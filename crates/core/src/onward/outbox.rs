@@ -306,7 +306,7 @@ pub trait Outbox: Send + Sync {
     async fn jobs(&self, filter: JobFilter, at: PageAt) -> Result<Page<JobView>, StoreError>;
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<JobDetail>, StoreError>;
-    /// How many jobs there are of each target in each state.
+    /// How many jobs there are of each target in each state; those that are done are not counted.
     async fn job_counts(&self) -> Result<Vec<(String, JobState, u64)>, StoreError>;
     /// Makes jobs that wait, are held, were given up or dropped due now, and begins to count their time anew. How many.
     async fn retry_jobs(&self, filter: JobFilter, now: Timestamp) -> Result<u64, StoreError>;

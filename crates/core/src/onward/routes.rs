@@ -31,7 +31,8 @@ impl Pattern {
         }
     }
 
-    fn fits(&self, name: &str) -> bool {
+    /// Whether an event is one of them.
+    pub fn fits(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Of(subject) => of(name) == subject,
