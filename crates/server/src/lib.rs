@@ -16,6 +16,7 @@ pub mod http;
 pub mod intake;
 pub mod metrics;
 pub mod nodes;
+mod onward;
 pub mod outward;
 pub mod print;
 pub mod pulls;

@@ -31,7 +31,8 @@ impl Pattern {
         }
     }
 
-    fn fits(&self, name: &str) -> bool {
+    /// Whether an event is one of them.
+    pub fn fits(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Of(subject) => of(name) == subject,
@@ -147,6 +148,7 @@ impl Routes {
                 event: event.id,
                 name: event.name,
                 data: event.data.to_owned(),
+                lead: event.lead,
                 lane: if route.ordered { event.lead } else { None },
                 at: event.at,
             });

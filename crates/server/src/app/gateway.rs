@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::http::api::TokenCache;
 use crate::intake::{GroupIntake, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
+use crate::onward;
 use crate::outward::Outward;
 use crate::pulls::Desk;
 use crate::space::Space;
@@ -53,6 +54,10 @@ pub struct Gateway {
     pub disk_free: AtomicU64,
     /// What is told of the sources that are read here.
     pub desk: Desk,
+    /// What is told of the targets that are delivered to.
+    pub onward: onward::Desk,
+    /// Whether the clock was set.
+    pub watch: onward::Watch,
     /// Whether there is room for files.
     pub space: Arc<Space>,
     pub(super) store: StoreCell,

@@ -22,6 +22,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::removed::Removed;
 use crate::config::{Config, Database, Keeping, Language, Server};
 use crate::metrics::SourceMeters;
+use crate::onward::{Digest, Target};
 use crate::secrets::SourceTokens;
 use crate::sources::REMOVED;
 
@@ -61,6 +62,10 @@ pub struct Live {
     pub sources: Vec<Arc<LiveSource>>,
     /// Sources the gateway asks, in the order of the configuration.
     pub pulls: Vec<Arc<LivePull>>,
+    /// Whom what is owed is delivered to.
+    pub targets: Vec<Target>,
+    /// Digests.
+    pub digests: Vec<Digest>,
     by_id: HashMap<SourceId, usize>,
     /// Sources that are not in the configuration any more, whose URLs still take deliveries into quarantine.
     pub removed: Vec<Arc<LiveSource>>,
@@ -135,6 +140,7 @@ impl Live {
         let rules = Arc::new(config.rules());
         let base_url = config.base_url();
         let fixed = fixed(&config);
+        let digests = config.onward.digests(&config.managers, &config.company.time_zone);
         let (mut sources, mut pulls) = (Vec::new(), Vec::new());
         for source in config.sources {
             let (id, kind, enabled) = (source.id, source.kind.name, source.enabled);
@@ -162,6 +168,8 @@ impl Live {
             by_id: sources.iter().enumerate().map(|(at, source)| (source.id.clone(), at)).collect(),
             sources,
             pulls,
+            targets: Vec::new(),
+            digests,
             removed: removed
                 .into_iter()
                 .map(|(id, tokens)| Arc::new(LiveSource::new(id, REMOVED, false, Box::new(Removed), tokens)))

@@ -9,6 +9,7 @@ mod check;
 mod keeping;
 mod layers;
 mod machine;
+mod onward;
 mod problems;
 mod section;
 #[cfg(test)]
@@ -23,9 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
 use leadgate_core::ids::{ManagerId, SourceId};
+use leadgate_core::onward::Quiet;
 use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{Connector, Mode, SourceKind};
 use leadgate_core::rules::{Ours, Rules, SourceRules};
@@ -34,6 +37,7 @@ use leadgate_core::secret::Secret;
 pub use attachments::{Attachments, S3};
 pub use keeping::{Keeping, Lifetime};
 pub use machine::FALLBACK_COUNTRY;
+pub use onward::{AutoReply, MAIL, Notice, Onward, Operator};
 pub use problems::{Problem, Problems, did_you_mean};
 pub use tls::{Acme, Tls};
 
@@ -71,6 +75,8 @@ pub struct Config {
     pub managers: Vec<Manager>,
     /// Where leads come from.
     pub sources: Vec<Source>,
+    /// Who hears of what.
+    pub onward: Onward,
     /// What was assumed because nobody has set it, in words, one thing each.
     pub assumed: Vec<String>,
 }
@@ -275,6 +281,14 @@ pub struct Manager {
     pub name: String,
     /// Their address.
     pub email: Option<String>,
+    /// Where they are, if not where the company is.
+    pub time_zone: Option<TimeZone>,
+    /// When they are not told anything.
+    pub quiet: Option<Quiet>,
+    /// When they get their digest.
+    pub digest_at: Option<Time>,
+    /// What they read, if not the company's language.
+    pub language: Option<Language>,
 }
 
 /// `[sources.<id>]`
@@ -358,6 +372,7 @@ impl Config {
             ours: Arc::new(self.ours()),
             sources: sources.collect(),
             fallback: Arc::new(SourceRules { country: Some(country), ..SourceRules::default() }),
+            routes: Arc::new(self.onward.routes()),
         }
     }
 
