@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("leadgate-store-postgres", &["leadgate-core"]),
     ("leadgate-store-sqlite", &["leadgate-core"]),
     ("leadgate-mailbox", &["leadgate-core", "leadgate-wire"]),
+    ("leadgate-outbound", &["leadgate-core", "leadgate-wire"]),
     ("leadgate-web-forms", &["leadgate-core", "leadgate-wire"]),
     (
         "leadgate",
@@ -22,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leadgate-store-postgres",
             "leadgate-store-sqlite",
             "leadgate-mailbox",
+            "leadgate-outbound",
             "leadgate-web-forms",
         ],
     ),
@@ -45,7 +47,19 @@ const ONLY: &[(&str, &[&str])] = &[
     ("mail-parser", &["leadgate-mailbox"]),
     ("tokio-rustls", &["leadgate", "leadgate-mailbox", "leadgate-tests"]),
     ("utoipa-axum", &["leadgate"]),
-    ("tokio", &["leadgate", "leadgate-mailbox", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-tests"]),
+    ("lettre", &["leadgate-outbound"]),
+    ("minijinja", &["leadgate-outbound"]),
+    (
+        "tokio",
+        &[
+            "leadgate",
+            "leadgate-mailbox",
+            "leadgate-outbound",
+            "leadgate-store-postgres",
+            "leadgate-store-sqlite",
+            "leadgate-tests",
+        ],
+    ),
     ("rlibphonenumber", &["leadgate-core"]),
     ("phonenumber", &["leadgate-core"]),
 ];

@@ -60,6 +60,11 @@ impl Hook {
         }
     }
 
+    /// How long one delivery takes at most, whatever happens.
+    pub fn longest(&self) -> Duration {
+        self.timeout + GRACE
+    }
+
     /// Whether its deliveries are signed.
     pub fn is_signed(&self) -> bool {
         !self.way.keys.is_empty()
