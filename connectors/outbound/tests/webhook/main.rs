@@ -57,7 +57,7 @@ fn webhook(url: &str, keys: &str, timeout: Duration) -> Webhook {
 /// Long enough for whatever is answered at all.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// For what is never answered.
-const HASTE: Duration = Duration::from_millis(150);
+const HASTE: Duration = Duration::from_millis(400);
 
 fn parcel_at(event: &str, now: Timestamp) -> Parcel {
     sample(event, "webhook:crm", Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001), Uuid::from_u128(2), now).unwrap()
