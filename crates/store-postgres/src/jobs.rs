@@ -62,7 +62,7 @@ pub(crate) async fn claim(conn: &mut Conn, wants: &[Want], claim: Claim) -> Resu
         now!(),
         " + $5
              WHERE seq = ANY (ARRAY (SELECT seq FROM picked))
-             RETURNING seq, id, target, recipient, event, name, data, at, due_at, attempts)
+             RETURNING seq, id, target, recipient, event, name, data, at, since, due_at, attempts)
          SELECT * FROM claimed ORDER BY due_at, seq"
     );
     let targets: Vec<&str> = wants.iter().map(|want| want.target.as_str()).collect();
@@ -88,6 +88,7 @@ fn job(row: &PgRow) -> Result<Job, StoreError> {
         name: row.text("name")?,
         data: row.json("data")?,
         at: row.time("at")?,
+        since: row.time("since")?,
         attempt: row.int("attempts")?,
     })
 }
@@ -282,9 +283,13 @@ pub(crate) async fn by_ref(conn: &mut Conn, scope: &str, value: &str) -> Result<
     one(conn, JobId(Columns::of(&row, "job").uuid("id")?)).await
 }
 
-/// How many there are.
+/// How many there are, by the indexes of those that are not done, which may be many.
 pub(crate) async fn counts(conn: &mut Conn) -> Result<Vec<(String, JobState, u64)>, StoreError> {
-    let sql = "SELECT target, state, count(*) AS n FROM job GROUP BY target, state ORDER BY target, state";
+    let sql = "SELECT target, state, count(*) AS n
+               FROM (SELECT target, state FROM job WHERE state = 'waiting'
+                     UNION ALL SELECT target, state FROM job WHERE state = 'sending'
+                     UNION ALL SELECT target, state FROM job WHERE state IN ('dead', 'held', 'dropped')) j
+               GROUP BY target, state ORDER BY target, state";
     let count = |row| {
         let row = Columns::of(row, "job");
         Ok((row.text("target")?, row.parse("state", JobState::parse)?, row.count("n")?))
