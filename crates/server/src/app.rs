@@ -129,6 +129,7 @@ impl App {
             refusals: RefusalCounts::default(),
             desk: pulls::Desk::default(),
             onward: onward::Desk::default(),
+            watch: onward::Watch::default(),
             data_dir,
             disk_free: AtomicU64::new(u64::MAX),
             space,

@@ -17,6 +17,7 @@ use self::thinning::Marks;
 use crate::app::Gateway;
 use crate::metrics;
 use crate::nodes::{HOUSEKEEPING, Node};
+use crate::onward;
 
 /// Less free space than this is too little to take leads with an easy mind.
 pub const DISK_FLOOR: u64 = 100 << 20;
@@ -41,6 +42,9 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// Whether the files of the certificate have changed.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 
+/// What is told when it is wrong.
+const ALARMS_EVERY: Duration = Duration::from_mins(1);
+
 /// Content keys live as long as the longest repeat window, and this much longer.
 const CONTENT_KEY_MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Calls of a sweep in one go, so that neighbours get their turn.
@@ -56,10 +60,11 @@ enum Task {
     Prune,
     Attachments,
     Certificate,
+    Alarms,
 }
 
 impl Task {
-    const ALL: [(Self, Duration); 8] = [
+    const ALL: [(Self, Duration); 9] = [
         (Self::Measure, MEASURE_EVERY),
         (Self::Refusals, REFUSALS_EVERY),
         (Self::Sources, SOURCES_EVERY),
@@ -68,6 +73,7 @@ impl Task {
         (Self::Prune, PRUNE_EVERY),
         (Self::Attachments, ATTACHMENTS_EVERY),
         (Self::Certificate, CERTIFICATE_EVERY),
+        (Self::Alarms, ALARMS_EVERY),
     ];
 
     fn is_shared(self) -> bool {
@@ -84,6 +90,7 @@ impl Task {
             Self::Prune => "prune",
             Self::Attachments => "attachments",
             Self::Certificate => "certificate",
+            Self::Alarms => "alarms",
         }
     }
 }
@@ -177,6 +184,7 @@ async fn one(task: Task, gateway: &Arc<Gateway>, store: &dyn Store, marks: &mut 
             let gateway = Arc::clone(gateway);
             tokio::task::spawn_blocking(move || gateway.look_at_certificate()).await?
         }
+        Task::Alarms => Ok(onward::look(gateway, store, gateway.keeps_house.load(Ordering::Relaxed)).await?),
     }
 }
 
@@ -241,6 +249,7 @@ async fn sweep(gateway: &Gateway, store: &dyn Store) -> anyhow::Result<()> {
         quarantine_before: keeping.quarantine.before(now),
         files_before: keeping.files.before(now),
         events_before: keeping.events.before(now),
+        jobs_before: keeping.outbox.before(now),
     };
     for _ in 0..SWEEP_CALLS {
         match store.sweep(sweep).await {

@@ -56,6 +56,8 @@ pub struct Gateway {
     pub desk: Desk,
     /// What is told of the targets that are delivered to.
     pub onward: onward::Desk,
+    /// Whether the clock was set.
+    pub watch: onward::Watch,
     /// Whether there is room for files.
     pub space: Arc<Space>,
     pub(super) store: StoreCell,

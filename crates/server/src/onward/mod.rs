@@ -1,11 +1,13 @@
 //! What follows outward: deliveries that are owed, what is due at a time, and what is told when something is wrong.
 
+mod alarms;
 mod breaker;
 mod desk;
 mod target;
 mod timers;
 mod worker;
 
+pub use self::alarms::{Watch, look};
 pub use self::desk::{Desk, TargetView};
 pub use self::target::Target;
 pub use self::timers::{Digest, run as run_timers};
