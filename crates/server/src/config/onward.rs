@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
-use leadgate_core::ids::{ManagerId, SourceId};
+use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{EVENTS, Pattern, Quiet, Recipient, Route, Routes, Subject, event};
 use leadgate_outbound::{mail, webhook};
+use leadgate_wire::guarded::Allowed;
 use leadgate_wire::keys::Keys;
 use toml::Value;
 
 use super::layers::join;
 use super::problems::suggestion;
 use super::section::{Report, Section};
-use super::{Company, Language, Manager};
+use super::{Company, Manager};
 use crate::onward::Digest;
 use crate::secrets::Resolver;
 
@@ -54,6 +55,8 @@ pub struct Notice {
     pub sources: Option<BTreeSet<SourceId>>,
     /// Who.
     pub to: Vec<Recipient>,
+    /// The operator, too.
+    pub operator: bool,
 }
 
 /// `auto_reply` of a source.
@@ -67,6 +70,8 @@ pub struct AutoReply {
     pub per_hour: u32,
 }
 
+/// Stands for the addresses of `[operator]`.
+const OPERATOR: &str = "operator";
 /// Automatic answers of a source in an hour, unless it says otherwise.
 const PER_HOUR: u32 = 60;
 /// What people are told of, unless it says otherwise.
@@ -94,13 +99,7 @@ impl Onward {
     pub fn routes(&self) -> Routes {
         let mut routes = Vec::new();
         for hook in &self.webhooks {
-            routes.push(Route {
-                target: format!("webhook:{}", hook.id).into(),
-                recipient: Recipient::Target,
-                events: hook.events.clone(),
-                sources: hook.sources.clone(),
-                ordered: hook.ordered,
-            });
+            routes.push(hook.route());
         }
         if self.mail.is_some() {
             routes.extend(self.mails());
@@ -118,12 +117,13 @@ impl Onward {
         };
         let named = |names: &[&str]| names.iter().map(|name| Pattern::One((*name).to_owned())).collect::<Vec<_>>();
         let mut routes = Vec::new();
-        if !self.operator.emails.is_empty() {
-            let alarms = EVENTS.iter().filter(|kind| kind.subject == Subject::Operation && kind.name != event::DIGEST_DUE);
-            routes.push(route(&Recipient::Operator, named(&alarms.map(|kind| kind.name).collect::<Vec<_>>()), None));
-        }
+        let operator: Vec<Recipient> = self.operator.emails.iter().cloned().map(Recipient::Address).collect();
+        let alarms = EVENTS.iter().filter(|kind| kind.subject == Subject::Operation && kind.name != event::DIGEST_DUE);
+        let alarms = named(&alarms.map(|kind| kind.name).collect::<Vec<_>>());
+        routes.extend(operator.iter().map(|to| route(to, alarms.clone(), None)));
         for notice in &self.notices {
-            for to in notice.to.iter().filter(|to| **to != Recipient::Target) {
+            let of_operator = if notice.operator { operator.as_slice() } else { &[] };
+            for to in notice.to.iter().chain(of_operator) {
                 routes.push(route(to, notice.events.clone(), notice.sources.clone()));
             }
         }
@@ -138,13 +138,15 @@ impl Onward {
         if self.mail.is_none() {
             return Vec::new();
         }
-        let operator = self.operator.digest_at.filter(|_| !self.operator.emails.is_empty());
-        let operator = operator.map(|at| Digest { to: Recipient::Operator, at, zone: zone.clone() });
+        let operator = self.operator.digest_at.into_iter().flat_map(|at| {
+            let digest = move |email: &String| Digest { to: Recipient::Address(email.clone()), at, zone: zone.clone() };
+            self.operator.emails.iter().map(digest)
+        });
         let managers = managers.iter().filter(|manager| manager.email.is_some()).filter_map(|manager| {
             let zone = manager.time_zone.clone().unwrap_or_else(|| zone.clone());
             Some(Digest { to: Recipient::Manager(manager.id.0.clone()), at: manager.digest_at?, zone })
         });
-        operator.into_iter().chain(managers).collect()
+        operator.chain(managers).collect()
     }
 }
 
@@ -155,6 +157,7 @@ pub(super) struct Reading<'a> {
     pub company: &'a Company,
     pub managers: &'a [Manager],
     pub sources: &'a [SourceId],
+    pub allowed: Allowed,
 }
 
 impl Reading<'_> {
@@ -205,7 +208,9 @@ impl Reading<'_> {
         let named = section.has("sources");
         let sources: BTreeSet<SourceId> = section.list("sources", |text| self.source(text)).into_iter().collect();
         let missing = !section.has("to");
-        let to = section.list("to", |text| self.recipient(text));
+        let to = section.list("to", |text| if text == OPERATOR { Ok(None) } else { self.recipient(text).map(Some) });
+        let operator = to.contains(&None);
+        let to: Vec<Recipient> = to.into_iter().flatten().collect();
         if missing {
             section.problem(
                 "to",
@@ -213,7 +218,7 @@ impl Reading<'_> {
             );
         }
         section.finish();
-        Notice { events, sources: named.then_some(sources), to }
+        Notice { events, sources: named.then_some(sources), to, operator }
     }
 
     fn source(&self, text: &str) -> Result<SourceId, String> {
@@ -225,7 +230,6 @@ impl Reading<'_> {
     fn recipient(&self, text: &str) -> Result<Recipient, String> {
         match text {
             "responsible" => return Ok(Recipient::Responsible),
-            "operator" => return Ok(Recipient::Operator),
             _ if text.contains('@') => return address(text).map(Recipient::Address),
             _ => {}
         }
@@ -257,7 +261,9 @@ impl Reading<'_> {
                 continue;
             };
             let table = Section::new(table, path.clone(), self.report).rest();
-            match webhook::read(&id, Keys::new(table), self.resolver) {
+            let around =
+                webhook::Around { secrets: self.resolver, allowed: &self.allowed, language: self.company.language.as_str() };
+            match webhook::read(&id, table, around) {
                 Ok(hook) => {
                     for source in hook.sources.iter().flatten().filter(|source| !self.sources.contains(source)) {
                         let words = self.source(source.as_str()).err().unwrap_or_default();
@@ -281,15 +287,13 @@ impl Reading<'_> {
         if table.is_empty() {
             return None;
         }
-        match mail::read(Keys::new(table), self.resolver, &self.company.name) {
-            Ok(settings) => Some(settings),
-            Err(problems) => {
-                for problem in problems {
-                    self.report.problem(&join("mail", &problem.key), problem.words);
-                }
-                None
-            }
+        let mut keys = Keys::new(table);
+        let settings = mail::read(&mut keys, self.resolver);
+        let problems = keys.finish();
+        for problem in &problems {
+            self.report.problem(&join("mail", &problem.key), problem.words.clone());
         }
+        settings.filter(|_| problems.is_empty())
     }
 }
 
@@ -354,12 +358,3 @@ pub(super) fn quiet(hours: Option<(Time, Time)>, zone: &TimeZone) -> Option<Quie
     hours.map(|(from, to)| Quiet { zone: zone.clone(), from, to })
 }
 
-/// The language a manager reads.
-pub(super) fn reads(manager: &Manager, company: &Company) -> Language {
-    manager.language.unwrap_or(company.language)
-}
-
-/// A manager of this id.
-pub fn manager<'m>(managers: &'m [Manager], id: &str) -> Option<&'m Manager> {
-    managers.iter().find(|manager| manager.id == ManagerId(id.to_owned()))
-}

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::{Breaker, pause_after};
-use super::{Target, TargetView};
+use super::{Target, TargetView, target};
 use crate::app::Gateway;
 use crate::metrics;
 
@@ -115,15 +115,14 @@ impl Running {
 impl Worker {
     /// Takes the targets of the configuration; those that stay keep what is known of them.
     fn configure(&mut self) {
-        let live = self.gateway.live();
         let mut before = std::mem::take(&mut self.targets);
-        for target in &live.targets {
+        for target in target::all(&self.gateway) {
             let running = match before.remove(&target.name) {
                 // A person has been at the configuration: perhaps it works now.
-                Some(running) => Running { target: target.clone(), breaker: Breaker::default(), ..running },
-                None => Running::new(target.clone()),
+                Some(running) => Running { target, breaker: Breaker::default(), ..running },
+                None => Running::new(target),
             };
-            self.targets.insert(target.name.clone(), running);
+            self.targets.insert(running.target.name.clone(), running);
         }
         self.gateway.onward.keep(|name| self.targets.contains_key(name));
         let now = self.gateway.clock.now();
@@ -133,12 +132,13 @@ impl Worker {
     }
 
     async fn work(&mut self, stop: &CancellationToken) {
-        let mut due = true;
+        // Whether something may be due, and whether the last claim left something behind.
+        let (mut due, mut more) = (true, true);
         let gateway = Arc::clone(&self.gateway);
         let mut reloaded = std::pin::pin!(gateway.reloaded());
         loop {
             if due {
-                due = match self.claim().await {
+                more = match self.claim().await {
                     Ok(more) => more,
                     Err(error) => {
                         tracing::warn!(%error, "what is owed waits for the database");
@@ -153,9 +153,8 @@ impl Worker {
                 biased;
                 () = stop.cancelled() => return,
                 Some(ended) = self.under_way.join_next(), if !self.under_way.is_empty() => {
-                    // There is room now; whether there is more to do, the next claim tells.
-                    self.settle(ended).await;
-                    due = true;
+                    // The end of one may be what another has waited for.
+                    due = self.settle(ended).await || more;
                 }
                 () = gateway.intake.writes().committed() => due = true,
                 () = gateway.onward.asked() => {
@@ -273,13 +272,18 @@ impl Worker {
     }
 
     /// Writes how deliveries ended: this one and whatever else has ended meanwhile.
-    async fn settle(&mut self, first: Result<(Job, Result<Delivered, DeliverError>), tokio::task::JoinError>) {
+    /// Whether another may have waited for one of them.
+    async fn settle(&mut self, first: Result<(Job, Result<Delivered, DeliverError>), tokio::task::JoinError>) -> bool {
         let now = self.gateway.clock.now();
         let mut settled = Vec::new();
+        let mut frees = false;
         let mut ended = Some(first);
         while let Some(one) = ended {
             match one {
-                Ok((job, outcome)) => settled.extend(self.ended(&job, outcome, now)),
+                Ok((job, outcome)) => {
+                    frees |= self.targets.get(&job.target).is_some_and(|running| running.target.ordered);
+                    settled.extend(self.ended(&job, outcome, now));
+                }
                 // Its claim runs out, and it is tried again.
                 Err(error) => tracing::error!(%error, "a delivery panicked"),
             }
@@ -289,6 +293,7 @@ impl Worker {
         let news = self.dead_news(now);
         self.write(settled, news).await;
         self.tell_alarms(now).await;
+        frees
     }
 
     async fn write(&self, settled: Vec<Settled>, news: Vec<News>) {
