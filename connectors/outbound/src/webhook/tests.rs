@@ -135,7 +135,9 @@ fn every_mistake_is_told_at_once() {
     assert!(told("url = \"https://x.example\"\ntoken = \"t\"").starts_with("token: no header holds it"));
     assert!(told("url = \"http://inner.lan/\"").contains("at another port"));
     assert!(told("url = \"http://x.example/\"").contains("only https://"));
-    hook("url = \"http://inner.lan:8080/\"").unwrap();
+    let usual = hook("url = \"http://inner.lan:8080/\"").unwrap();
+    assert_eq!((usual.first_event(), usual.target().as_str(), usual.is_signed()), (Some("lead.created"), "webhook:crm", false));
+    assert_eq!(usual.longest(), usual.timeout + std::time::Duration::from_secs(1));
     assert!(read("CRM!", "url = \"https://x.example\"".parse().unwrap(), around(&Allowed::default())).is_err());
 }
 
