@@ -9,6 +9,7 @@ mod outbox;
 mod quiet;
 mod routes;
 mod timer;
+mod words;
 
 pub use catalogue::{EVENTS, EventKind, Subject, event, version_of};
 pub use job::{Detail, EventData, Job, JobEnd, JobId, JobState, NewJob, Settled};
@@ -19,3 +20,4 @@ pub use outbox::{
 pub use quiet::Quiet;
 pub use routes::{Occurred, Pattern, Recipient, Route, Routes};
 pub use timer::{CONTACT_WAITING, LEAD_WAITING, NewTimer, Timer, TimerEnd};
+pub use words::{AlarmWords, alarm_words};

@@ -11,6 +11,7 @@ mod init;
 mod leads;
 mod mapping;
 mod nodes;
+mod outbox;
 mod pulls;
 mod replay;
 mod send;
@@ -104,6 +105,8 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Quarantine { command } => deliveries::quarantine(&gate, command).await,
         Command::Replay(command) => replay::replay(&gate, command).await,
         Command::Senders { command } => senders::command(&gate, command).await,
+        Command::Outbox { command } => outbox::command(&gate, command).await,
+        Command::Alarms => outbox::alarms(&gate).await,
         Command::Sources => sources::list(&gate).await,
         Command::Token(command) => tokens::command(&gate, command).await,
         Command::Send(command) => send::command(gate, command).await,
