@@ -4,6 +4,7 @@
 //! in the same transaction. Only what is fresh is told: what is historic or a test owes nobody anything.
 
 mod catalogue;
+mod envelope;
 mod job;
 mod outbox;
 mod quiet;
@@ -12,6 +13,7 @@ mod timer;
 mod words;
 
 pub use catalogue::{EVENTS, EventKind, Subject, event, version_of};
+pub use envelope::{Envelope, Told};
 pub use job::{Detail, EventData, Job, JobEnd, JobId, JobState, NewJob, Settled};
 pub use outbox::{
     ActivityBrief, Alarm, AlarmView, Brief, BriefOf, Claim, ContactBrief, IdentityBrief, JobDetail, JobFilter, JobView, Late,

@@ -140,6 +140,7 @@ impl Live {
         let rules = Arc::new(config.rules());
         let base_url = config.base_url();
         let fixed = fixed(&config);
+        let digests = config.onward.digests(&config.managers, &config.company.time_zone);
         let (mut sources, mut pulls) = (Vec::new(), Vec::new());
         for source in config.sources {
             let (id, kind, enabled) = (source.id, source.kind.name, source.enabled);
@@ -168,7 +169,7 @@ impl Live {
             sources,
             pulls,
             targets: Vec::new(),
-            digests: config.onward.digests(&config.managers, &config.company.time_zone),
+            digests,
             removed: removed
                 .into_iter()
                 .map(|(id, tokens)| Arc::new(LiveSource::new(id, REMOVED, false, Box::new(Removed), tokens)))

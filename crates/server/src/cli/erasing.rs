@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::api::Query;
 use super::args::{Erase, ErasedList, Export};
-use super::gate::{Gate, Reader, Writer, act};
+use super::gate::{Gate, Reader, Writer};
 use super::{leads, story};
 use crate::attachments::{Attachments, private_folder};
 use crate::backup::Progress;

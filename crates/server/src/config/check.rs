@@ -15,7 +15,7 @@ use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{BuildContext, Secrets as _};
 use leadgate_core::rules::Ours;
 use leadgate_core::secret::Secret;
-use leadgate_wire::guarded::Inner;
+use leadgate_wire::guarded::{Allowed, Inner};
 use toml::{Table, Value};
 
 use super::attachments::attachments;
@@ -53,7 +53,7 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     let around =
         Around { report: &report, resolver: &resolver, company: &company, public_url: &public_url, ours, data_dir: &data_dir };
     let (sources, auto_replies) = configured_sources(root.section("sources"), &around);
-    let onward = onward(&mut root, &around, &managers, &sources, auto_replies);
+    let onward = onward(&mut root, &around, (&managers, &sources), auto_replies, &server.inner_services);
     root.finish();
     let problems = report.into_problems();
     if problems.is_empty() {
@@ -473,13 +473,14 @@ fn configured_sources<'a>(section: Section<'a>, around: &Around<'a>) -> (Vec<Sou
 fn onward<'a>(
     root: &mut Section<'a>,
     around: &Around<'a>,
-    managers: &[Manager],
-    sources: &[Source],
+    (managers, sources): (&[Manager], &[Source]),
     auto_replies: BTreeMap<SourceId, AutoReply>,
+    inner_services: &[Inner],
 ) -> Onward {
     let sources: Vec<SourceId> = sources.iter().map(|source| source.id.clone()).collect();
     let Around { report, resolver, company, .. } = around;
-    let reading = onward::Reading { report, resolver, company, managers, sources: &sources };
+    let allowed = Allowed::new(inner_services.to_vec());
+    let reading = onward::Reading { report, resolver, company, managers, sources: &sources, allowed };
     let mail = reading.mail(root.section("mail"));
     let has_mail = mail.is_some() || report.has_problem("mail");
     let onward = Onward {

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
-use leadgate_core::ids::{ManagerId, SourceId};
+use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{EVENTS, Pattern, Quiet, Recipient, Route, Routes, Subject, event};
 use leadgate_outbound::{mail, webhook};
+use leadgate_wire::guarded::Allowed;
 use leadgate_wire::keys::Keys;
 use toml::Value;
 
 use super::layers::join;
 use super::problems::suggestion;
 use super::section::{Report, Section};
-use super::{Company, Language, Manager};
+use super::{Company, Manager};
 use crate::onward::Digest;
 use crate::secrets::Resolver;
 
@@ -94,13 +95,7 @@ impl Onward {
     pub fn routes(&self) -> Routes {
         let mut routes = Vec::new();
         for hook in &self.webhooks {
-            routes.push(Route {
-                target: format!("webhook:{}", hook.id).into(),
-                recipient: Recipient::Target,
-                events: hook.events.clone(),
-                sources: hook.sources.clone(),
-                ordered: hook.ordered,
-            });
+            routes.push(hook.route());
         }
         if self.mail.is_some() {
             routes.extend(self.mails());
@@ -155,6 +150,7 @@ pub(super) struct Reading<'a> {
     pub company: &'a Company,
     pub managers: &'a [Manager],
     pub sources: &'a [SourceId],
+    pub allowed: Allowed,
 }
 
 impl Reading<'_> {
@@ -257,7 +253,9 @@ impl Reading<'_> {
                 continue;
             };
             let table = Section::new(table, path.clone(), self.report).rest();
-            match webhook::read(&id, Keys::new(table), self.resolver) {
+            let around =
+                webhook::Around { secrets: self.resolver, allowed: &self.allowed, language: self.company.language.as_str() };
+            match webhook::read(&id, table, around) {
                 Ok(hook) => {
                     for source in hook.sources.iter().flatten().filter(|source| !self.sources.contains(source)) {
                         let words = self.source(source.as_str()).err().unwrap_or_default();
@@ -281,15 +279,13 @@ impl Reading<'_> {
         if table.is_empty() {
             return None;
         }
-        match mail::read(Keys::new(table), self.resolver, &self.company.name) {
-            Ok(settings) => Some(settings),
-            Err(problems) => {
-                for problem in problems {
-                    self.report.problem(&join("mail", &problem.key), problem.words);
-                }
-                None
-            }
+        let mut keys = Keys::new(table);
+        let settings = mail::read(&mut keys, self.resolver);
+        let problems = keys.finish();
+        for problem in &problems {
+            self.report.problem(&join("mail", &problem.key), problem.words.clone());
         }
+        settings.filter(|_| problems.is_empty())
     }
 }
 
@@ -354,12 +350,3 @@ pub(super) fn quiet(hours: Option<(Time, Time)>, zone: &TimeZone) -> Option<Quie
     hours.map(|(from, to)| Quiet { zone: zone.clone(), from, to })
 }
 
-/// The language a manager reads.
-pub(super) fn reads(manager: &Manager, company: &Company) -> Language {
-    manager.language.unwrap_or(company.language)
-}
-
-/// A manager of this id.
-pub fn manager<'m>(managers: &'m [Manager], id: &str) -> Option<&'m Manager> {
-    managers.iter().find(|manager| manager.id == ManagerId(id.to_owned()))
-}

@@ -13,6 +13,8 @@ pub struct Target {
     pub name: String,
     /// Delivers there.
     pub deliver: Arc<dyn Deliver>,
+    /// One delivery of a lead after the other.
+    pub ordered: bool,
     /// Deliveries under way at most.
     pub at_once: usize,
     /// One delivery takes so long at most.

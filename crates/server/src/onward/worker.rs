@@ -133,12 +133,13 @@ impl Worker {
     }
 
     async fn work(&mut self, stop: &CancellationToken) {
-        let mut due = true;
+        // Whether something may be due, and whether the last claim left something behind.
+        let (mut due, mut more) = (true, true);
         let gateway = Arc::clone(&self.gateway);
         let mut reloaded = std::pin::pin!(gateway.reloaded());
         loop {
             if due {
-                due = match self.claim().await {
+                more = match self.claim().await {
                     Ok(more) => more,
                     Err(error) => {
                         tracing::warn!(%error, "what is owed waits for the database");
@@ -153,9 +154,8 @@ impl Worker {
                 biased;
                 () = stop.cancelled() => return,
                 Some(ended) = self.under_way.join_next(), if !self.under_way.is_empty() => {
-                    // There is room now; whether there is more to do, the next claim tells.
-                    self.settle(ended).await;
-                    due = true;
+                    // The end of one may be what another has waited for.
+                    due = self.settle(ended).await || more;
                 }
                 () = gateway.intake.writes().committed() => due = true,
                 () = gateway.onward.asked() => {
@@ -273,13 +273,18 @@ impl Worker {
     }
 
     /// Writes how deliveries ended: this one and whatever else has ended meanwhile.
-    async fn settle(&mut self, first: Result<(Job, Result<Delivered, DeliverError>), tokio::task::JoinError>) {
+    /// Whether another may have waited for one of them.
+    async fn settle(&mut self, first: Result<(Job, Result<Delivered, DeliverError>), tokio::task::JoinError>) -> bool {
         let now = self.gateway.clock.now();
         let mut settled = Vec::new();
+        let mut frees = false;
         let mut ended = Some(first);
         while let Some(one) = ended {
             match one {
-                Ok((job, outcome)) => settled.extend(self.ended(&job, outcome, now)),
+                Ok((job, outcome)) => {
+                    frees |= self.targets.get(&job.target).is_some_and(|running| running.target.ordered);
+                    settled.extend(self.ended(&job, outcome, now));
+                }
                 // Its claim runs out, and it is tried again.
                 Err(error) => tracing::error!(%error, "a delivery panicked"),
             }
@@ -289,6 +294,7 @@ impl Worker {
         let news = self.dead_news(now);
         self.write(settled, news).await;
         self.tell_alarms(now).await;
+        frees
     }
 
     async fn write(&self, settled: Vec<Settled>, news: Vec<News>) {
