@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("leadgate-store-postgres", &["leadgate-core"]),
     ("leadgate-store-sqlite", &["leadgate-core"]),
     ("leadgate-mailbox", &["leadgate-core", "leadgate-wire"]),
+    ("leadgate-outbound", &["leadgate-core", "leadgate-wire"]),
     ("leadgate-web-forms", &["leadgate-core", "leadgate-wire"]),
     (
         "leadgate",
@@ -43,7 +44,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("async-imap", &["leadgate-tests"]),
     ("imap-proto", &["leadgate-mailbox"]),
     ("mail-parser", &["leadgate-mailbox"]),
-    ("tokio-rustls", &["leadgate", "leadgate-mailbox", "leadgate-tests"]),
+    ("tokio-rustls", &["leadgate", "leadgate-wire", "leadgate-tests"]),
+    ("lettre", &["leadgate-outbound"]),
     ("utoipa-axum", &["leadgate"]),
     ("tokio", &["leadgate", "leadgate-mailbox", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-tests"]),
     ("rlibphonenumber", &["leadgate-core"]),

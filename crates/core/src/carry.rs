@@ -70,6 +70,7 @@ pub const TABLES: &[Table] = &[
     table("timer", &["kind", "key"]),
     table("alarm", &["name", "key"]),
     table("answered", &["address"]),
+    table("link_key", &["only_row"]),
     table("source_health", &["source"]),
     table("source_count", &["source", "outcome"]),
     table("source_hour", &["source", "hour"]),

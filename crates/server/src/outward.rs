@@ -57,6 +57,11 @@ impl Outward {
         }
     }
 
+    /// The client itself; clones share connections.
+    pub fn guarded(&self) -> Result<Guarded, CallError> {
+        self.client().cloned()
+    }
+
     fn client(&self) -> Result<&Guarded, CallError> {
         if let Some(client) = self.client.get() {
             return Ok(client);

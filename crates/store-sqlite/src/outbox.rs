@@ -104,6 +104,10 @@ impl Outbox for SqliteStore {
         self.write(ends.len(), move |writing| Box::pin(async move { timers::settle(&mut writing.conn, &ends).await })).await
     }
 
+    async fn link_key(&self, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.write(1, move |writing| Box::pin(timers::link_key(&mut writing.conn, fresh))).await
+    }
+
     async fn may_answer(
         &self,
         job: JobId,

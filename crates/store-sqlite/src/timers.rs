@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::bulk::Insert;
-use crate::error::{store, to_json};
+use crate::error::{corrupt, store, to_json};
 use crate::news;
 use crate::rows::Columns;
 
@@ -140,6 +140,14 @@ pub(crate) async fn alarms(conn: &mut SqliteConnection) -> Result<Vec<AlarmView>
 /// An address is answered at most once in this time.
 const ANSWERED_FOR: i64 = 24 * HOUR;
 const HOUR: i64 = 3_600_000_000;
+
+/// The key that signs links.
+pub(crate) async fn link_key(conn: &mut SqliteConnection, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+    let sql = "INSERT INTO link_key (only_row, key) VALUES (1, ?1) ON CONFLICT DO NOTHING";
+    sqlx::query(sql).bind(&fresh[..]).execute(&mut *conn).await.map_err(store)?;
+    let key: Vec<u8> = sqlx::query_scalar("SELECT key FROM link_key").fetch_one(conn).await.map_err(store)?;
+    key.try_into().map_err(|_| corrupt("link_key", "it is no key".to_owned()))
+}
 
 /// Notes that an address is answered, if it may be.
 pub(crate) async fn may_answer(

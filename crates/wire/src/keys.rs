@@ -158,6 +158,17 @@ impl Keys {
         out
     }
 
+    /// Takes one secret that is one line.
+    pub fn secret(&mut self, key: &'static str, secrets: &dyn Secrets) -> Option<Secret> {
+        let value = self.value(key)?;
+        let found = secrets.resolve(&value).and_then(|secret| match secret.expose().trim() {
+            "" => Err("it is empty".to_owned()),
+            text if text.contains(['\0', '\r', '\n']) => Err("it must be one line".to_owned()),
+            _ => Ok(secret),
+        });
+        found.map_err(|why| self.problem(key, why)).ok()
+    }
+
     /// Takes a text that must read as something; the error of reading is told.
     pub fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, key: &'static str) -> Option<T> {
         let text = self.text(key)?;

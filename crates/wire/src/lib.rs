@@ -3,7 +3,8 @@
 //! [`body`] turns whatever a sender posts into an ordered list of fields, by content rather than by what its header says;
 //! [`mod@pointer`] names places in it, and [`mapper`] reads what a source declares from them; [`fields`] knows what forms call a name,
 //! a phone or a consent; [`mod@draft`] makes a draft of them; [`redact`] overwrites secrets in what is kept; [`auth`] tells a source's own sender from others; [`keys`]
-//! reads a source's config, [`mod@rules`] the keys that every kind has; [`client`] talks to a running gateway, [`guarded`] to services of others.
+//! reads a source's config, [`mod@rules`] the keys that every kind has; [`client`] talks to a running gateway, [`guarded`] to services of
+//! others, [`peer`] to mail servers.
 
 pub mod auth;
 pub mod body;
@@ -17,6 +18,7 @@ pub mod json;
 pub mod keys;
 pub mod mapper;
 mod pairs;
+pub mod peer;
 pub mod pointer;
 pub mod redact;
 mod repair;

@@ -2,7 +2,6 @@
 //! broke or a command was refused is an error here. [`Session`] says which errors leave it usable.
 
 mod changes;
-mod dial;
 mod folders;
 mod idle;
 mod login;
@@ -10,14 +9,13 @@ mod mails;
 mod oauth;
 mod said;
 mod session;
-mod tls;
 mod wire;
 
 use jiff::Timestamp;
+use leadgate_wire::peer::PeerError;
 
 pub(crate) use oauth::Tokens;
 pub use session::Session;
-pub(crate) use tls::certificates;
 
 /// Why a step failed. In each, words for people, without the password, a token or a mail's content.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -40,6 +38,15 @@ pub enum ImapError {
     /// The server's answer cannot be read: the connection is of no use any more.
     #[error("{0}")]
     Unreadable(String),
+}
+
+impl From<PeerError> for ImapError {
+    fn from(error: PeerError) -> Self {
+        match error {
+            PeerError::Network(words) => Self::Network(words),
+            PeerError::Tls(words) => Self::Tls(words),
+        }
+    }
 }
 
 /// A folder, as LIST tells.

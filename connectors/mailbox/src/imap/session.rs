@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use leadgate_wire::peer::{Io, Security, fingerprint_text};
 use tokio::time::Instant;
 
 use super::login::{self, Proof};
 use super::said::{self, Answer, Data, Status, Verdict};
 use super::wire::{Frame, Wire};
-use super::{FolderState, ImapError, dial, tls};
-use crate::settings::{Connection, Login, Security};
+use super::{FolderState, ImapError};
+use crate::settings::{Connection, Login};
 
 /// A connection that is logged in.
 ///
@@ -57,14 +58,14 @@ impl Session {
     }
 
     async fn open_with(connection: &Connection, proof: Proof<'_>) -> Result<Self, ImapError> {
-        let (mut stream, mut certificate) = (dial::connect(connection).await?, None);
-        if connection.security == Security::Tls {
-            let (encrypted, shown) = tls::shake(stream, connection).await?;
+        let (mut stream, mut certificate) = (connection.server.connect().await?, None);
+        if connection.server.security == Security::Tls {
+            let (encrypted, shown) = connection.server.shake(stream).await?;
             (stream, certificate) = (encrypted, Some(shown));
         }
         let mut session = Self::over(stream, certificate, connection);
         let greeted = session.greeting(connection).await?;
-        if connection.security == Security::StartTls {
+        if connection.server.security == Security::StartTls {
             if greeted == Verdict::PreAuth {
                 let server = session.wire.server();
                 return Err(ImapError::Tls(format!(
@@ -82,9 +83,9 @@ impl Session {
         Ok(session)
     }
 
-    fn over(stream: Box<dyn super::wire::Io>, certificate: Option<[u8; 32]>, connection: &Connection) -> Self {
+    fn over(stream: Box<dyn Io>, certificate: Option<[u8; 32]>, connection: &Connection) -> Self {
         Self {
-            wire: Wire::new(stream, dial::name(connection), connection.timeout),
+            wire: Wire::new(stream, connection.server.name(), connection.server.timeout),
             capabilities: BTreeSet::new(),
             certificate,
             tag: 0,
@@ -98,10 +99,10 @@ impl Session {
     }
 
     async fn greeting(&mut self, connection: &Connection) -> Result<Verdict, ImapError> {
-        let frame = self.wire.answer_by(Instant::now() + connection.timeout).await?;
+        let frame = self.wire.answer_by(Instant::now() + connection.server.timeout).await?;
         let server = self.wire.server();
         let Some(frame) = frame else {
-            let hint = match connection.security {
+            let hint = match connection.server.security {
                 Security::Tls => "",
                 _ => "; a server that wants TLS from the first byte waits for it silently: is it the port of security = \"tls\"?",
             };
@@ -136,7 +137,7 @@ impl Session {
         if !early.is_empty() {
             return Err(ImapError::Tls(format!("{server} goes on in plain text after STARTTLS: somebody may be in the way")));
         }
-        let (stream, shown) = tls::shake(stream, connection).await?;
+        let (stream, shown) = connection.server.shake(stream).await?;
         Ok(Self::over(stream, Some(shown), connection))
     }
 
@@ -162,7 +163,7 @@ impl Session {
 
     /// The SHA-256 of the server's certificate, as `fingerprint` takes it; `None` without encryption.
     pub fn certificate(&self) -> Option<String> {
-        self.certificate.as_ref().map(tls::fingerprint_text)
+        self.certificate.as_ref().map(fingerprint_text)
     }
 
     /// Opens a folder: for reading only (EXAMINE) unless it is to be changed.

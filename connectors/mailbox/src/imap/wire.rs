@@ -8,15 +8,11 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use leadgate_wire::peer::Io;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 
 use super::ImapError;
-
-/// A connection of any kind: plain, or TLS over one.
-pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Io for T {}
 
 /// Bytes that are read at once, if nothing larger is announced.
 const CHUNK: usize = 16 << 10;

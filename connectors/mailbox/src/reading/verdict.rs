@@ -4,6 +4,7 @@
 //! sender forbid an answer, and stand in the mails of web sites' forms and of marketplaces as well: none of them says that
 //! nobody wrote.
 
+use leadgate_core::email::is_deaf;
 use leadgate_core::submission::MailClass;
 
 use super::bounce::{self, Writer};
@@ -77,22 +78,6 @@ const HEADERS: &[&str] = &[
     "x-amazon-auto-reply",
     "x-vacation",
 ];
-/// Local parts that read no answers.
-const DEAF: &[&str] = &[
-    "noreply",
-    "no-reply",
-    "no_reply",
-    "no.reply",
-    "donotreply",
-    "do-not-reply",
-    "do_not_reply",
-    "nobody",
-    "mailer-daemon",
-    "postmaster",
-    "majordomo",
-    "listserv",
-];
-
 /// What it is.
 pub fn judge(mail: &Mail, policy: &Policy) -> Verdict {
     decide(mail, policy, || notification(mail, policy).map(|form| form.by))
@@ -263,19 +248,6 @@ fn against_answering(mail: &Mail, policy: &Policy, class: MailClass) -> Option<S
     }
     let flagged = lower(mail, "x-spam-flag").starts_with("yes");
     (flagged || said.spam.is_some()).then(|| "it is taken for spam".to_owned())
-}
-
-/// Whether an address reads no answers: a machine's, or a list's.
-fn is_deaf(address: &str) -> bool {
-    let address = address.trim().to_lowercase();
-    let local = address.split('@').next().unwrap_or_default();
-    let parts = ["noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "mailer-daemon"];
-    address.is_empty()
-        || DEAF.contains(&local)
-        || parts.iter().any(|part| local.starts_with(part))
-        || local.starts_with("list-")
-        || local.starts_with("owner-")
-        || ["-request", "-bounces", "-owner", "-bounce"].iter().any(|end| local.ends_with(end))
 }
 
 /// A header's value in lower case; empty if there is none.

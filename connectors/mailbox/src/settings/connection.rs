@@ -1,30 +1,15 @@
 //! Where a mailbox is and how one gets in.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use data_encoding::HEXLOWER_PERMISSIVE;
 use leadgate_core::ports::{BuildContext, BuildProblem, Secrets};
 use leadgate_core::secret::Secret;
 use leadgate_wire::keys::Keys;
+use leadgate_wire::peer::{Peer, Ports, Security, Usual};
 use toml::Table;
 use url::{Host, Url};
 
-use crate::imap::{Tokens, certificates};
-
-/// How the connection is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Security {
-    /// TLS from the first byte (port 993).
-    #[default]
-    Tls,
-    /// STARTTLS (port 143).
-    StartTls,
-    /// Nothing: for this machine itself only.
-    Plain,
-}
+use crate::imap::Tokens;
 
 /// How the account proves itself.
 #[derive(Clone, Debug)]
@@ -55,51 +40,32 @@ pub struct OAuth {
 /// Where a mailbox is and how one gets in.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// The server's name.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// How the connection is protected.
-    pub security: Security,
-    /// A PEM file of certificate authorities to believe beside the system's.
-    pub ca: Option<PathBuf>,
-    /// The SHA-256 of the server's certificate: it alone is believed.
-    pub fingerprint: Option<[u8; 32]>,
+    /// The server.
+    pub server: Peer,
     /// The account.
     pub user: String,
     /// Its proof.
     pub login: Login,
-    /// For each step of the conversation.
-    pub timeout: Duration,
 }
 
-/// The keys of a connection.
-const KEYS: [&str; 9] = ["host", "port", "security", "ca", "fingerprint", "user", "password", "oauth", "timeout"];
-/// For each step, unless `timeout` says otherwise.
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// The keys of an account, beside those of its server.
+const KEYS: [&str; 3] = ["user", "password", "oauth"];
+/// Of IMAP (RFC 8314, section 7.1).
+const PORTS: Ports = Ports { tls: 993, starttls: 143, plain: 143 };
 
 impl Connection {
     /// Takes its keys from a section.
     pub fn take(config: &mut Table, secrets: &dyn Secrets, context: &BuildContext, problems: &mut Vec<BuildProblem>) -> Self {
-        let own: Table = KEYS.iter().filter_map(|key| Some(((*key).to_owned(), config.remove(*key)?))).collect();
+        let own = Peer::KEYS.iter().chain(&KEYS);
+        let own: Table = own.filter_map(|key| Some(((*key).to_owned(), config.remove(*key)?))).collect();
         let provider = provider_of(&own);
         let mut keys = Keys::new(own);
-        let host = host(&mut keys, provider);
-        let security = [("tls", Security::Tls), ("starttls", Security::StartTls), ("plain", Security::Plain)];
-        let security = keys.one_of("security", &security).unwrap_or_default();
-        if security == Security::Plain && !host.is_empty() && !is_here(&host) {
-            let words = "with \"plain\" the password is readable on the way, so it is for this machine itself only (host = \"127.0.0.1\"); \
-                         write \"tls\" or \"starttls\"";
-            keys.problem("security", words);
-        }
-        let usual = if security == Security::Tls { 993 } else { 143 };
-        let port = keys.number("port", 1..=65_535).and_then(|port| u16::try_from(port).ok()).unwrap_or(usual);
-        let (ca, fingerprint) = (ca(&mut keys), fingerprint(&mut keys));
-        for (key, there) in [("ca", ca.is_some()), ("fingerprint", fingerprint.is_some())] {
-            if there && security == Security::Plain {
-                keys.problem(key, "there is no certificate with security = \"plain\"; leave this out");
-            }
-        }
+        let usual = provider.map(|provider| match provider {
+            Provider::Google => "imap.gmail.com",
+            Provider::Microsoft => "outlook.office365.com",
+        });
+        let server =
+            Peer::take(&mut keys, &Usual { host: usual, example: "imap.example.com", security: Security::Tls, ports: PORTS });
         let user = keys.text("user").unwrap_or_else(|| {
             keys.problem("user", "whose mailbox? write user = \"info@example.com\"");
             String::new()
@@ -108,9 +74,8 @@ impl Connection {
             keys.problem("user", "there is a character in it that no account has");
         }
         let login = login(&mut keys, secrets, context, provider);
-        let timeout = keys.duration("timeout", Duration::from_secs(1)..=Duration::from_mins(10)).unwrap_or(TIMEOUT);
         problems.extend(keys.finish());
-        Self { host, port, security, ca, fingerprint, user, login, timeout }
+        Self { server, user, login }
     }
 
     /// What people should know of the account before it is too late.
@@ -138,58 +103,6 @@ fn provider_of(table: &Table) -> Option<Provider> {
     }
 }
 
-/// A name in ASCII, or an address; empty after a problem.
-fn host(keys: &mut Keys, provider: Option<Provider>) -> String {
-    let Some(text) = keys.text("host") else {
-        return match provider {
-            Some(Provider::Google) => "imap.gmail.com".to_owned(),
-            Some(Provider::Microsoft) => "outlook.office365.com".to_owned(),
-            None => {
-                keys.problem("host", "which server? write host = \"imap.example.com\"");
-                String::new()
-            }
-        };
-    };
-    let text = text.trim();
-    if let Ok(address) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return address.to_string();
-    }
-    if let Ok(Host::Domain(name)) = Host::parse(text) {
-        return name;
-    }
-    keys.problem(
-        "host",
-        format!("{text:?} is no name of a server; write it without a scheme and port, such as \"imap.example.com\""),
-    );
-    String::new()
-}
-
-/// Whether a host is this machine itself, as far as its name tells.
-fn is_here(host: &str) -> bool {
-    host.parse::<IpAddr>().map_or(host == "localhost", |address| address.to_canonical().is_loopback())
-}
-
-fn ca(keys: &mut Keys) -> Option<PathBuf> {
-    let path = PathBuf::from(keys.text("ca")?);
-    if let Err(why) = certificates(&path) {
-        keys.problem("ca", why);
-    }
-    Some(path)
-}
-
-fn fingerprint(keys: &mut Keys) -> Option<[u8; 32]> {
-    let text = keys.text("fingerprint")?;
-    let bare = text.rsplit_once('=').map_or(text.as_str(), |(_, bare)| bare);
-    let digits: String = bare.chars().filter(|c| *c != ':' && !c.is_whitespace()).collect();
-    let read = HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-    if read.is_none() {
-        let words = "it must be the SHA-256 of the server's certificate: 64 hexadecimal digits, with or without colons, as \
-                     `openssl x509 -noout -fingerprint -sha256` writes them";
-        keys.problem("fingerprint", words);
-    }
-    read
-}
-
 fn login(keys: &mut Keys, secrets: &dyn Secrets, context: &BuildContext, provider: Option<Provider>) -> Login {
     let (password, oauth) = (keys.has("password"), keys.has("oauth"));
     if password && oauth {
@@ -201,22 +114,12 @@ fn login(keys: &mut Keys, secrets: &dyn Secrets, context: &BuildContext, provide
             "how does the account prove itself? write password = { env = \"MAILBOX_PASSWORD\" }, or an oauth table",
         );
     }
-    let password = secret(keys, "password", secrets);
+    let password = keys.secret("password", secrets);
     let oauth = keys.within("oauth", |keys| self::oauth(keys, secrets, context, provider));
     match (oauth, password) {
         (Some(oauth), _) => Login::OAuth(oauth),
         (None, password) => Login::Password(password.unwrap_or_else(|| Secret::new(""))),
     }
-}
-
-fn secret(keys: &mut Keys, key: &'static str, secrets: &dyn Secrets) -> Option<Secret> {
-    let value = keys.value(key)?;
-    let found = secrets.resolve(&value).and_then(|secret| match secret.expose().trim() {
-        "" => Err("it is empty".to_owned()),
-        text if text.contains(['\0', '\r', '\n']) => Err("it must be one line".to_owned()),
-        _ => Ok(secret),
-    });
-    found.map_err(|why| keys.problem(key, why)).ok()
 }
 
 fn oauth(keys: &mut Keys, secrets: &dyn Secrets, context: &BuildContext, provider: Option<Provider>) -> OAuth {
@@ -226,7 +129,7 @@ fn oauth(keys: &mut Keys, secrets: &dyn Secrets, context: &BuildContext, provide
         String::new()
     });
     let (secret_there, refreshes, url_there) = (keys.has("client_secret"), keys.has("refresh_token"), keys.has("token_url"));
-    let (client_secret, refresh_token) = (secret(keys, "client_secret", secrets), secret(keys, "refresh_token", secrets));
+    let (client_secret, refresh_token) = (keys.secret("client_secret", secrets), keys.secret("refresh_token", secrets));
     let tenant = tenant(keys, provider, refreshes);
     let token_url = token_url(keys).or_else(|| match provider {
         Some(Provider::Google) => Some("https://oauth2.googleapis.com/token".to_owned()),

@@ -4,7 +4,7 @@ mod connection;
 mod policy;
 mod watching;
 
-pub use connection::{Connection, Login, OAuth, Security};
+pub use connection::{Connection, Login, OAuth};
 pub use policy::{Action, Field, Policy, Rule};
 pub use watching::{After, Start, Watching};
 

@@ -334,7 +334,7 @@ impl<'a> Watch<'a> {
                 Ok(())
             }
             Err(error) => {
-                if now.elapsed() > self.settings.connection.timeout + IDLE_TAKEN {
+                if now.elapsed() > self.settings.connection.server.timeout + IDLE_TAKEN {
                     (self.memory.idle_failures, self.memory.idle_again_at) = (0, None);
                 } else {
                     self.memory.idle_failures += 1;

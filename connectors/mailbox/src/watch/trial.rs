@@ -1,10 +1,11 @@
 //! A trial: connects, looks, tells, and reads nothing into the gateway.
 
 use leadgate_core::ports::Finding;
+use leadgate_wire::peer::Security;
 
 use super::server::{Door, Server};
 use crate::imap::{FolderInfo, FolderState, ImapError};
-use crate::settings::{After, Security, Settings, Start};
+use crate::settings::{After, Settings, Start};
 
 /// Folders that are told by name.
 const MOST_NAMES: usize = 40;
@@ -18,15 +19,15 @@ pub(super) async fn try_out<D: Door>(door: &D, settings: &Settings, tell: &(dyn 
         Ok(server) => server,
         Err(error) => return bad(advice(&error, settings)),
     };
-    let how = match connection.security {
-        Security::Tls if connection.fingerprint.is_some() => "by TLS, with the certificate that is named",
+    let how = match connection.server.security {
+        Security::Tls if connection.server.fingerprint.is_some() => "by TLS, with the certificate that is named",
         Security::Tls => "by TLS, with a certificate that is believed",
-        Security::StartTls if connection.fingerprint.is_some() => "by STARTTLS, with the certificate that is named",
+        Security::StartTls if connection.server.fingerprint.is_some() => "by STARTTLS, with the certificate that is named",
         Security::StartTls => "by STARTTLS, with a certificate that is believed",
         Security::Plain => "without encryption",
     };
     let shown = server.certificate().map(|fingerprint| format!(" (SHA-256 {fingerprint})")).unwrap_or_default();
-    good(format!("connected to {}:{} {how}{shown}", connection.host, connection.port));
+    good(format!("connected to {}:{} {how}{shown}", connection.server.host, connection.server.port));
     good(format!("logged in as {}", connection.user));
     if let Some(warning) = connection.warning() {
         bad(warning);
@@ -95,7 +96,7 @@ fn names(there: &[FolderInfo]) -> String {
 /// What failed when connecting, and what to do about it.
 fn advice(error: &ImapError, settings: &Settings) -> String {
     let connection = &settings.connection;
-    let (host, port) = (&connection.host, connection.port);
+    let (host, port) = (&connection.server.host, connection.server.port);
     match error {
         ImapError::Network(why) => format!(
             "{host}:{port} cannot be reached: {why}. Check host, port and security in the configuration (993 with tls, 143 with \

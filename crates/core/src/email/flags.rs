@@ -28,6 +28,35 @@ fn is_no_reply(local: &str) -> bool {
         || matches!(word.as_str(), "bounce" | "bounces" | "postmaster" | "devnull" | "unsubscribe")
 }
 
+/// Local parts that read no answers.
+const DEAF: &[&str] = &[
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "no.reply",
+    "donotreply",
+    "do-not-reply",
+    "do_not_reply",
+    "nobody",
+    "mailer-daemon",
+    "postmaster",
+    "majordomo",
+    "listserv",
+];
+
+/// Whether an address reads no answers: a machine's, or a list's.
+pub fn is_deaf(address: &str) -> bool {
+    let address = address.trim().to_lowercase();
+    let local = address.split('@').next().unwrap_or_default();
+    let parts = ["noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "mailer-daemon"];
+    address.is_empty()
+        || DEAF.contains(&local)
+        || parts.iter().any(|part| local.starts_with(part))
+        || local.starts_with("list-")
+        || local.starts_with("owner-")
+        || ["-request", "-bounces", "-owner", "-bounce"].iter().any(|end| local.ends_with(end))
+}
+
 /// Reserved names of RFC 2606 and what people type into a required field.
 fn is_placeholder(local: &str, domain: &str, free_mail: bool) -> bool {
     let (label, rest) = domain.split_once('.').unwrap_or((domain, ""));

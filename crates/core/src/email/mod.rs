@@ -16,6 +16,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use flags::is_deaf;
 pub use reading::read;
 
 /// Version of the canonical form; stored beside values so that a change of rules can be re-run.

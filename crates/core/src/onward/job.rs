@@ -221,7 +221,7 @@ mod tests {
         let one = JobId::of(event, "webhook:a", &Recipient::Target);
         assert_eq!(one, JobId::of(event, "webhook:a", &Recipient::Target));
         assert_ne!(one, JobId::of(event, "webhook:b", &Recipient::Target));
-        assert_ne!(one, JobId::of(event, "webhook:a", &Recipient::Operator));
+        assert_ne!(one, JobId::of(event, "webhook:a", &Recipient::Responsible));
         assert_eq!(one.0.get_version_num(), 7);
         assert_eq!(one.0.get_variant(), uuid::Variant::RFC4122);
         assert_eq!(one.0.as_bytes()[..8], event.0.as_bytes()[..8]);

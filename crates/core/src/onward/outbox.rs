@@ -96,7 +96,7 @@ pub struct JobView {
     pub id: JobId,
     /// By what: `mail`, `webhook:<id>`.
     pub target: String,
-    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `operator`, `customer`, or an address of the company.
+    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `customer`, or an address of the company.
     pub to: String,
     /// The event's name.
     pub event: String,
@@ -337,6 +337,8 @@ pub trait Outbox: Send + Sync {
     /// Ends or moves timers that still stand as they were seen, and tells what follows. How many stood.
     async fn settle_timers(&self, ends: Vec<TimerEnd>) -> Result<u64, StoreError>;
 
+    /// The key that signs links in mails: the one that is kept, or this one, which is kept from now on.
+    async fn link_key(&self, fresh: [u8; 32]) -> Result<[u8; 32], StoreError>;
     /// Notes that an address is answered automatically, if that may be: not within a day of the last time, and at most so many
     /// addresses of a source an hour. `address`: see [`of_address`]. A job that asks again for itself may.
     async fn may_answer(

@@ -64,8 +64,6 @@ pub enum Recipient {
     Manager(String),
     /// Whoever works on the lead when it is delivered; nobody, nothing is.
     Responsible,
-    /// The operator.
-    Operator,
     /// An address of the company.
     Address(String),
     /// The customer, at the address of that very delivery: an automatic answer.
@@ -78,7 +76,6 @@ impl Recipient {
         match text {
             "" => Self::Target,
             "responsible" => Self::Responsible,
-            "operator" => Self::Operator,
             "customer" => Self::Customer,
             _ => match text.strip_prefix("manager:") {
                 Some(manager) => Self::Manager(manager.to_owned()),
@@ -94,7 +91,6 @@ impl fmt::Display for Recipient {
             Self::Target => Ok(()),
             Self::Manager(manager) => write!(f, "manager:{manager}"),
             Self::Responsible => f.write_str("responsible"),
-            Self::Operator => f.write_str("operator"),
             Self::Address(address) => f.write_str(address),
             Self::Customer => f.write_str("customer"),
         }
@@ -232,7 +228,7 @@ mod tests {
 
     #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "operator", "sales@example.com", "customer"] {
+        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer"] {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
     }

@@ -20,9 +20,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::removed::Removed;
-use crate::config::{Config, Database, Keeping, Language, Server};
+use crate::config::{Config, Database, Keeping, Language, Manager, Onward, Server};
 use crate::metrics::SourceMeters;
-use crate::onward::{Digest, Target};
+use crate::onward::Digest;
 use crate::secrets::SourceTokens;
 use crate::sources::REMOVED;
 
@@ -62,8 +62,10 @@ pub struct Live {
     pub sources: Vec<Arc<LiveSource>>,
     /// Sources the gateway asks, in the order of the configuration.
     pub pulls: Vec<Arc<LivePull>>,
-    /// Whom what is owed is delivered to.
-    pub targets: Vec<Target>,
+    /// Who hears of what, and by what.
+    pub onward: Onward,
+    /// Who works leads.
+    pub people: Vec<Manager>,
     /// Digests.
     pub digests: Vec<Digest>,
     by_id: HashMap<SourceId, usize>,
@@ -168,7 +170,8 @@ impl Live {
             by_id: sources.iter().enumerate().map(|(at, source)| (source.id.clone(), at)).collect(),
             sources,
             pulls,
-            targets: Vec::new(),
+            onward: config.onward,
+            people: config.managers.clone(),
             digests,
             removed: removed
                 .into_iter()

@@ -55,6 +55,8 @@ pub struct Notice {
     pub sources: Option<BTreeSet<SourceId>>,
     /// Who.
     pub to: Vec<Recipient>,
+    /// The operator, too.
+    pub operator: bool,
 }
 
 /// `auto_reply` of a source.
@@ -68,6 +70,8 @@ pub struct AutoReply {
     pub per_hour: u32,
 }
 
+/// Stands for the addresses of `[operator]`.
+const OPERATOR: &str = "operator";
 /// Automatic answers of a source in an hour, unless it says otherwise.
 const PER_HOUR: u32 = 60;
 /// What people are told of, unless it says otherwise.
@@ -113,12 +117,13 @@ impl Onward {
         };
         let named = |names: &[&str]| names.iter().map(|name| Pattern::One((*name).to_owned())).collect::<Vec<_>>();
         let mut routes = Vec::new();
-        if !self.operator.emails.is_empty() {
-            let alarms = EVENTS.iter().filter(|kind| kind.subject == Subject::Operation && kind.name != event::DIGEST_DUE);
-            routes.push(route(&Recipient::Operator, named(&alarms.map(|kind| kind.name).collect::<Vec<_>>()), None));
-        }
+        let operator: Vec<Recipient> = self.operator.emails.iter().cloned().map(Recipient::Address).collect();
+        let alarms = EVENTS.iter().filter(|kind| kind.subject == Subject::Operation && kind.name != event::DIGEST_DUE);
+        let alarms = named(&alarms.map(|kind| kind.name).collect::<Vec<_>>());
+        routes.extend(operator.iter().map(|to| route(to, alarms.clone(), None)));
         for notice in &self.notices {
-            for to in notice.to.iter().filter(|to| **to != Recipient::Target) {
+            let of_operator = if notice.operator { operator.as_slice() } else { &[] };
+            for to in notice.to.iter().chain(of_operator) {
                 routes.push(route(to, notice.events.clone(), notice.sources.clone()));
             }
         }
@@ -133,13 +138,15 @@ impl Onward {
         if self.mail.is_none() {
             return Vec::new();
         }
-        let operator = self.operator.digest_at.filter(|_| !self.operator.emails.is_empty());
-        let operator = operator.map(|at| Digest { to: Recipient::Operator, at, zone: zone.clone() });
+        let operator = self.operator.digest_at.into_iter().flat_map(|at| {
+            let digest = move |email: &String| Digest { to: Recipient::Address(email.clone()), at, zone: zone.clone() };
+            self.operator.emails.iter().map(digest)
+        });
         let managers = managers.iter().filter(|manager| manager.email.is_some()).filter_map(|manager| {
             let zone = manager.time_zone.clone().unwrap_or_else(|| zone.clone());
             Some(Digest { to: Recipient::Manager(manager.id.0.clone()), at: manager.digest_at?, zone })
         });
-        operator.into_iter().chain(managers).collect()
+        operator.chain(managers).collect()
     }
 }
 
@@ -201,7 +208,9 @@ impl Reading<'_> {
         let named = section.has("sources");
         let sources: BTreeSet<SourceId> = section.list("sources", |text| self.source(text)).into_iter().collect();
         let missing = !section.has("to");
-        let to = section.list("to", |text| self.recipient(text));
+        let to = section.list("to", |text| if text == OPERATOR { Ok(None) } else { self.recipient(text).map(Some) });
+        let operator = to.contains(&None);
+        let to: Vec<Recipient> = to.into_iter().flatten().collect();
         if missing {
             section.problem(
                 "to",
@@ -209,7 +218,7 @@ impl Reading<'_> {
             );
         }
         section.finish();
-        Notice { events, sources: named.then_some(sources), to }
+        Notice { events, sources: named.then_some(sources), to, operator }
     }
 
     fn source(&self, text: &str) -> Result<SourceId, String> {
@@ -221,7 +230,6 @@ impl Reading<'_> {
     fn recipient(&self, text: &str) -> Result<Recipient, String> {
         match text {
             "responsible" => return Ok(Recipient::Responsible),
-            "operator" => return Ok(Recipient::Operator),
             _ if text.contains('@') => return address(text).map(Recipient::Address),
             _ => {}
         }

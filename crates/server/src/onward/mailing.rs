@@ -2,25 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::Stage;
 use leadgate_core::ids::SourceId;
-use leadgate_core::onward::{EVENTS, JobState, Quiet, Recipient, Subject, event, of_address};
+use leadgate_core::onward::{AlarmView, EVENTS, JobState, Quiet, Recipient, Subject, event, of_address};
 use leadgate_core::ports::{Deliver, DeliverError, Delivered, Parcel, Store, StoreError};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::rules::Rules;
 use leadgate_core::views::{ActivityView, ContactDetail, LeadDetail, LeadFilter, LeadSummary, PageAt, SubmissionFilter, SubmissionSummary};
 use leadgate_core::email;
 use leadgate_outbound::mail::{
-    self, AlarmNotice, AutoReply, Heading, Kept, Letter, LetterError, Link as Button, Mailbox, Mailer, ManagerDigest, Notice,
+    self, AlarmNotice, AutoReply, Health, Heading, Kept, Letter, LetterError, Link as Button, Mailbox, Mailer, ManagerDigest, Notice,
     OperatorDigest, Reader, Row, Silent,
 };
 
-use super::Around;
 use super::links::Deed;
+use crate::app::Gateway;
 use crate::config;
 
 /// Rows of a list in a digest.
@@ -38,8 +39,6 @@ pub struct People {
     pub zone: TimeZone,
     /// Managers by id.
     pub managers: BTreeMap<String, Person>,
-    /// Addresses of the operator.
-    pub operator: Vec<String>,
     /// What customers are answered, by source.
     pub auto_replies: BTreeMap<SourceId, config::AutoReply>,
     /// The address under which people reach the gateway, without a trailing slash.
@@ -61,7 +60,7 @@ pub struct Mailing {
     mailer: Mailer,
     people: People,
     rules: Arc<Rules>,
-    around: Arc<Around>,
+    gateway: Arc<Gateway>,
 }
 
 /// One who gets a mail.
@@ -87,12 +86,13 @@ fn unwritten(error: &LetterError) -> DeliverError {
 
 impl Mailing {
     /// By this mailer, to these people.
-    pub fn new(mailer: Mailer, people: People, rules: Arc<Rules>, around: Arc<Around>) -> Self {
-        Self { mailer, people, rules, around }
+    pub fn new(mailer: Mailer, people: People, rules: Arc<Rules>, gateway: Arc<Gateway>) -> Self {
+        Self { mailer, people, rules, gateway }
     }
 
     async fn store(&self) -> Result<&Arc<dyn Store>, DeliverError> {
-        Ok(self.around.store.wait().await)
+        let closed = || DeliverError::Later { words: "the database is not open".to_owned(), after: None };
+        self.gateway.store().await.ok_or_else(closed)
     }
 
     fn reader(&self, name: &str) -> Reader {
@@ -121,7 +121,7 @@ impl Mailing {
                 let mailbox = Mailbox::new("", address).ok_or_else(refused)?;
                 Ok(Ok(To { mailbox, reader: self.reader(""), by: address }))
             }
-            Recipient::Target | Recipient::Operator | Recipient::Customer => Ok(Err(moot("nobody is written to"))),
+            Recipient::Target | Recipient::Customer => Ok(Err(moot("nobody is written to"))),
         }
     }
 
@@ -145,7 +145,7 @@ impl Mailing {
 
     /// A link that acts, if one can be made.
     async fn link(&self, deed: Deed, by: &str, now: Timestamp) -> Option<String> {
-        let signer = self.around.signer().await.ok()?;
+        let signer = self.gateway.signer().await?;
         signer.path(deed, by, now).map(|path| format!("{}{path}", self.people.base_url))
     }
 
@@ -316,6 +316,17 @@ impl Mailing {
         self.send(letter).await
     }
 
+    fn health(&self, alarms: &[AlarmView]) -> Health {
+        let free = self.gateway.disk_free.load(Ordering::Relaxed);
+        let clock = alarms.iter().find(|alarm| alarm.name == event::CLOCK_WRONG).and_then(|alarm| alarm.detail.count);
+        Health {
+            disk_free: (free != u64::MAX).then_some(free),
+            disk_low: self.gateway.space.is_low(),
+            certificate_until: self.gateway.certificate().map(|certificate| certificate.expires_at),
+            clock_off: clock.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs),
+        }
+    }
+
     async fn operators_digest(&self, parcel: &Parcel, to: To<'_>) -> Result<Delivered, DeliverError> {
         let store = self.store().await?;
         let since = parcel.now.saturating_sub(DAY).unwrap_or(Timestamp::MIN);
@@ -359,7 +370,7 @@ impl Mailing {
             spams: &spams,
             dead: &dead,
             silent: &silent,
-            health: self.around.health(&alarms),
+            health: self.health(&alarms),
             links: &[],
         };
         let heading = self.heading(parcel, to.mailbox);

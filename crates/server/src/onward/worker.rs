@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::{Breaker, pause_after};
-use super::{Target, TargetView};
+use super::{Target, TargetView, target};
 use crate::app::Gateway;
 use crate::metrics;
 
@@ -115,15 +115,14 @@ impl Running {
 impl Worker {
     /// Takes the targets of the configuration; those that stay keep what is known of them.
     fn configure(&mut self) {
-        let live = self.gateway.live();
         let mut before = std::mem::take(&mut self.targets);
-        for target in &live.targets {
+        for target in target::all(&self.gateway) {
             let running = match before.remove(&target.name) {
                 // A person has been at the configuration: perhaps it works now.
-                Some(running) => Running { target: target.clone(), breaker: Breaker::default(), ..running },
-                None => Running::new(target.clone()),
+                Some(running) => Running { target, breaker: Breaker::default(), ..running },
+                None => Running::new(target),
             };
-            self.targets.insert(target.name.clone(), running);
+            self.targets.insert(running.target.name.clone(), running);
         }
         self.gateway.onward.keep(|name| self.targets.contains_key(name));
         let now = self.gateway.clock.now();

@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use leadgate_core::ports::{PullError, PullState};
 use leadgate_core::submission::{ActivityKind, Draft, Purpose};
+use leadgate_wire::peer::{Peer, Ports, Security};
 
 use self::fake::Mailbox;
 use self::feed::{Database, MemoryFeed};
 use super::Watcher;
 use crate::mime::{Attachment, Mail};
 use crate::reading::{Reading, Where};
-use crate::settings::{Connection, Login, Policy, Security, Settings, Watching};
+use crate::settings::{Connection, Login, Policy, Settings, Watching};
 
 /// A mail of few words. Without an id it has none.
 pub fn mail(title: &str, id: Option<&str>) -> String {
@@ -69,14 +70,17 @@ fn read(raw: &[u8], _kept: bool, at: Where<'_>, _policy: &Policy) -> (Mail, Read
 /// Settings of a mailbox of these tests.
 fn settings(watching: Watching) -> Settings {
     let connection = Connection {
-        host: "imap.example.com".to_owned(),
-        port: 993,
-        security: Security::Tls,
-        ca: None,
-        fingerprint: None,
+        server: Peer {
+            host: "imap.example.com".to_owned(),
+            port: 993,
+            security: Security::Tls,
+            ca: None,
+            fingerprint: None,
+            timeout: Duration::from_mins(1),
+            ports: Ports { tls: 993, starttls: 143, plain: 143 },
+        },
         user: "info@example.com".to_owned(),
         login: Login::Password(leadgate_core::secret::Secret::new("secret")),
-        timeout: Duration::from_mins(1),
     };
     Settings { connection, watching, policy: Policy::default() }
 }

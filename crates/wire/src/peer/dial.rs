@@ -10,9 +10,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::ImapError;
-use super::wire::Io;
-use crate::settings::{Connection, Security};
+use super::{Io, Peer, PeerError, Security};
 
 /// How long an address may take.
 const ADDRESS: Duration = Duration::from_secs(10);
@@ -23,45 +21,47 @@ const ADDRESSES: usize = 16;
 /// Silence after which the system asks whether the other side is still there.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(15));
 
-/// The server, for people.
-pub(super) fn name(connection: &Connection) -> String {
-    let brackets = connection.host.contains(':');
-    let (open, close) = if brackets { ("[", "]") } else { ("", "") };
-    format!("{open}{}{close}:{}", connection.host, connection.port)
+impl Peer {
+    /// The server, for people.
+    pub fn name(&self) -> String {
+        let brackets = self.host.contains(':');
+        let (open, close) = if brackets { ("[", "]") } else { ("", "") };
+        format!("{open}{}{close}:{}", self.host, self.port)
+    }
+
+    /// A TCP peer.
+    pub async fn connect(&self) -> Result<Box<dyn Io>, PeerError> {
+        let server = self.name();
+        let addresses = resolve(self).await?;
+        let each = self.timeout.min(ADDRESS);
+        let stream = race(addresses, each).await.map_err(|failed| {
+            let failed: Vec<String> = failed.iter().map(|(address, why)| format!("{address}: {why}")).collect();
+            PeerError::Network(format!("{server} cannot be reached ({})", failed.join("; ")))
+        })?;
+        let tuned = stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE));
+        tuned.map_err(|error| PeerError::Network(format!("the connection to {server} broke: {error}")))?;
+        Ok(Box::new(stream))
+    }
 }
 
-/// A TCP connection.
-pub(super) async fn connect(connection: &Connection) -> Result<Box<dyn Io>, ImapError> {
-    let server = name(connection);
-    let addresses = resolve(connection).await?;
-    let each = connection.timeout.min(ADDRESS);
-    let stream = race(addresses, each).await.map_err(|failed| {
-        let failed: Vec<String> = failed.iter().map(|(address, why)| format!("{address}: {why}")).collect();
-        ImapError::Network(format!("{server} cannot be reached ({})", failed.join("; ")))
-    })?;
-    let tuned = stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE));
-    tuned.map_err(|error| ImapError::Network(format!("the connection to {server} broke: {error}")))?;
-    Ok(Box::new(stream))
-}
-
-async fn resolve(connection: &Connection) -> Result<Vec<SocketAddr>, ImapError> {
-    let host = &connection.host;
-    let found = timeout(connection.timeout, tokio::net::lookup_host((host.as_str(), connection.port))).await;
+async fn resolve(peer: &Peer) -> Result<Vec<SocketAddr>, PeerError> {
+    let host = &peer.host;
+    let found = timeout(peer.timeout, tokio::net::lookup_host((host.as_str(), peer.port))).await;
     let mut addresses: Vec<SocketAddr> = match found {
         Ok(Ok(found)) => found.take(ADDRESSES).collect(),
-        Ok(Err(error)) => return Err(ImapError::Network(format!("the name {host} cannot be looked up: {error}"))),
-        Err(_elapsed) => return Err(ImapError::Network(format!("the name {host} cannot be looked up: no answer in time"))),
+        Ok(Err(error)) => return Err(PeerError::Network(format!("the name {host} cannot be looked up: {error}"))),
+        Err(_elapsed) => return Err(PeerError::Network(format!("the name {host} cannot be looked up: no answer in time"))),
     };
     // The name may mean another machine than it did when the configuration was read.
-    if connection.security == Security::Plain {
+    if peer.security == Security::Plain {
         addresses.retain(|address| address.ip().to_canonical().is_loopback());
         if addresses.is_empty() {
-            return Err(ImapError::Tls(format!(
+            return Err(PeerError::Tls(format!(
                 "{host} is another machine: the password would be readable on the way; write security = \"tls\" or \"starttls\""
             )));
         }
     }
-    if addresses.is_empty() { Err(ImapError::Network(format!("the name {host} has no address"))) } else { Ok(addresses) }
+    if addresses.is_empty() { Err(PeerError::Network(format!("the name {host} has no address"))) } else { Ok(addresses) }
 }
 
 /// The first address that answers.

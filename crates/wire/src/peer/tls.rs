@@ -15,36 +15,36 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::wire::Io;
-use super::{ImapError, dial};
-use crate::settings::Connection;
+use super::{Io, Peer, PeerError};
 
-/// Encrypts a connection. Gives the SHA-256 of the server's certificate, too.
-pub(super) async fn shake(stream: Box<dyn Io>, connection: &Connection) -> Result<(Box<dyn Io>, [u8; 32]), ImapError> {
-    let server = dial::name(connection);
-    let name = ServerName::try_from(connection.host.clone())
-        .map_err(|_| ImapError::Tls(format!("{:?} is no name a certificate could be for", connection.host)))?;
-    let provider = Arc::new(ring::default_provider());
-    let trust = match connection.fingerprint {
-        Some(pin) => Trust::Pin(pin),
-        None => Trust::Authorities(authorities(connection, &provider).await?),
-    };
-    let verifier = Arc::new(Verifier { trust, provider: Arc::clone(&provider), shown: Mutex::default() });
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ImapError::Tls(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
-        .with_no_client_auth();
-    match timeout(connection.timeout, TlsConnector::from(Arc::new(config)).connect(name, stream)).await {
-        Ok(Ok(stream)) => Ok((Box::new(stream), verifier.shown().fingerprint.unwrap_or_default())),
-        Ok(Err(error)) => Err(explain(&error, &server, &verifier)),
-        Err(_elapsed) => Err(ImapError::Network(format!("{server} did not finish the TLS handshake in time"))),
+impl Peer {
+    /// Encrypts a connection. Gives the SHA-256 of the server's certificate, too.
+    pub async fn shake(&self, stream: Box<dyn Io>) -> Result<(Box<dyn Io>, [u8; 32]), PeerError> {
+        let server = self.name();
+        let name = ServerName::try_from(self.host.clone())
+            .map_err(|_| PeerError::Tls(format!("{:?} is no name a certificate could be for", self.host)))?;
+        let provider = Arc::new(ring::default_provider());
+        let trust = match self.fingerprint {
+            Some(pin) => Trust::Pin(pin),
+            None => Trust::Authorities(authorities(self, &provider).await?),
+        };
+        let verifier = Arc::new(Verifier { trust, provider: Arc::clone(&provider), shown: Mutex::default() });
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| PeerError::Tls(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
+            .with_no_client_auth();
+        match timeout(self.timeout, TlsConnector::from(Arc::new(config)).connect(name, stream)).await {
+            Ok(Ok(stream)) => Ok((Box::new(stream), verifier.shown().fingerprint.unwrap_or_default())),
+            Ok(Err(error)) => Err(explain(&error, self, &verifier)),
+            Err(_elapsed) => Err(PeerError::Network(format!("{server} did not finish the TLS handshake in time"))),
+        }
     }
 }
 
 /// Certificates of a PEM file; the error is for people.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
         Ok(found) if found.is_empty() => Err(format!("there is no certificate in {}: it has to be a PEM file", path.display())),
@@ -54,12 +54,12 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 /// A fingerprint as `openssl x509 -fingerprint` writes it.
-pub(crate) fn fingerprint_text(fingerprint: &[u8; 32]) -> String {
+pub fn fingerprint_text(fingerprint: &[u8; 32]) -> String {
     fingerprint.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
 
-async fn authorities(connection: &Connection, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, ImapError> {
-    let ca = connection.ca.clone();
+async fn authorities(peer: &Peer, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, PeerError> {
+    let ca = peer.ca.clone();
     // Read at each connection, so that what the system or the owner renews is believed without a restart.
     let read = tokio::task::spawn_blocking(move || {
         let mut roots = RootCertStore::empty();
@@ -73,17 +73,17 @@ async fn authorities(connection: &Connection, provider: &Arc<CryptoProvider>) ->
         }
         Ok::<_, String>(roots)
     });
-    let roots = read.await.map_err(|_| ImapError::Tls("the system's certificates cannot be read".to_owned()))?;
-    let roots = roots.map_err(ImapError::Tls)?;
+    let roots = read.await.map_err(|_| PeerError::Tls("the system's certificates cannot be read".to_owned()))?;
+    let roots = roots.map_err(PeerError::Tls)?;
     if roots.is_empty() {
-        return Err(ImapError::Tls(
+        return Err(PeerError::Tls(
             "this machine knows no certificate authority: install the package ca-certificates, or write ca or fingerprint"
                 .to_owned(),
         ));
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(|error| ImapError::Tls(error.to_string()))
+        .map_err(|error| PeerError::Tls(error.to_string()))
 }
 
 /// Whom to believe.
@@ -160,24 +160,26 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-fn explain(error: &io::Error, server: &str, verifier: &Verifier) -> ImapError {
+fn explain(error: &io::Error, peer: &Peer, verifier: &Verifier) -> PeerError {
+    let server = peer.name();
     let shown = verifier.shown();
     let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
-        return ImapError::Network(format!("the connection to {server} broke during the TLS handshake: {error}"));
+        return PeerError::Network(format!("the connection to {server} broke during the TLS handshake: {error}"));
     };
     let words = match inner {
         Error::InvalidCertificate(why) => {
             if shown.believed {
-                return ImapError::Tls(format!(
+                return PeerError::Tls(format!(
                     "{server} does not have the key of the certificate it shows: somebody may be in the way"
                 ));
             }
-            let Some(seen) = shown.fingerprint else { return ImapError::Tls(format!("{server}: {why}")) };
-            return ImapError::Tls(about_certificate(server, why, &seen, &verifier.trust));
+            let Some(seen) = shown.fingerprint else { return PeerError::Tls(format!("{server}: {why}")) };
+            return PeerError::Tls(about_certificate(&server, why, &seen, &verifier.trust));
         }
         Error::InvalidMessage(_) => {
+            let usual = peer.ports.starttls;
             format!(
-                "{server} does not speak TLS: is it the port of security = \"starttls\" (143 usually), or of another service?"
+                "{server} does not speak TLS: is it the port of security = \"starttls\" ({usual} usually), or of another service?"
             )
         }
         Error::AlertReceived(_) | Error::PeerIncompatible(_) | Error::NoCertificatesPresented => {
@@ -185,7 +187,7 @@ fn explain(error: &io::Error, server: &str, verifier: &Verifier) -> ImapError {
         }
         other => format!("TLS with {server} failed: {other}"),
     };
-    ImapError::Tls(words)
+    PeerError::Tls(words)
 }
 
 fn about_certificate(server: &str, why: &CertificateError, seen: &[u8; 32], trust: &Trust) -> String {

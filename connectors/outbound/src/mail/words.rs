@@ -1,0 +1,253 @@
+//! Words that templates are given: what an event is called, what is to be done, why a delivery became what it became.
+
+use leadgate_core::change::Stage;
+use leadgate_core::onward::event;
+use leadgate_core::receipt::Reason;
+use leadgate_core::rules::KnownContact;
+use leadgate_core::submission::{ActivityKind, Signal};
+
+use super::page::Language;
+
+/// What happened, as a heading.
+pub(super) fn headline(name: &str, language: Language) -> &'static str {
+    let (ru, en) = match name {
+        event::LEAD_CREATED => ("Новая заявка", "New lead"),
+        event::LEAD_ATTACHED => ("Клиент обратился снова", "The customer wrote again"),
+        event::LEAD_UPDATED => ("Заявка изменена", "Lead changed"),
+        event::LEAD_CLOSED => ("Заявка закрыта", "Lead closed"),
+        event::LEAD_REOPENED => ("Заявка снова открыта", "Lead open again"),
+        event::LEAD_WAITING => ("Заявку никто не взял", "Nobody has taken this lead"),
+        event::CONTACT_CREATED => ("Новый клиент", "New contact"),
+        event::CONTACT_RETURNED => ("Клиент вернулся", "A known customer is back"),
+        event::CONTACT_WAITING => ("Клиента никто не взял", "Nobody has taken this customer"),
+        event::CONTACT_TAKEN => ("Клиента взяли", "The customer was taken"),
+        event::CONTACT_REACHABLE => ("Адрес снова доступен", "An address can be reached again"),
+        event::CONTACT_ERASED => ("Данные клиента удалены", "A person's data was removed"),
+        event::MAIL_SENT => ("Клиенту написали", "The customer was written to"),
+        event::ACTIVITY_DETACHED => ("Обращение отделено", "An activity was detached"),
+        event::ACTIVITY_RESTORED => ("Обращение возвращено", "An activity was put back"),
+        event::SUBMISSION_QUARANTINED => ("Обращение ждёт проверки", "A delivery waits for a look"),
+        event::SUBMISSION_SPAM => ("Обращение принято за спам", "A delivery was kept as spam"),
+        event::SOURCE_SILENT => ("Источник молчит", "A source is silent"),
+        event::SOURCE_HEARD => ("Источник снова работает", "A source is heard again"),
+        event::SOURCE_MISSED => ("Форма не доставляет заявки сама", "A form does not deliver by itself"),
+        event::SOURCE_FAILED => ("Источник не читается", "A source cannot be read"),
+        event::SOURCE_RECOVERED => ("Источник снова читается", "A source is read again"),
+        event::WEBHOOK_BROKEN => ("Получатель не принимает события", "A target takes nothing"),
+        event::WEBHOOK_RECOVERED => ("Получатель снова принимает события", "A target takes deliveries again"),
+        event::DELIVERY_DEAD => ("События не доставлены", "Deliveries were given up"),
+        event::CANARY_LOST => ("Проверочная заявка не дошла", "The test lead did not come back"),
+        event::CANARY_RETURNED => ("Проверочные заявки снова доходят", "The test lead comes back again"),
+        event::CLOCK_WRONG => ("Часы идут неверно", "A clock is wrong"),
+        event::DISK_LOW => ("Мало места на диске", "Little space on the disk"),
+        event::CERTIFICATE_EXPIRING => ("Сертификат скоро закончится", "The certificate ends soon"),
+        _ => ("Событие", "Event"),
+    };
+    pick(language, ru, en)
+}
+
+/// Whether it tells that something is well again.
+pub(super) fn is_relief(name: &str) -> bool {
+    matches!(name, event::SOURCE_HEARD | event::SOURCE_RECOVERED | event::WEBHOOK_RECOVERED | event::CANARY_RETURNED)
+}
+
+/// What the operator should do.
+pub(super) fn advice(name: &str, language: Language) -> &'static str {
+    let (ru, en) = match name {
+        event::SOURCE_SILENT => (
+            "Отправьте форму или письмо сами. Если заявка не появилась, проверьте, не менялся ли сайт, адрес вебхука или пересылка почты: \
+             leadgate source test <источник>.",
+            "Send the form or a mail yourself. If no lead comes, look whether the site, the webhook's address or the mail's forwarding was \
+             changed: leadgate source test <source>.",
+        ),
+        event::SOURCE_MISSED => (
+            "О заявках известно только из писем. Проверьте в настройках формы адрес вебхука и ответ, который она получает.",
+            "The leads are known from mails alone. Look in the form's settings at the webhook's address, and at the answer it gets.",
+        ),
+        event::SOURCE_FAILED => (
+            "Проверьте пароль и доступность сервера: leadgate source test <источник>. Письма не потеряны: они ждут на сервере.",
+            "Look at the password and whether the server can be reached: leadgate source test <source>. No mail is lost: they wait on the \
+             server.",
+        ),
+        event::WEBHOOK_BROKEN => (
+            "Проверьте получателя. События ждут и будут доставлены, когда он ответит: leadgate outbox list.",
+            "Look at the target. The deliveries wait and go out when it answers: leadgate outbox list.",
+        ),
+        event::DELIVERY_DEAD => (
+            "Посмотрите причины и отправьте ещё раз или откажитесь: leadgate outbox list --state dead.",
+            "See why, and send them again or drop them: leadgate outbox list --state dead.",
+        ),
+        event::CANARY_LOST => (
+            "Настоящие заявки идут тем же путём. Отправьте форму или письмо сами и проверьте каждый шаг до шлюза.",
+            "Real leads take the same road. Send the form or a mail yourself, and look at each step on the way to the gateway.",
+        ),
+        event::CLOCK_WRONG => (
+            "Включите синхронизацию времени (timedatectl set-ntp true) на сервере шлюза и на сервере базы данных.",
+            "Switch on time synchronisation (timedatectl set-ntp true) on this machine and on that of the database.",
+        ),
+        event::DISK_LOW => (
+            "Освободите место или увеличьте диск. Ниже предела файлы не принимаются, а заявки принимаются, пока есть место.",
+            "Make space, or a larger disk. Below the floor files are refused; leads are taken as long as there is space.",
+        ),
+        event::CERTIFICATE_EXPIRING => (
+            "Обновите сертификат. Если его обновляет программа, посмотрите её журнал: она этого ещё не сделала.",
+            "Renew the certificate. If a program does that, read its log: it has not done so yet.",
+        ),
+        _ => ("", ""),
+    };
+    pick(language, ru, en)
+}
+
+/// A stage.
+pub(super) fn stage(stage: Stage, language: Language) -> &'static str {
+    let (ru, en) = match stage {
+        Stage::New => ("новая", "new"),
+        Stage::InProcess => ("в работе", "in work"),
+        Stage::Processed => ("обработана", "processed"),
+        Stage::Converted => ("сделка", "converted"),
+        Stage::Junk => ("брак", "junk"),
+    };
+    pick(language, ru, en)
+}
+
+/// A kind of activity.
+pub(super) fn activity(kind: ActivityKind, outgoing: bool, language: Language) -> &'static str {
+    let (ru, en) = match (kind, outgoing) {
+        (ActivityKind::Email, true) => ("письмо клиенту", "mail to the customer"),
+        (ActivityKind::Email, false) => ("письмо", "mail"),
+        (ActivityKind::Form, _) => ("форма", "form"),
+        (ActivityKind::Message, _) => ("сообщение", "message"),
+        (ActivityKind::Call, _) => ("звонок", "call"),
+        (ActivityKind::Note, _) => ("заметка", "note"),
+    };
+    pick(language, ru, en)
+}
+
+/// What a campaign tag or a click id tells.
+pub(super) fn tag(key: &str, language: Language) -> &str {
+    let (ru, en) = match key {
+        "utm_source" => ("Откуда", "Campaign source"),
+        "utm_medium" => ("Тип трафика", "Medium"),
+        "utm_campaign" => ("Кампания", "Campaign"),
+        "utm_content" => ("Объявление", "Ad"),
+        "utm_term" => ("Запрос", "Search term"),
+        "utm_referrer" => ("Переход с", "Referred by"),
+        "gclid" | "gbraid" | "wbraid" => ("Клик Google Ads", "Google Ads click"),
+        "yclid" | "ysclid" => ("Клик Яндекса", "Yandex click"),
+        "fbclid" => ("Клик Facebook", "Facebook click"),
+        "msclkid" => ("Клик Microsoft Ads", "Microsoft Ads click"),
+        "ttclid" => ("Клик TikTok", "TikTok click"),
+        "vk_click_id" | "rb_clickid" => ("Клик VK", "VK click"),
+        "roistat" | "roistat_visit" => ("Визит Roistat", "Roistat visit"),
+        _ => return key,
+    };
+    pick(language, ru, en)
+}
+
+/// Why a delivery went where it went; `None`: it explains nothing to a manager.
+pub(super) fn reason(reason: &Reason, language: Language) -> Option<String> {
+    if matches!(
+        reason,
+        Reason::Unknown { .. }
+            | Reason::NotLookedUp { .. }
+            | Reason::Added { .. }
+            | Reason::ClaimLimit { .. }
+            | Reason::NewContact { shared: false, .. }
+            | Reason::NoIdentity
+            | Reason::Awaits { .. }
+            | Reason::SentTo { .. }
+    ) {
+        return None;
+    }
+    match language {
+        Language::En => Some(reason.words()),
+        Language::Ru => Some(in_russian(reason).unwrap_or_else(|| reason.words())),
+    }
+}
+
+fn in_russian(reason: &Reason) -> Option<String> {
+    let kind = |kind: &leadgate_core::prepare::IdentityKind| match kind.as_str() {
+        "phone" => "телефон".to_owned(),
+        "email" => "адрес".to_owned(),
+        other => other.to_owned(),
+    };
+    Some(match reason {
+        Reason::Matched { kind: what, value, contact, .. } => format!("{} {value} есть у контакта {contact}", kind(what)),
+        Reason::NamesAgree { contact, score, .. } => format!("имя совпадает с именем контакта {contact} ({score} из 100)"),
+        Reason::NamesContradict { contact, score } => format!("имя не похоже на имя контакта {contact} ({score} из 100)"),
+        Reason::OnlyClaimed { kind: what, value, contact } => {
+            format!("контакт {contact} лишь указывал {} {value}: это не совпадение", kind(what))
+        }
+        Reason::ClaimConfirmed { kind: what, value } => format!("{} {value} подтверждён", kind(what)),
+        Reason::Generic { kind: what, value } => format!("{} {value} указывает слишком много людей", kind(what)),
+        Reason::Ambiguous { kind: what, holders } => {
+            format!("{} указывали {holders} разных людей, имени нет: взята самая новая открытая заявка", kind(what))
+        }
+        Reason::WeakPassedOver { kind: what, contact, .. } => {
+            format!("{} есть у контакта {contact}, но одного этого мало", kind(what))
+        }
+        Reason::PassedOver { contact } => format!("подходил и контакт {contact}, но хуже"),
+        Reason::NewContact { contact, .. } => {
+            format!("контакт {contact} новый: телефон или адрес уже есть у человека с другим именем")
+        }
+        Reason::OpenLead { lead } => format!("заявка {lead} открыта"),
+        Reason::LeadStale { lead, .. } => format!("заявка {lead} открыта, но по ней давно ничего не было"),
+        Reason::LastLeadJunk { lead } => format!("прошлая заявка {lead} закрыта как брак: создана новая"),
+        Reason::Returned { policy: KnownContact::Attach } => "известный клиент без открытой заявки вернулся и ждёт".to_owned(),
+        Reason::Returned { policy: KnownContact::RepeatLead } => "известный клиент вернулся: новая повторная заявка".to_owned(),
+        Reason::Returned { policy: KnownContact::Reopen } => "известный клиент вернулся: прошлая заявка снова открыта".to_owned(),
+        Reason::Refers { .. } => "продолжает известную переписку".to_owned(),
+        Reason::Amends { .. } => "дополняет прежнее обращение".to_owned(),
+        Reason::KeyOtherContent { .. } => "то же обращение с изменённым содержанием".to_owned(),
+        Reason::OwnLead => "каждое такое обращение становится отдельной заявкой".to_owned(),
+        Reason::Twin { .. } => "форма и письмо о ней говорят об одном и том же".to_owned(),
+        Reason::SeemsFrom { contact } => format!("похоже, что это контакт {contact}; ничего не перенесено"),
+        Reason::Review { a, b } => format!("контакты {a} и {b} могут быть одним человеком: посмотрите"),
+        Reason::Released { by, .. } => format!("выпущено из карантина: {by}"),
+        Reason::ReadAgain => "прочитано заново".to_owned(),
+        Reason::MarkedTest => "отправитель пометил как проверку".to_owned(),
+        Reason::Reachable { .. } => "адрес клиента снова доступен".to_owned(),
+        Reason::Signal { signal } => signal_in_russian(signal),
+        Reason::Unusable { kind: what, typed, .. } => format!("{} {typed:?} записан как есть: с ошибкой", kind(what)),
+        _ => return None,
+    })
+}
+
+fn signal_in_russian(signal: &Signal) -> String {
+    match signal {
+        Signal::Honeypot { .. } => "заполнено поле, которого люди не видят".to_owned(),
+        Signal::TooFast { .. } => "отправлено быстрее, чем человек печатает".to_owned(),
+        Signal::Rate => "с одного адреса больше заявок, чем бывает из офиса".to_owned(),
+        Signal::Links { count } => format!("ссылок в тексте: {count}"),
+        Signal::Captcha { .. } => "капча не решена".to_owned(),
+        Signal::Unverified { .. } => "капчу не удалось проверить".to_owned(),
+        Signal::Spoof { .. } => "адрес отправителя подделан".to_owned(),
+        Signal::Filter { .. } => "почтовый сервер принял письмо за спам".to_owned(),
+    }
+}
+
+fn pick(language: Language, ru: &'static str, en: &'static str) -> &'static str {
+    match language {
+        Language::Ru => ru,
+        Language::En => en,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leadgate_core::onward::{EVENTS, Subject};
+
+    use super::*;
+
+    #[test]
+    fn every_event_has_its_words() {
+        for kind in EVENTS {
+            for language in Language::ALL {
+                assert!(!matches!(headline(kind.name, language), "Событие" | "Event"), "{}", kind.name);
+                if kind.subject == Subject::Operation {
+                    assert_eq!(advice(kind.name, language).is_empty(), is_relief(kind.name), "{}", kind.name);
+                }
+            }
+        }
+    }
+}
