@@ -53,6 +53,7 @@ pub fn sample(event: &str, target: &str, id: Uuid, installation: Uuid, now: Time
         name: event.to_owned(),
         data,
         at: now,
+        since: now,
         attempt: 1,
     };
     Some(Parcel { job, installation, brief, now })
