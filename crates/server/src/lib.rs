@@ -17,6 +17,7 @@ pub mod intake;
 pub mod metrics;
 pub mod nodes;
 mod onward;
+pub mod outbox;
 pub mod outward;
 pub mod print;
 pub mod pulls;

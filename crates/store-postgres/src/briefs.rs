@@ -158,10 +158,7 @@ async fn activities(conn: &mut Conn, ids: &[i64]) -> Result<HashMap<i64, Activit
     rows.iter().map(activity).collect()
 }
 
-async fn submissions(
-    conn: &mut Conn,
-    ids: &[SubmissionId],
-) -> Result<HashMap<SubmissionId, SubmissionBrief>, StoreError> {
+async fn submissions(conn: &mut Conn, ids: &[SubmissionId]) -> Result<HashMap<SubmissionId, SubmissionBrief>, StoreError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }

@@ -278,17 +278,19 @@ pub(crate) async fn one(conn: &mut Conn, id: JobId) -> Result<Option<JobDetail>,
 
 /// The job that is called so where it went; if several are, the newest.
 pub(crate) async fn by_ref(conn: &mut Conn, scope: &str, value: &str) -> Result<Option<JobDetail>, StoreError> {
-    let sql = "SELECT j.id FROM job_ref r JOIN job j ON j.seq = r.job WHERE r.value = $1 AND r.scope = $2 ORDER BY j.seq DESC LIMIT 1";
+    let sql =
+        "SELECT j.id FROM job_ref r JOIN job j ON j.seq = r.job WHERE r.value = $1 AND r.scope = $2 ORDER BY j.seq DESC LIMIT 1";
     let Some(row) = conn.optional(sqlx::query(sql).bind(text(value)).bind(text(scope))).await? else { return Ok(None) };
     one(conn, JobId(Columns::of(&row, "job").uuid("id")?)).await
 }
 
-/// How many there are.
+/// How many there are, by the indexes of those that are not done, which may be many.
 pub(crate) async fn counts(conn: &mut Conn) -> Result<Vec<(String, JobState, u64)>, StoreError> {
-    let sql = "SELECT target, state, count(*) AS n FROM job WHERE state = 'waiting' GROUP BY target, state
-               UNION ALL SELECT target, state, count(*) FROM job WHERE state = 'sending' GROUP BY target, state
-               UNION ALL SELECT target, state, count(*) FROM job WHERE state IN ('dead', 'held', 'dropped') GROUP BY target, state
-               ORDER BY 1, 2";
+    let sql = "SELECT target, state, count(*) AS n
+               FROM (SELECT target, state FROM job WHERE state = 'waiting'
+                     UNION ALL SELECT target, state FROM job WHERE state = 'sending'
+                     UNION ALL SELECT target, state FROM job WHERE state IN ('dead', 'held', 'dropped')) j
+               GROUP BY target, state ORDER BY target, state";
     let count = |row| {
         let row = Columns::of(row, "job");
         Ok((row.text("target")?, row.parse("state", JobState::parse)?, row.count("n")?))
@@ -326,7 +328,8 @@ pub(crate) async fn forget(conn: &mut Conn, leads: &[i64], contact: i64, at: Tim
                SELECT seq FROM job WHERE lead IS NULL AND name <> $3 AND (data::json ->> 'contact')::bigint = $2 ORDER BY 1";
     let rows = conn.all(sqlx::query(sql).bind(leads).bind(contact).bind(event::CONTACT_ERASED)).await?;
     let theirs = rows.iter().map(|row| Columns::of(row, "job").int("seq")).collect::<Result<Vec<_>, _>>()?;
-    let sql = "UPDATE job SET state = 'dropped', ended_at = $2, words = 'the person was erased', node = NULL, claimed_until = NULL
+    let sql =
+        "UPDATE job SET state = 'dropped', ended_at = $2, words = 'the person was erased', node = NULL, claimed_until = NULL
                WHERE seq = ANY (ARRAY (SELECT seq FROM job WHERE seq = ANY ($1) AND state IN ('waiting', 'sending', 'held')
                                        ORDER BY seq FOR UPDATE))";
     conn.run(sqlx::query(sql).bind(&theirs).bind(micros(at))).await?;

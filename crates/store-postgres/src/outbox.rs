@@ -97,6 +97,10 @@ impl Outbox for PostgresStore {
         write!(self, conn => timers::settle(conn, &ends))
     }
 
+    async fn link_key(&self, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        write!(self, conn => timers::link_key(conn, fresh))
+    }
+
     async fn may_answer(
         &self,
         job: JobId,

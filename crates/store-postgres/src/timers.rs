@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use crate::apply::micros;
 use crate::bulk::{self, Kind, Part, Rows, Together, storable_json, text};
 use crate::conn::Conn;
-use crate::error::to_json;
+use crate::error::{corrupt, to_json};
 use crate::news;
 use crate::rows::Columns;
 
@@ -200,6 +200,15 @@ pub(crate) async fn alarms(conn: &mut Conn) -> Result<Vec<AlarmView>, StoreError
 }
 
 // -------------------------------------------------------------------------------------------------------------- answers
+
+/// The key that signs links: the one that was there first.
+pub(crate) async fn link_key(conn: &mut Conn, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+    let sql = "INSERT INTO link_key (only_row, key) VALUES (1, $1) ON CONFLICT DO NOTHING";
+    conn.run(sqlx::query(sql).bind(&fresh[..])).await?;
+    let row = conn.one(sqlx::query("SELECT key FROM link_key")).await?;
+    let key: Vec<u8> = Columns::of(&row, "link_key").get("key")?;
+    key.try_into().map_err(|_| corrupt("link_key", "it is no key".to_owned()))
+}
 
 /// An address is answered at most once in this time.
 const ANSWERED_FOR: i64 = 24 * HOUR;

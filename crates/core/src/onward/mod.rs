@@ -10,6 +10,7 @@ mod outbox;
 mod quiet;
 mod routes;
 mod timer;
+mod words;
 
 pub use catalogue::{EVENTS, EventKind, Subject, event, version_of};
 pub use envelope::{Envelope, Told};
@@ -21,3 +22,4 @@ pub use outbox::{
 pub use quiet::Quiet;
 pub use routes::{Occurred, Pattern, Recipient, Route, Routes};
 pub use timer::{CONTACT_WAITING, LEAD_WAITING, NewTimer, Timer, TimerEnd};
+pub use words::{AlarmWords, alarm_words};

@@ -41,6 +41,16 @@ impl Pattern {
     }
 }
 
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Of(subject) => write!(f, "{subject}.*"),
+            Self::One(name) => f.write_str(name),
+        }
+    }
+}
+
 fn of(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
 }
@@ -208,6 +218,9 @@ mod tests {
     #[test]
     fn patterns_name_what_there_is() {
         assert_eq!(Pattern::parse("lead.*"), Some(Pattern::Of("lead".into())));
+        for text in ["*", "lead.*", "lead.created"] {
+            assert_eq!(Pattern::parse(text).unwrap().to_string(), text);
+        }
         for bad in ["", "lead", "lead.", "leads.*", "lead.crated", "*.created", ".*"] {
             assert_eq!(Pattern::parse(bad), None, "{bad}");
         }

@@ -164,14 +164,14 @@ impl Live {
             base_url,
             trusted_proxies: config.server.trusted_proxies,
             body_timeout: config.server.body_timeout,
-            managers: config.managers.into_iter().map(|manager| manager.id.0).collect(),
+            managers: config.managers.iter().map(|manager| manager.id.0.clone()).collect(),
             rules,
             keeping: config.keeping,
             by_id: sources.iter().enumerate().map(|(at, source)| (source.id.clone(), at)).collect(),
             sources,
             pulls,
             onward: config.onward,
-            people: config.managers.clone(),
+            people: config.managers,
             digests,
             removed: removed
                 .into_iter()

@@ -36,6 +36,7 @@ use leadgate_core::secret::Secret;
 
 pub use attachments::{Attachments, S3};
 pub use keeping::{Keeping, Lifetime};
+pub use leadgate_core::language::Language;
 pub use machine::FALLBACK_COUNTRY;
 pub use onward::{AutoReply, MAIL, Notice, Onward, Operator};
 pub use problems::{Problem, Problems, did_you_mean};
@@ -112,31 +113,6 @@ impl Company {
             emails: emails.map(|email| email.key).collect(),
             domains: self.domains.iter().cloned().collect(),
         }
-    }
-}
-
-/// A language of pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// Russian.
-    Ru,
-    /// English.
-    En,
-}
-
-impl Language {
-    /// The code in the configuration and on pages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ru => "ru",
-            Self::En => "en",
-        }
-    }
-}
-
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

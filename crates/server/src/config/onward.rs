@@ -23,7 +23,7 @@ use crate::secrets::Resolver;
 pub const MAIL: &str = "mail";
 
 /// Who hears of what, and by what.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Onward {
     /// `[mail]`
     pub mail: Option<mail::Settings>,
@@ -357,4 +357,3 @@ pub(super) fn hours(text: &str) -> Result<(Time, Time), String> {
 pub(super) fn quiet(hours: Option<(Time, Time)>, zone: &TimeZone) -> Option<Quiet> {
     hours.map(|(from, to)| Quiet { zone: zone.clone(), from, to })
 }
-

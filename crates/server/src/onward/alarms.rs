@@ -93,16 +93,14 @@ impl Looking<'_> {
         let wrong = |by: SignedDuration| by.abs() > CLOCKS_DIFFER;
         if wrong(set_by) {
             // It is over at once; what is due may have come too early or too late.
-            let detail = Detail { count: Some(set_by.abs().as_secs().unsigned_abs()), words: machine.to_owned(), ..Detail::default() };
+            let detail =
+                Detail { count: Some(set_by.abs().as_secs().unsigned_abs()), words: machine.to_owned(), ..Detail::default() };
             let routes = &self.gateway.live().rules.routes;
             self.store.tell(self.gateway.news(event::CLOCK_WRONG, None, detail, self.now, routes)).await?;
         }
         let differs = differs.filter(|by| wrong(*by));
-        let detail = Detail {
-            count: differs.map(|by| by.abs().as_secs().unsigned_abs()),
-            words: machine.to_owned(),
-            ..Detail::default()
-        };
+        let detail =
+            Detail { count: differs.map(|by| by.abs().as_secs().unsigned_abs()), words: machine.to_owned(), ..Detail::default() };
         self.alarm(event::CLOCK_WRONG, machine, differs.map(|_| self.now), detail, None).await
     }
 

@@ -8,16 +8,18 @@ use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::Stage;
+use leadgate_core::email;
 use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{AlarmView, EVENTS, JobState, Quiet, Recipient, Subject, event, of_address};
 use leadgate_core::ports::{Deliver, DeliverError, Delivered, Parcel, Store, StoreError};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::rules::Rules;
-use leadgate_core::views::{ActivityView, ContactDetail, LeadDetail, LeadFilter, LeadSummary, PageAt, SubmissionFilter, SubmissionSummary};
-use leadgate_core::email;
+use leadgate_core::views::{
+    ActivityView, ContactDetail, LeadDetail, LeadFilter, LeadSummary, PageAt, SubmissionFilter, SubmissionSummary,
+};
 use leadgate_outbound::mail::{
-    self, AlarmNotice, AutoReply, Health, Heading, Kept, Letter, LetterError, Link as Button, Mailbox, Mailer, ManagerDigest, Notice,
-    OperatorDigest, Reader, Row, Silent,
+    self, AlarmNotice, AutoReply, Heading, Health, Kept, Letter, LetterError, Link as Button, Mailbox, Mailer, ManagerDigest,
+    Notice, OperatorDigest, Reader, Row, Silent,
 };
 
 use super::links::Deed;
@@ -197,8 +199,11 @@ impl Mailing {
         to: &To<'_>,
     ) -> Vec<(&'static str, String)> {
         let russian = to.reader.language == mail::Language::Ru;
-        let (take, junk, release) =
-            if russian { ("Взять в работу", "Это спам", "Принять заявку") } else { ("Take it", "It is junk", "Let it in") };
+        let (take, junk, release) = if russian {
+            ("Взять в работу", "Это спам", "Принять заявку")
+        } else {
+            ("Take it", "It is junk", "Let it in")
+        };
         let is_manager = self.people.managers.contains_key(to.by);
         let mut deeds = Vec::new();
         match (lead, person) {
@@ -251,10 +256,13 @@ impl Mailing {
                 return Ok(moot(&format!("not answered: {}", why.join("; "))));
             }
         };
-        let key = email::read(mailbox.email()).emails.into_iter().next().map_or_else(|| mailbox.email().to_owned(), |email| email.key);
+        let key =
+            email::read(mailbox.email()).emails.into_iter().next().map_or_else(|| mailbox.email().to_owned(), |email| email.key);
         let may = store.may_answer(parcel.job.id, of_address(&key), source.clone(), reply.per_hour, parcel.now).await;
         if !may.map_err(|error| trouble(&error))? {
-            return Ok(moot("not answered: the address was answered within a day, or the source has answered enough in this hour"));
+            return Ok(moot(
+                "not answered: the address was answered within a day, or the source has answered enough in this hour",
+            ));
         }
         let answer = AutoReply {
             language: self.people.language,
@@ -263,10 +271,7 @@ impl Mailing {
             subject: reply.subject.as_deref().unwrap_or_default(),
             text: reply.text.as_deref().unwrap_or_default(),
         };
-        let mut heading = self.heading(parcel, mailbox);
-        let answered = activity.content.mail.as_ref().and_then(|mail| mail.message_id.clone());
-        heading.references.extend(answered.clone());
-        heading.in_reply_to = answered;
+        let heading = self.heading(parcel, mailbox);
         let letter = answer.letter(&self.mailer.settings().templates, heading);
         self.send(letter).await
     }
@@ -346,9 +351,11 @@ impl Mailing {
         let (of_quarantine, of_spam) = buttons.split_at(shown(&quarantined));
         let quarantine: Vec<Kept<'_>> =
             quarantined.iter().zip(of_quarantine).map(|(submission, links)| Kept { submission, who: "", links }).collect();
-        let spams: Vec<Kept<'_>> = spam.iter().zip(of_spam).map(|(submission, links)| Kept { submission, who: "", links }).collect();
+        let spams: Vec<Kept<'_>> =
+            spam.iter().zip(of_spam).map(|(submission, links)| Kept { submission, who: "", links }).collect();
         let leads = LeadFilter { since: Some(since), ..LeadFilter::default() };
-        let leads = store.leads(leads, PageAt { after: None, limit: 500 }).await.map_err(|error| trouble(&error))?.items.len() as u64;
+        let leads =
+            store.leads(leads, PageAt { after: None, limit: 500 }).await.map_err(|error| trouble(&error))?.items.len() as u64;
         let counts = store.job_counts().await.map_err(|error| trouble(&error))?;
         let dead: Vec<(&str, u64)> =
             counts.iter().filter(|(_, state, _)| *state == JobState::Dead).map(|(target, _, n)| (target.as_str(), *n)).collect();
@@ -380,11 +387,7 @@ impl Mailing {
 }
 
 /// What happened, as it stands now.
-fn activity<'a>(
-    lead: Option<&'a LeadDetail>,
-    person: Option<&'a ContactDetail>,
-    parcel: &Parcel,
-) -> Option<&'a ActivityView> {
+fn activity<'a>(lead: Option<&'a LeadDetail>, person: Option<&'a ContactDetail>, parcel: &Parcel) -> Option<&'a ActivityView> {
     let timeline = lead.map(|lead| lead.timeline.as_slice()).or_else(|| person.map(|person| person.timeline.as_slice()))?;
     match parcel.job.data.activity {
         Some(id) => timeline.iter().find(|activity| activity.id == id),

@@ -229,8 +229,11 @@ mod tests {
 
     #[test]
     fn a_digest_comes_once_a_day_whatever_the_clocks_do() {
-        let digest =
-            |at: &str| Digest { to: Recipient::Responsible, at: at.parse().unwrap(), zone: TimeZone::get("Europe/Berlin").unwrap() };
+        let digest = |at: &str| Digest {
+            to: Recipient::Responsible,
+            at: at.parse().unwrap(),
+            zone: TimeZone::get("Europe/Berlin").unwrap(),
+        };
         let next = |at: &str, now: &str| digest(at).next_after(now.parse().unwrap()).to_string();
         assert_eq!(next("08:00", "2026-11-21T06:59:59Z"), "2026-11-21T07:00:00Z");
         assert_eq!(next("08:00", "2026-11-21T07:00:00Z"), "2026-11-22T07:00:00Z");
