@@ -47,7 +47,18 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["leadgate", "leadgate-wire", "leadgate-tests"]),
     ("lettre", &["leadgate-outbound"]),
     ("utoipa-axum", &["leadgate"]),
-    ("tokio", &["leadgate", "leadgate-mailbox", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-tests"]),
+    (
+        "tokio",
+        &[
+            "leadgate",
+            "leadgate-wire",
+            "leadgate-mailbox",
+            "leadgate-outbound",
+            "leadgate-store-postgres",
+            "leadgate-store-sqlite",
+            "leadgate-tests",
+        ],
+    ),
     ("rlibphonenumber", &["leadgate-core"]),
     ("phonenumber", &["leadgate-core"]),
 ];
