@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leadgate-store-postgres",
             "leadgate-store-sqlite",
             "leadgate-mailbox",
+            "leadgate-outbound",
             "leadgate-web-forms",
         ],
     ),
@@ -47,6 +48,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["leadgate", "leadgate-wire", "leadgate-tests"]),
     ("lettre", &["leadgate-outbound"]),
     ("utoipa-axum", &["leadgate"]),
+    ("minijinja", &["leadgate-outbound"]),
     (
         "tokio",
         &[

@@ -8,7 +8,7 @@ CREATE TABLE job (
     seq           INTEGER PRIMARY KEY,
     id            BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),   -- derived from the event, the target and the recipient
     target        TEXT    NOT NULL,                              -- mail, webhook:<id>
-    recipient     TEXT    NOT NULL,                              -- empty; manager:<id>, responsible, operator, customer, an address of the company
+    recipient     TEXT    NOT NULL,                              -- empty; manager:<id>, responsible, customer, an address of the company
     event         BLOB    NOT NULL CHECK (length(event) = 16),
     name          TEXT    NOT NULL,                              -- the event's
     data          TEXT    NOT NULL,                              -- the event's: ids only
@@ -68,3 +68,9 @@ CREATE TABLE answered (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX answered_at ON answered (at);
 CREATE INDEX answered_source ON answered (source, at);
+
+-- What signs links in mails.
+CREATE TABLE link_key (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    key      BLOB NOT NULL CHECK (length(key) = 32)
+) STRICT;

@@ -83,7 +83,7 @@ pub const TABLES: &[Table] = &[
 ];
 
 /// Tables that are not carried: every database has its own, or they are set by themselves.
-pub const NOT_CARRIED: &[&str] = &["compatibility", "installation", "sequence", "node", "lease"];
+pub const NOT_CARRIED: &[&str] = &["compatibility", "installation", "sequence", "node", "lease", "link_key"];
 
 const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
     Table { name, key, chunk: 1000 }

@@ -10,6 +10,7 @@ pub mod change;
 pub mod email;
 pub mod ids;
 pub mod keeping;
+pub mod language;
 pub mod liveness;
 pub mod mail;
 pub mod name;

@@ -39,7 +39,7 @@ use crate::outward::Outward;
 use crate::shutdown::Shutdown;
 use crate::space::Space;
 use crate::tls::Tls;
-use crate::{acme, housekeeping, pulls, secrets, stores, systemd};
+use crate::{acme, housekeeping, onward, pulls, secrets, stores, systemd};
 
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
@@ -128,6 +128,9 @@ impl App {
             tokens: TokenCache::default(),
             refusals: RefusalCounts::default(),
             desk: pulls::Desk::default(),
+            onward: onward::Desk::default(),
+            watch: onward::Watch::default(),
+            signer: tokio::sync::OnceCell::new(),
             data_dir,
             disk_free: AtomicU64::new(u64::MAX),
             space,
@@ -232,6 +235,8 @@ async fn serve(
     let readers = TaskTracker::new();
     readers.spawn(pulls::run(Arc::clone(gateway), node.clone(), shutdown.soft().clone()));
     readers.spawn(housekeeping::hold(Arc::clone(gateway), node.clone(), keep_house.clone()));
+    readers.spawn(onward::run(Arc::clone(gateway), node.id(), Arc::clone(&store), shutdown.soft().clone()));
+    readers.spawn(onward::run_timers(Arc::clone(gateway), Arc::clone(&store), shutdown.soft().clone()));
     readers.spawn(acme::run(Arc::clone(gateway), shutdown.soft().clone()));
     let alive = workers.spawn(node.live(leave.clone()));
     // Only now: whoever waits for the store finds its committer at work.

@@ -75,6 +75,14 @@ impl Clock {
         (now, uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// Bytes nobody can guess; of a manual clock the same in every run.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        match &self.0 {
+            Kind::System => rand::rng().fill_bytes(bytes),
+            Kind::Manual(manual) => manual.lock().unwrap_or_else(PoisonError::into_inner).random.fill_bytes(bytes),
+        }
+    }
+
     /// A new submission's id, and when it was received.
     pub fn submission(&self) -> (Timestamp, SubmissionId) {
         let (now, id) = self.stamped();

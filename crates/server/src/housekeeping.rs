@@ -1,6 +1,7 @@
 //! What is done now and then: old rows and orphaned files go, counts are written, quiet addresses are forgotten, the disk
 //! is looked at. One driver; each task at its own pace, the first time right after the start.
 
+mod owed;
 mod thinning;
 
 use std::path::Path;
@@ -13,10 +14,12 @@ use leadgate_core::ports::{Store, StoreError, Sweep};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use self::owed::Owed;
 use self::thinning::Marks;
 use crate::app::Gateway;
 use crate::metrics;
 use crate::nodes::{HOUSEKEEPING, Node};
+use crate::onward;
 
 /// Less free space than this is too little to take leads with an easy mind.
 pub const DISK_FLOOR: u64 = 100 << 20;
@@ -41,6 +44,12 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// Whether the files of the certificate have changed.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 
+/// What is told when it is wrong.
+const ALARMS_EVERY: Duration = Duration::from_mins(1);
+
+/// How much is owed to whom.
+const OWED_EVERY: Duration = Duration::from_secs(15);
+
 /// Content keys live as long as the longest repeat window, and this much longer.
 const CONTENT_KEY_MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Calls of a sweep in one go, so that neighbours get their turn.
@@ -56,10 +65,12 @@ enum Task {
     Prune,
     Attachments,
     Certificate,
+    Alarms,
+    Owed,
 }
 
 impl Task {
-    const ALL: [(Self, Duration); 8] = [
+    const ALL: [(Self, Duration); 10] = [
         (Self::Measure, MEASURE_EVERY),
         (Self::Refusals, REFUSALS_EVERY),
         (Self::Sources, SOURCES_EVERY),
@@ -68,6 +79,8 @@ impl Task {
         (Self::Prune, PRUNE_EVERY),
         (Self::Attachments, ATTACHMENTS_EVERY),
         (Self::Certificate, CERTIFICATE_EVERY),
+        (Self::Alarms, ALARMS_EVERY),
+        (Self::Owed, OWED_EVERY),
     ];
 
     fn is_shared(self) -> bool {
@@ -84,6 +97,8 @@ impl Task {
             Self::Prune => "prune",
             Self::Attachments => "attachments",
             Self::Certificate => "certificate",
+            Self::Alarms => "alarms",
+            Self::Owed => "owed",
         }
     }
 }
@@ -104,9 +119,16 @@ pub async fn hold(gateway: Arc<Gateway>, node: Node, stop: CancellationToken) {
     node.while_held(HOUSEKEEPING, &stop, keep).await;
 }
 
+/// What tasks know from one time to the next.
+#[derive(Default)]
+struct Remembered {
+    marks: Marks,
+    owed: Owed,
+}
+
 /// Runs until told to stop; then writes the last counts.
 pub async fn run(gateway: Arc<Gateway>, store: Arc<dyn Store>, stop: CancellationToken) {
-    let mut marks = Marks::default();
+    let mut remembered = Remembered::default();
     let mut due = Task::ALL.map(|(task, every)| (task, every, Instant::now()));
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -129,7 +151,7 @@ pub async fn run(gateway: Arc<Gateway>, store: Arc<dyn Store>, stop: Cancellatio
                 continue;
             }
             *at = now + *every;
-            report(*task, one(*task, &gateway, &*store, &mut marks).await);
+            report(*task, one(*task, &gateway, &*store, &mut remembered).await);
         }
     }
     report(Task::Refusals, write_refusals(&gateway, &*store).await);
@@ -142,7 +164,8 @@ fn report(task: Task, outcome: anyhow::Result<()>) {
     }
 }
 
-async fn one(task: Task, gateway: &Arc<Gateway>, store: &dyn Store, marks: &mut Marks) -> anyhow::Result<()> {
+async fn one(task: Task, gateway: &Arc<Gateway>, store: &dyn Store, remembered: &mut Remembered) -> anyhow::Result<()> {
+    let marks = &mut remembered.marks;
     match task {
         Task::Measure => measure(gateway).await,
         Task::Refusals => write_refusals(gateway, store).await,
@@ -176,6 +199,11 @@ async fn one(task: Task, gateway: &Arc<Gateway>, store: &dyn Store, marks: &mut 
         Task::Certificate => {
             let gateway = Arc::clone(gateway);
             tokio::task::spawn_blocking(move || gateway.look_at_certificate()).await?
+        }
+        Task::Alarms => Ok(onward::look(gateway, store, gateway.keeps_house.load(Ordering::Relaxed)).await?),
+        Task::Owed => {
+            let targets = gateway.onward.targets().into_iter().map(|view| view.target);
+            Ok(remembered.owed.tell(store, targets).await?)
         }
     }
 }
@@ -241,6 +269,7 @@ async fn sweep(gateway: &Gateway, store: &dyn Store) -> anyhow::Result<()> {
         quarantine_before: keeping.quarantine.before(now),
         files_before: keeping.files.before(now),
         events_before: keeping.events.before(now),
+        jobs_before: keeping.outbox.before(now),
     };
     for _ in 0..SWEEP_CALLS {
         match store.sweep(sweep).await {

@@ -18,7 +18,7 @@ use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::rules::Rules;
 use leadgate_core::submission::{Codec, Cursor, CursorMove, Hold, Purpose, Raw, Submission};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SetOnce, mpsc, oneshot};
 
 pub use commit::Committer;
 
@@ -81,11 +81,13 @@ impl RulesCell {
 pub struct Writes {
     failing: AtomicBool,
     waiting: AtomicUsize,
+    committed: Notify,
 }
 
 impl Writes {
     /// A write was committed.
     pub fn succeeded(&self) {
+        self.committed.notify_one();
         if self.failing.swap(false, Ordering::Relaxed) {
             tracing::info!("the database can be written again");
         }
@@ -101,6 +103,11 @@ impl Writes {
     /// Whether the last write failed.
     pub fn failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a commit; one that was made since the last time is enough.
+    pub async fn committed(&self) {
+        self.committed.notified().await;
     }
 
     /// How many submissions wait for their commit.

@@ -16,6 +16,8 @@ pub mod http;
 pub mod intake;
 pub mod metrics;
 pub mod nodes;
+mod onward;
+pub mod outbox;
 pub mod outward;
 pub mod print;
 pub mod pulls;

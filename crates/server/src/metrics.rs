@@ -30,6 +30,9 @@ const RELOADS: &str = "leadgate_reloads_total";
 const ATTACHMENTS_SWEPT: &str = "leadgate_attachments_swept_total";
 const THINNED: &str = "leadgate_submissions_emptied_total";
 const SPACE_LOW: &str = "leadgate_space_low";
+const DELIVERIES: &str = "leadgate_deliveries_total";
+const DELIVERY_SECONDS: &str = "leadgate_delivery_seconds";
+const JOBS: &str = "leadgate_outbox_jobs";
 const HOUSEKEEPING_FAILURES: &str = "leadgate_housekeeping_failures_total";
 const CERTIFICATE_DAYS: &str = "leadgate_certificate_days_left";
 
@@ -89,6 +92,9 @@ fn describe() {
     metrics::describe_counter!(RELOADS, "Reloads of the configuration, by result");
     metrics::describe_counter!(ATTACHMENTS_SWEPT, "Attachments deleted because nothing names them");
     metrics::describe_counter!(THINNED, "Deliveries that lost their bytes or went, by age and quota");
+    metrics::describe_counter!(DELIVERIES, "Attempts to deliver outward, by target and outcome");
+    metrics::describe_histogram!(DELIVERY_SECONDS, Unit::Seconds, "How long one attempt to deliver took");
+    metrics::describe_gauge!(JOBS, "Deliveries that are owed, by target and state");
     metrics::describe_gauge!(SPACE_LOW, "1 while too little space is free for files");
     metrics::describe_counter!(HOUSEKEEPING_FAILURES, "Housekeeping that failed, by task");
     metrics::describe_gauge!(CERTIFICATE_DAYS, "Whole days until the certificate of [server.tls] ends; below 0 when it has");
@@ -291,6 +297,17 @@ pub fn housekeeping_failed(task: &'static str) {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; bytes and seconds fit it well enough")]
 fn lossy(value: u64) -> f64 {
     value as f64
+}
+
+/// An attempt to deliver ended.
+pub fn delivered(target: &str, outcome: &'static str, took: Duration) {
+    metrics::counter!(DELIVERIES, "target" => target.to_owned(), "outcome" => outcome).increment(1);
+    metrics::histogram!(DELIVERY_SECONDS).record(took);
+}
+
+/// How many deliveries are owed.
+pub fn owed(target: &str, state: &'static str, count: u64) {
+    metrics::gauge!(JOBS, "target" => target.to_owned(), "state" => state).set(lossy(count));
 }
 
 #[cfg(test)]

@@ -42,12 +42,12 @@ impl Outward {
             method: http::Method::POST,
             url: challenge.url.clone(),
             headers: vec![
-                ("content-type", "application/x-www-form-urlencoded".to_owned()),
-                ("accept", "application/json".to_owned()),
+                ("content-type".into(), "application/x-www-form-urlencoded".to_owned()),
+                ("accept".into(), "application/json".to_owned()),
             ],
             body: Bytes::copy_from_slice(challenge.form.expose().as_bytes()),
         };
-        let caps = Caps { time: challenge.time, bytes: ANSWER_BYTES, types: &[], redirects: &[] };
+        let caps = Caps { time: challenge.time, bytes: ANSWER_BYTES, cut: false, types: &[], redirects: &[] };
         let asked = async { self.client()?.call(&call, caps).await };
         // A name server that does not answer is not within the client's own time.
         match tokio::time::timeout(challenge.time, asked).await {
@@ -55,6 +55,11 @@ impl Outward {
             Ok(Err(error)) => Told::Nothing(error.to_string()),
             Err(_elapsed) => Told::Nothing(CallError::TooSlow.to_string()),
         }
+    }
+
+    /// The client itself; clones share connections.
+    pub fn guarded(&self) -> Result<Guarded, CallError> {
+        self.client().cloned()
     }
 
     fn client(&self) -> Result<&Guarded, CallError> {

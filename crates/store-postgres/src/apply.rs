@@ -15,7 +15,7 @@ use leadgate_core::submission::ContentHash;
 use crate::bulk::{Kind, Part, Rows, Together};
 use crate::conn::Conn;
 use crate::error::to_json;
-use crate::{apply_leads, apply_mails, sources, sweep};
+use crate::{apply_leads, apply_mails, news, sources, sweep, timers};
 
 pub(crate) async fn write(conn: &mut Conn, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let mut first = Together::default();
@@ -37,6 +37,8 @@ pub(crate) async fn write(conn: &mut Conn, rows: &Gathered<'_>) -> Result<(), St
     keys(&mut rest, rows);
     reviews(&mut rest, rows);
     events(&mut rest, rows);
+    news::owe(&mut rest, &rows.jobs);
+    timers::write(&mut rest, rows);
     apply_mails::write(&mut rest, rows);
     sources::count(&mut rest, &rows.counts, &rows.health);
     sources::count_hours(&mut rest, rows);
@@ -413,23 +415,12 @@ fn keys<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
     together.add(keys);
 }
 
-static EVENT: Part = Part {
-    head: "INSERT INTO event (id, name, version, at, historic, data)
-           SELECT v.id, v.name, 1, v.at, v.historic, v.data FROM",
-    columns: &[("id", Kind::Bytes), ("name", Kind::Text), ("at", Kind::Int), ("historic", Kind::Flag), ("data", Kind::Text)],
-    tail: "",
-};
-
 fn events<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
-    let mut events = Rows::of(&EVENT);
+    let mut events = Rows::of(&news::EVENT);
     for row in &rows.events {
         let submission = &row.item.submission;
-        events
-            .bytes(&row.event.id.0.as_bytes()[..])
-            .text(row.event.name)
-            .int(micros(submission.received_at))
-            .flag(submission.historic)
-            .json(row.data.as_str());
+        let (at, historic) = (submission.received_at, submission.historic);
+        news::add(&mut events, &row.event.id, row.event.name, at, historic, row.data.as_str());
     }
     together.add(events);
 }

@@ -244,7 +244,7 @@ async fn finish(conn: &mut Conn, next: Vec<(String, i64)>) -> Result<(), StoreEr
         conn.one(set).await?;
     }
     // Numbers the database itself draws.
-    for (table, column) in [("event", "seq"), ("api_token", "id"), ("restore", "id")] {
+    for (table, column) in [("event", "seq"), ("job", "seq"), ("api_token", "id"), ("restore", "id")] {
         let sql = format!(
             "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), coalesce(max({column}), 0) + 1, false) FROM {table}"
         );

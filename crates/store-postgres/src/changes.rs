@@ -1,8 +1,8 @@
 //! What people do to leads and contacts. Everything is decided before anything is written.
 
 use leadgate_core::change::{self, ChangeError, Decided, LeadChange, LeadState, Stage};
-use leadgate_core::ids::{ContactId, LeadId, ManagerId};
-use leadgate_core::plan::{Told, event};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId};
+use leadgate_core::onward::{EventData, event};
 use leadgate_core::ports::{Act, StoreError};
 use leadgate_core::prepare::Content;
 use leadgate_core::submission::ActivityKind;
@@ -13,7 +13,7 @@ use crate::bulk::text;
 use crate::conn::Conn;
 use crate::error::{corrupt, to_json};
 use crate::rows::Columns;
-use crate::{contacts, facts, leads, numbers};
+use crate::{contacts, facts, leads, news, numbers, timers};
 
 /// A lead as it stands.
 struct Standing {
@@ -100,17 +100,28 @@ async fn write(conn: &mut Conn, id: LeadId, standing: &Standing, outcome: &Decid
         .bind(at);
     conn.run(statement).await?;
     history(conn, id, outcome, act).await?;
+    let mut waited = false;
     if let Some(contact) = standing.contact {
         let sql = "UPDATE contact SET responsible = coalesce(responsible, $2),
                                       waiting_since = CASE WHEN $3 THEN NULL ELSE waiting_since END
                    WHERE id = $1 AND ((responsible IS NULL AND $2 IS NOT NULL) OR ($3 AND waiting_since IS NOT NULL))";
-        conn.run(sqlx::query(sql).bind(contact).bind(outcome.taken_by.as_deref().map(text)).bind(outcome.takes)).await?;
+        let statement = sqlx::query(sql).bind(contact).bind(outcome.taken_by.as_deref().map(text)).bind(outcome.takes);
+        waited = conn.run(statement).await? > 0 && outcome.takes;
     }
+    let after = &outcome.state;
+    let taken = standing.state.stage == Stage::New && (after.stage != Stage::New || after.responsible.is_some());
+    timers::taken(conn, &taken.then_some(id.0).into_iter().collect::<Vec<_>>(), standing.contact.filter(|_| waited)).await?;
     let mut last_note = None;
     for note in &outcome.notes {
         last_note = Some(self::note(conn, id, standing.contact, note, act).await?);
     }
-    tell(conn, outcome.event, act, &Told { lead: Some(id.0), contact: standing.contact, activity: last_note }).await
+    let data = EventData {
+        lead: Some(id),
+        contact: standing.contact.map(ContactId),
+        activity: last_note.map(ActivityId),
+        ..EventData::default()
+    };
+    news::act(conn, outcome.event, act, data).await
 }
 
 async fn history(conn: &mut Conn, id: LeadId, outcome: &Decided, act: &Act) -> Result<(), StoreError> {
@@ -145,14 +156,8 @@ async fn note(conn: &mut Conn, lead: LeadId, contact: Option<i64>, words: &str, 
     Ok(id)
 }
 
-/// Tells an event.
-pub(crate) async fn tell(conn: &mut Conn, name: &'static str, act: &Act, told: &Told) -> Result<(), StoreError> {
-    let statement = sqlx::query("INSERT INTO event (id, name, version, at, historic, data) VALUES ($1, $2, 1, $3, 0, $4)")
-        .bind(&act.event.0.as_bytes()[..])
-        .bind(name)
-        .bind(micros(act.at))
-        .bind(to_json(told)?);
-    conn.run(statement).await.map(|_| ())
+fn of_contact(id: ContactId) -> EventData {
+    EventData { contact: Some(id), ..EventData::default() }
 }
 
 /// A waiting contact is taken by a manager.
@@ -169,7 +174,8 @@ pub(crate) async fn take_contact(
     }
     let sql = "UPDATE contact SET waiting_since = NULL, responsible = $2 WHERE id = $1";
     conn.run(sqlx::query(sql).bind(id.0).bind(text(manager))).await?;
-    tell(conn, event::CONTACT_TAKEN, act, &Told { lead: None, contact: Some(id.0), activity: None }).await?;
+    timers::taken(conn, &[], Some(id.0)).await?;
+    news::act(conn, event::CONTACT_TAKEN, act, of_contact(id)).await?;
     match contacts::one(conn, id).await? {
         Some(detail) => Ok(Ok(detail)),
         None => Err(corrupt("contact", format!("contact {id} vanished while it was taken"))),
@@ -190,6 +196,6 @@ pub(crate) async fn reachable(
     if changed == 0 {
         return Ok(Err(change::reachable_already(id, email)));
     }
-    tell(conn, event::CONTACT_REACHABLE, act, &Told { lead: None, contact: Some(id.0), activity: None }).await?;
+    news::act(conn, event::CONTACT_REACHABLE, act, of_contact(id)).await?;
     Ok(Ok(detail))
 }

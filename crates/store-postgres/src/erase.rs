@@ -4,18 +4,17 @@
 use leadgate_core::change::ChangeError;
 use leadgate_core::ids::{ContactId, SubmissionId};
 use leadgate_core::keeping::{Erased, ErasedView, Erasure, Footprint};
-use leadgate_core::plan::{Told, event};
+use leadgate_core::onward::{EventData, event};
 use leadgate_core::ports::{Act, StoreError};
 use leadgate_core::submission::hex;
 use sqlx::postgres::PgRow;
 
 use crate::apply::micros;
 use crate::bulk::text;
-use crate::changes::tell;
 use crate::conn::{Conn, Statement};
-use crate::facts;
 use crate::locks::Locks;
 use crate::rows::Columns;
+use crate::{facts, jobs, news, timers};
 
 /// What belongs to a person, by numbers.
 pub(crate) struct Theirs {
@@ -128,13 +127,16 @@ pub(crate) async fn erase(conn: &mut Conn, erasure: &Erasure, act: &Act) -> Resu
     happenings(conn, &theirs.activities, contact).await?;
     leads(conn, &theirs.leads, before.is_none(), act).await?;
     person(conn, contact, act).await?;
+    jobs::forget(conn, &theirs.leads, contact, act.at).await?;
+    timers::taken(conn, &theirs.leads, Some(contact)).await?;
     let sql = "INSERT INTO erased (uuid, contact, at, actor, reason, key) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
     let statement = sqlx::query(sql).bind(&uuid).bind(contact).bind(micros(act.at)).bind(text(&act.actor));
     conn.run(statement.bind(text(&erasure.reason)).bind(erasure.key.name())).await?;
     let hashes: Vec<String> = theirs.identities.iter().map(|(kind, value)| hex(&erasure.key.hash(kind, value))).collect();
     remember(conn, &uuid, &hashes).await?;
     if before.is_none() {
-        tell(conn, event::CONTACT_ERASED, act, &Told { lead: None, contact: Some(contact), activity: None }).await?;
+        let data = EventData { contact: Some(erasure.contact), ..EventData::default() };
+        news::act(conn, event::CONTACT_ERASED, act, data).await?;
     }
     let sql = "SELECT v.sha256 FROM unnest($1::text[]) AS v (sha256)
                WHERE NOT EXISTS (SELECT 1 FROM attachment a WHERE a.sha256 = v.sha256) ORDER BY 1";

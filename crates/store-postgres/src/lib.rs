@@ -16,6 +16,7 @@ mod activities;
 mod apply;
 mod apply_leads;
 mod apply_mails;
+mod briefs;
 mod bulk;
 mod carry;
 mod changes;
@@ -25,13 +26,16 @@ mod dump;
 mod erase;
 mod error;
 mod facts;
+mod jobs;
 mod kept;
 mod leads;
 mod locks;
 mod moves;
+mod news;
 mod nodes;
 mod numbers;
 mod open;
+mod outbox;
 mod person;
 mod record;
 mod rows;
@@ -40,6 +44,7 @@ mod servers;
 mod sources;
 mod submissions;
 mod sweep;
+mod timers;
 mod tokens;
 mod url;
 
@@ -199,6 +204,7 @@ macro_rules! read {
         open.end(outcome).await
     }};
 }
+pub(crate) use read;
 
 /// Writes in a transaction of its own, and once more if another writer was faster.
 macro_rules! write {
@@ -210,12 +216,13 @@ macro_rules! write {
             let outcome = $writing.await;
             tries += 1;
             match open.end(outcome).await {
-                Err(StoreError::Conflict) if tries < MOST_TRIES => {}
+                Err(StoreError::Conflict) if tries < $crate::MOST_TRIES => {}
                 ended => break ended,
             }
         }
     }};
 }
+pub(crate) use write;
 
 /// While the server works on one batch, the gateway plans another. More would only be smaller batches.
 const BATCHES_AT_ONCE: usize = 2;
@@ -398,7 +405,10 @@ impl Store for PostgresStore {
     }
 
     async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
-        write!(self, conn => nodes::leave(conn, node))
+        write!(self, conn => async {
+            jobs::free(conn, node).await?;
+            nodes::leave(conn, node).await
+        })
     }
 
     async fn nodes(&self) -> Result<Vec<NodeView>, StoreError> {

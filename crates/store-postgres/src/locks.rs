@@ -46,6 +46,13 @@ impl Locks {
         locks
     }
 
+    /// Who may be answered of a source: whoever counts is the only one who does.
+    pub(crate) fn answers(source: &str) -> Self {
+        let mut locks = Self::default();
+        locks.add(["answers", source, "", ""]);
+        locks
+    }
+
     /// Adds an identity.
     pub(crate) fn identity(&mut self, kind: &str, value: &str) {
         self.add(["identity", kind, value, ""]);

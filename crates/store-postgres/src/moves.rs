@@ -7,19 +7,19 @@ use std::collections::BTreeSet;
 use leadgate_core::change::ChangeError;
 use leadgate_core::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, SubmissionId};
 use leadgate_core::name;
-use leadgate_core::plan::{KeptIdentity, KeptMove, KeptName, Told, event};
+use leadgate_core::onward::{EventData, event};
+use leadgate_core::plan::{KeptIdentity, KeptMove, KeptName};
 use leadgate_core::ports::{Act, StoreError};
 use leadgate_core::prepare::Content;
 use leadgate_core::views::MoveView;
 use sqlx::postgres::PgRow;
 
 use crate::apply::micros;
-use crate::changes::tell;
 use crate::conn::Conn;
 use crate::error::to_json;
 use crate::locks::Locks;
 use crate::rows::Columns;
-use crate::{facts, numbers};
+use crate::{facts, news, numbers};
 
 /// The `n` of ids derived from the act's event.
 const CONTACT_UUID: u8 = 254;
@@ -71,15 +71,16 @@ pub(crate) async fn detach(conn: &mut Conn, id: ActivityId, act: &Act) -> Result
         .bind(micros(act.at))
         .bind(to_json(&before)?);
     conn.run(statement).await?;
-    tell(conn, event::ACTIVITY_DETACHED, act, &Told { lead: Some(lead), contact: Some(contact), activity: Some(moving.id) })
-        .await?;
+    let (to_lead, to_contact) = (Some(LeadId(lead)), Some(ContactId(contact)));
+    let data = EventData { lead: to_lead, contact: to_contact, activity: Some(id), ..EventData::default() };
+    news::act(conn, event::ACTIVITY_DETACHED, act, data).await?;
     Ok(Ok(MoveView {
         id: MoveId(number),
         activity: id,
         from_lead: moving.lead.map(LeadId),
         from_contact: moving.contact.map(ContactId),
-        to_lead: Some(LeadId(lead)),
-        to_contact: Some(ContactId(contact)),
+        to_lead,
+        to_contact,
         actor: Cow::Owned(act.actor.clone()),
         at: act.at,
         undone_at: None,
@@ -263,9 +264,9 @@ pub(crate) async fn undo(conn: &mut Conn, id: MoveId, act: &Act) -> Result<Resul
     }
     let sql = "UPDATE activity_move SET undone_at = $2, undone_by = $3 WHERE id = $1";
     conn.run(sqlx::query(sql).bind(id.0).bind(micros(act.at)).bind(&act.actor)).await?;
-    let told =
-        Told { lead: view.from_lead.map(|id| id.0), contact: view.from_contact.map(|id| id.0), activity: Some(view.activity.0) };
-    tell(conn, event::ACTIVITY_RESTORED, act, &told).await?;
+    let (lead, contact) = (view.from_lead, view.from_contact);
+    let data = EventData { lead, contact, activity: Some(view.activity), ..EventData::default() };
+    news::act(conn, event::ACTIVITY_RESTORED, act, data).await?;
     view.undone_at = Some(act.at);
     Ok(Ok(view))
 }

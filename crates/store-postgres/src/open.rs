@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "replay", include_str!("../../../migrations/postgres/0005_replay.sql")),
     (6, "keeping", include_str!("../../../migrations/postgres/0006_keeping.sql")),
     (7, "mail", include_str!("../../../migrations/postgres/0007_mail.sql")),
+    (8, "onward", include_str!("../../../migrations/postgres/0008_onward.sql")),
 ];
 
 /// Where the migrations that were applied are noted; the driver's own table.

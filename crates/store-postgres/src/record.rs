@@ -37,7 +37,7 @@ pub(crate) async fn record(
         let (first, planned) = planned(conn, &fold, facts, guess, next).await?;
         plans = planned;
         let mut submission = first.submission;
-        let gathered = Gathered::of(&batch.items, &plans, &mut submission)?;
+        let gathered = Gathered::of(&batch.items, &plans, rules, &mut submission)?;
         apply::write(conn, &gathered).await?;
     }
     Ok(plans.into_iter().map(|plan| plan.receipt).collect())
@@ -124,7 +124,7 @@ pub(crate) async fn again(
         (plans, drawn(before, facts.ids, 0))
     };
     let (_, plans) = planned(conn, &fold, facts, guess, next).await?;
-    let gathered = Gathered::again(items, &plans, &kept)?;
+    let gathered = Gathered::again(items, &plans, &kept, rules)?;
     apply::write(conn, &gathered).await?;
     Ok(plan::recorded(plans))
 }

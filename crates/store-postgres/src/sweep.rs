@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use leadgate_core::keeping::{THINNED, Thinnable, Thinned, Thinning};
 use leadgate_core::liveness;
 use leadgate_core::ports::{StoreError, Sweep};
@@ -66,6 +67,10 @@ pub(crate) async fn sweep(conn: &mut Conn, sweep: Sweep) -> Result<u64, StoreErr
     let events = "DELETE FROM event WHERE at < $1 AND seq IN (
                    SELECT seq FROM event WHERE seq < (SELECT max(seq) FROM event)
                    ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    let jobs = "DELETE FROM job WHERE seq IN (
+                   SELECT seq FROM job WHERE ended_at < $1 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    let answered = "DELETE FROM answered WHERE address IN (
+                   SELECT address FROM answered WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
     let awaited = "DELETE FROM awaited_twin WHERE submission IN (
                    SELECT submission FROM awaited_twin WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
     let hours = "DELETE FROM source_hour WHERE (source, hour) IN (
@@ -78,6 +83,8 @@ pub(crate) async fn sweep(conn: &mut Conn, sweep: Sweep) -> Result<u64, StoreErr
         (quarantine, sweep.quarantine_before),
         (files, sweep.files_before),
         (events, sweep.events_before),
+        (jobs, sweep.jobs_before),
+        (answered, Some(liveness::forgotten_before(sweep.now, SignedDuration::from_hours(24)))),
         (awaited, Some(liveness::forgotten_before(sweep.now, liveness::MISSED_FOR))),
         (hours, Some(liveness::forgotten_before(sweep.now, liveness::HOURS_KEPT))),
     ] {

@@ -4,6 +4,7 @@
 //! longer takes before another does.
 
 use leadgate_core::ids::SubmissionId;
+use leadgate_core::onward::{CONTACT_WAITING, version_of};
 use leadgate_core::plan::rows::{ContactRow, Gathered, IdentityRow, ReviewRow, SubmissionRow, Waiting};
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::IdentityState;
@@ -15,9 +16,11 @@ use crate::apply_leads;
 use crate::apply_mails;
 use crate::bulk::{Insert, Values};
 use crate::error::{store, to_json};
+use crate::news;
 use crate::sequence::draw;
 use crate::sources;
 use crate::sweep;
+use crate::timers;
 use crate::writer::Writing;
 
 pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<(), StoreError> {
@@ -30,6 +33,9 @@ pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<
     repeats(conn, rows).await?;
     keys(conn, rows).await?;
     events(conn, rows).await?;
+    news::owe(conn, &rows.jobs).await?;
+    timers::set(conn, &rows.timers).await?;
+    not_waiting(conn, rows).await?;
     apply_mails::write(conn, rows).await?;
     sources::count(conn, &rows.counts, &rows.health).await?;
     sources::count_hours(conn, rows).await?;
@@ -326,18 +332,26 @@ async fn keys(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), St
 }
 
 async fn events(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
-    static EVENT: Insert = Insert::new("INSERT INTO event (id, name, version, at, historic, data)", "(?, ?, 1, ?, ?, ?)", "");
+    static EVENT: Insert = Insert::new("INSERT INTO event (id, name, version, at, historic, data)", "(?, ?, ?, ?, ?, ?)", "");
     EVENT
         .run(conn, &rows.events, |row, values| {
             let submission = &row.item.submission;
             values
                 .add(&row.event.id.0.as_bytes()[..])
                 .text(row.event.name)
+                .add(version_of(row.event.name))
                 .add(submission.received_at.as_microsecond())
                 .add(i64::from(submission.historic))
                 .text(row.data.as_str());
         })
         .await
+}
+
+/// Contacts that waited to be taken and do not any more.
+async fn not_waiting(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    let taken = rows.contact_changes.iter().filter(|(_, change)| matches!(change.waiting, Waiting::Anew(None)));
+    let taken: Vec<_> = taken.map(|(id, _)| (CONTACT_WAITING.to_owned(), id.to_string())).collect();
+    if taken.is_empty() { Ok(()) } else { timers::stop(conn, &taken).await }
 }
 
 /// Keeps what nobody vouches for within its bounds, in the transaction that adds to it.

@@ -102,9 +102,12 @@ pub(crate) async fn note_restore(
         .bind(at.as_microsecond())
         .bind(backup_at.as_microsecond())
         .bind(backup_version)
-        .fetch_one(conn)
+        .fetch_one(&mut *conn)
         .await
         .map_err(store)?;
+    // They may have been delivered after the backup was made: a person decides.
+    let sql = "UPDATE job SET state = 'held', node = NULL, claimed_until = NULL WHERE state IN ('waiting', 'sending')";
+    sqlx::query(sql).execute(conn).await.map_err(store)?;
     let last_event = row.try_get("last_event").map_err(store)?;
     Ok(Restored { at, backup_at, backup_version: backup_version.to_owned(), last_event })
 }

@@ -1,8 +1,8 @@
 //! What people do to leads and contacts. Everything is decided before anything is written.
 
 use leadgate_core::change::{self, ChangeError, Decided, LeadChange, LeadState, Stage};
-use leadgate_core::ids::{ContactId, LeadId, ManagerId};
-use leadgate_core::plan::{Told, event};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId};
+use leadgate_core::onward::{EventData, event};
 use leadgate_core::ports::{Act, StoreError};
 use leadgate_core::prepare::Content;
 use leadgate_core::submission::ActivityKind;
@@ -13,7 +13,7 @@ use crate::error::{corrupt, store, to_json};
 use crate::rows::Columns;
 use crate::sequence::draw;
 use crate::writer::Writing;
-use crate::{contacts, leads};
+use crate::{contacts, leads, news, timers};
 
 /// A lead as it stands.
 struct Standing {
@@ -102,12 +102,23 @@ async fn write(writing: &mut Writing, id: LeadId, standing: &Standing, outcome: 
     if let (Some(contact), true) = (standing.contact, outcome.takes) {
         let sql = "UPDATE contact SET waiting_since = NULL WHERE id = ?1 AND waiting_since IS NOT NULL";
         sqlx::query(sql).bind(contact).execute(&mut writing.conn).await.map_err(store)?;
+        timers::contact_taken(&mut writing.conn, contact).await?;
     }
     let mut last_note = None;
     for note in &outcome.notes {
         last_note = Some(self::note(writing, id, standing.contact, note, act).await?);
     }
-    tell(&mut writing.conn, outcome.event, act, &Told { lead: Some(id.0), contact: standing.contact, activity: last_note }).await
+    let conn = &mut writing.conn;
+    if outcome.state.stage != Stage::New || outcome.state.responsible.is_some() {
+        timers::lead_taken(conn, id.0).await?;
+    }
+    let data = EventData {
+        lead: Some(id),
+        contact: standing.contact.map(ContactId),
+        activity: last_note.map(ActivityId),
+        ..EventData::default()
+    };
+    news::act(conn, outcome.event, act, data).await
 }
 
 async fn history(conn: &mut SqliteConnection, id: LeadId, outcome: &Decided, act: &Act) -> Result<(), StoreError> {
@@ -146,17 +157,8 @@ async fn note(writing: &mut Writing, lead: LeadId, contact: Option<i64>, text: &
     Ok(id)
 }
 
-/// Tells an event.
-pub(crate) async fn tell(conn: &mut SqliteConnection, name: &'static str, act: &Act, told: &Told) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO event (id, name, version, at, historic, data) VALUES (?1, ?2, 1, ?3, 0, ?4)")
-        .bind(&act.event.0.as_bytes()[..])
-        .bind(name)
-        .bind(act.at.as_microsecond())
-        .bind(to_json(told)?)
-        .execute(conn)
-        .await
-        .map(|_| ())
-        .map_err(store)
+fn of_contact(id: ContactId) -> EventData {
+    EventData { contact: Some(id), ..EventData::default() }
 }
 
 /// A waiting contact is taken by a manager.
@@ -179,7 +181,8 @@ pub(crate) async fn take_contact(
     }
     let sql = "UPDATE contact SET waiting_since = NULL, responsible = ?2 WHERE id = ?1";
     sqlx::query(sql).bind(id.0).bind(manager).execute(&mut *conn).await.map_err(store)?;
-    tell(conn, event::CONTACT_TAKEN, act, &Told { lead: None, contact: Some(id.0), activity: None }).await?;
+    timers::contact_taken(conn, id.0).await?;
+    news::act(conn, event::CONTACT_TAKEN, act, of_contact(id)).await?;
     match contacts::one(conn, id).await? {
         Some(detail) => Ok(Ok(detail)),
         None => Err(corrupt("contact", format!("contact {id} vanished while it was taken"))),
@@ -201,6 +204,6 @@ pub(crate) async fn reachable(
     if changed == 0 {
         return Ok(Err(change::reachable_already(id, email)));
     }
-    tell(conn, event::CONTACT_REACHABLE, act, &Told { lead: None, contact: Some(id.0), activity: None }).await?;
+    news::act(conn, event::CONTACT_REACHABLE, act, of_contact(id)).await?;
     Ok(Ok(detail))
 }

@@ -4,16 +4,16 @@
 use leadgate_core::change::ChangeError;
 use leadgate_core::ids::{ContactId, SubmissionId};
 use leadgate_core::keeping::{Erased, ErasedView, Erasure, Footprint};
-use leadgate_core::plan::{Told, event};
+use leadgate_core::onward::{EventData, event};
 use leadgate_core::ports::{Act, StoreError};
 use leadgate_core::submission::hex;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use crate::changes::tell;
 use crate::error::{store, to_json};
 use crate::rows::Columns;
 use crate::writer::Writing;
+use crate::{jobs, news, timers};
 
 /// What belongs to a person, by numbers; as JSON, because that is what statements take.
 pub(crate) struct Theirs {
@@ -108,14 +108,16 @@ pub(crate) async fn erase(
     happenings(conn, &activities, contact).await?;
     leads(conn, &to_json(&theirs.leads)?, before.is_none(), act).await?;
     person(conn, contact, at).await?;
+    jobs::forget(conn, &theirs.leads, contact, at).await?;
+    timers::forget(conn, &theirs.leads, contact).await?;
     let sql = "INSERT INTO erased (uuid, contact, at, actor, reason, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
     let statement = sqlx::query(sql).bind(&uuid).bind(contact).bind(at).bind(&act.actor).bind(&erasure.reason);
     statement.bind(erasure.key.name()).execute(&mut *conn).await.map_err(store)?;
     let hashes: Vec<String> = theirs.identities.iter().map(|(kind, value)| hex(&erasure.key.hash(kind, value))).collect();
     remember(conn, &uuid, &hashes).await?;
     if before.is_none() {
-        let told = Told { lead: None, contact: Some(contact), activity: None };
-        tell(conn, event::CONTACT_ERASED, act, &told).await?;
+        let data = EventData { contact: Some(erasure.contact), ..EventData::default() };
+        news::act(conn, event::CONTACT_ERASED, act, data).await?;
     }
     let sql = "SELECT v.value FROM json_each(?1) v WHERE NOT EXISTS (SELECT 1 FROM attachment a WHERE a.sha256 = v.value)";
     let files = sqlx::query_scalar(sql).bind(to_json(&files)?).fetch_all(conn).await.map_err(store)?;

@@ -9,6 +9,7 @@ mod apply;
 mod apply_leads;
 mod apply_mails;
 mod backup;
+mod briefs;
 mod bulk;
 mod carry;
 mod changes;
@@ -18,11 +19,14 @@ mod dump;
 mod erase;
 mod error;
 mod facts;
+mod jobs;
 mod kept;
 mod leads;
 mod moves;
+mod news;
 mod nodes;
 mod open;
+mod outbox;
 mod person;
 mod record;
 mod rows;
@@ -32,6 +36,7 @@ mod sequence;
 mod sources;
 mod submissions;
 mod sweep;
+mod timers;
 mod tokens;
 mod writer;
 
@@ -99,6 +104,8 @@ impl SqliteStore {
         let writer_options = open::writer_options(path, &options);
         let mut conn = open::connect(path, &writer_options).await?;
         open::installation(&mut conn, path).await?;
+        let freed = jobs::free_all(&mut conn).await;
+        freed.map_err(|error| OpenError::State(path.display().to_string(), Box::new(error)))?;
         let sequence =
             Sequence::load(&mut conn).await.map_err(|error| OpenError::State(path.display().to_string(), Box::new(error)))?;
         let readers = open::readers(path);
@@ -330,7 +337,13 @@ impl Store for SqliteStore {
     }
 
     async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
-        self.write(1, move |writing| Box::pin(nodes::leave(&mut writing.conn, node))).await
+        self.write(1, move |writing| {
+            Box::pin(async move {
+                jobs::free(&mut writing.conn, node).await?;
+                nodes::leave(&mut writing.conn, node).await
+            })
+        })
+        .await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeView>, StoreError> {

@@ -6,14 +6,15 @@ use std::borrow::Cow;
 use leadgate_core::change::ChangeError;
 use leadgate_core::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, SubmissionId};
 use leadgate_core::name;
-use leadgate_core::plan::{KeptIdentity, KeptMove, KeptName, Told, event};
+use leadgate_core::onward::{EventData, event};
+use leadgate_core::plan::{KeptIdentity, KeptMove, KeptName};
 use leadgate_core::ports::{Act, StoreError};
 use leadgate_core::prepare::Content;
 use leadgate_core::views::MoveView;
 use sqlx::SqliteConnection;
 
-use crate::changes::tell;
 use crate::error::{store, to_json};
+use crate::news;
 use crate::rows::Columns;
 use crate::sequence::draw;
 use crate::writer::Writing;
@@ -79,8 +80,9 @@ pub(crate) async fn detach(
         .execute(&mut *conn)
         .await
         .map_err(store)?;
-    tell(conn, event::ACTIVITY_DETACHED, act, &Told { lead: Some(lead), contact: Some(contact), activity: Some(moving.id) })
-        .await?;
+    let data =
+        EventData { lead: Some(LeadId(lead)), contact: Some(ContactId(contact)), activity: Some(id), ..EventData::default() };
+    news::act(conn, event::ACTIVITY_DETACHED, act, data).await?;
     Ok(Ok(MoveView {
         id: MoveId(number),
         activity: id,
@@ -252,9 +254,9 @@ pub(crate) async fn undo(writing: &mut Writing, id: MoveId, act: &Act) -> Result
     }
     let sql = "UPDATE activity_move SET undone_at = ?2, undone_by = ?3 WHERE id = ?1";
     sqlx::query(sql).bind(id.0).bind(act.at.as_microsecond()).bind(&act.actor).execute(&mut *conn).await.map_err(store)?;
-    let told =
-        Told { lead: view.from_lead.map(|id| id.0), contact: view.from_contact.map(|id| id.0), activity: Some(view.activity.0) };
-    tell(conn, event::ACTIVITY_RESTORED, act, &told).await?;
+    let data =
+        EventData { lead: view.from_lead, contact: view.from_contact, activity: Some(view.activity), ..EventData::default() };
+    news::act(conn, event::ACTIVITY_RESTORED, act, data).await?;
     view.undone_at = Some(act.at);
     Ok(Ok(view))
 }

@@ -43,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "replay", include_str!("../../../migrations/sqlite/0005_replay.sql")),
     (6, "keeping", include_str!("../../../migrations/sqlite/0006_keeping.sql")),
     (7, "mail", include_str!("../../../migrations/sqlite/0007_mail.sql")),
+    (8, "onward", include_str!("../../../migrations/sqlite/0008_onward.sql")),
 ];
 
 fn migrator() -> Migrator {

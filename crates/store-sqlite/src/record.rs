@@ -27,7 +27,7 @@ pub(crate) async fn record(writing: &mut Writing, batch: Batch, rules: Arc<Rules
     let plans: Vec<Plan> = items.iter().map(|item| plan::plan(item, &mut facts, &rules)).collect();
     writing.sequence.drawn(facts.ids);
     {
-        let gathered = Gathered::of(items, &plans, &mut writing.sequence.submission)?;
+        let gathered = Gathered::of(items, &plans, &rules, &mut writing.sequence.submission)?;
         apply::write(writing, &gathered).await?;
     }
     Ok(plans.into_iter().map(|plan| plan.receipt).collect())
@@ -41,7 +41,7 @@ pub(crate) async fn again(writing: &mut Writing, items: &[Arc<Again>], rules: &R
     let plans: Vec<Replan> = items.iter().map(|again| plan::again(again, &mut facts, rules)).collect();
     writing.sequence.drawn(facts.ids);
     {
-        let gathered = Gathered::again(items, &plans, &kept)?;
+        let gathered = Gathered::again(items, &plans, &kept, rules)?;
         apply::write(writing, &gathered).await?;
     }
     Ok(plan::recorded(plans))

@@ -61,6 +61,9 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
     );
     let events = "DELETE FROM event WHERE at < ?1 AND seq IN (
                    SELECT seq FROM event WHERE seq < (SELECT max(seq) FROM event) ORDER BY seq LIMIT ?2)";
+    let jobs = "DELETE FROM job WHERE seq IN (
+                   SELECT seq FROM job INDEXED BY job_ended WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2)";
+    let answered = "DELETE FROM answered WHERE address IN (SELECT address FROM answered WHERE at < ?1 ORDER BY at LIMIT ?2)";
     let awaited = "DELETE FROM awaited_twin WHERE submission IN (
                    SELECT submission FROM awaited_twin WHERE at < ?1 ORDER BY at LIMIT ?2)";
     let hours = "DELETE FROM source_hour WHERE (source, hour) IN (
@@ -73,6 +76,8 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
         (quarantine, sweep.quarantine_before),
         (files, sweep.files_before),
         (events, sweep.events_before),
+        (jobs, sweep.jobs_before),
+        (answered, Some(liveness::forgotten_before(sweep.now, jiff::SignedDuration::from_hours(24)))),
         (awaited, Some(liveness::forgotten_before(sweep.now, liveness::MISSED_FOR))),
         (hours, Some(liveness::forgotten_before(sweep.now, liveness::HOURS_KEPT))),
     ] {

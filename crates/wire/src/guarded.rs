@@ -8,6 +8,7 @@ mod address;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use reqwest::Response;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION};
-use reqwest::{Method, Response};
-use url::{Host, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderName, LOCATION, RETRY_AFTER};
+use url::Url;
 
 pub use address::{Allowed, Inner, is_public};
+pub use reqwest::Method;
 
 /// Looks names up. The runtime's own way is the server's to give; tests have theirs.
 #[async_trait]
@@ -36,6 +38,9 @@ pub struct Caps<'a> {
     pub time: Duration,
     /// Bytes of the answer's body.
     pub bytes: usize,
+    /// A body that is longer, breaks off or does not end in time is cut there: the status is what counts. Otherwise there is no
+    /// answer then.
+    pub cut: bool,
     /// What the answer may be, without parameters: `application/json`; empty: anything.
     pub types: &'a [&'a str],
     /// Hosts it may be redirected to.
@@ -55,18 +60,20 @@ pub struct Call {
     /// Where to.
     pub url: String,
     /// Headers beside those of HTTP itself. `Authorization` and `Cookie` stay with the first host.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub body: Bytes,
 }
 
-/// What came back, whole.
+/// What came back: whole, unless [`Caps::cut`] allows otherwise.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status.
     pub status: u16,
     /// The type without parameters, in lower case; empty if none was given.
     pub content_type: String,
+    /// `Retry-After`, as sent.
+    pub retry_after: Option<String>,
     /// The body.
     pub body: Bytes,
 }
@@ -97,6 +104,34 @@ pub enum CallError {
     Unreachable(#[source] reqwest::Error),
 }
 
+impl CallError {
+    /// What is wrong, in words that say more where there is more to say; nothing of the URL, and no secret.
+    pub fn words(&self) -> String {
+        let Self::Unreachable(error) = self else { return self.to_string() };
+        let mut told = None;
+        let mut at = std::error::Error::source(error);
+        while let Some(cause) = at {
+            // What a TLS library or a resolver says is known by its words alone, whatever wraps it.
+            let text = cause.to_string();
+            told = if text.contains("certificate") {
+                Some("its certificate is not trusted")
+            } else if text.starts_with("dns error") {
+                Some("its name does not resolve")
+            } else {
+                cause.downcast_ref::<io::Error>().and_then(|cause| match cause.kind() {
+                    io::ErrorKind::ConnectionRefused => Some("the connection was refused"),
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Some("the connection broke"),
+                    io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Some("there is no way to it"),
+                    _ => None,
+                })
+            }
+            .or(told);
+            at = cause.source();
+        }
+        told.map_or_else(|| self.to_string(), |told| format!("it cannot be reached: {told}"))
+    }
+}
+
 /// The client. Clones share connections.
 #[derive(Clone, Debug)]
 pub struct Guarded {
@@ -123,7 +158,7 @@ impl Guarded {
     /// Makes a call. Anything but GET is redirected only by 307 and 308, which keep it as it is.
     pub async fn call(&self, call: &Call, caps: Caps<'_>) -> Result<Answer, CallError> {
         let until = Instant::now() + caps.time;
-        let mut url = self.judged(&call.url)?;
+        let mut url = self.allowed.judged(&call.url)?;
         let first = url.origin();
         for _ in 0..=MOST_REDIRECTS {
             let left = until.saturating_duration_since(Instant::now());
@@ -131,7 +166,7 @@ impl Guarded {
             for (name, value) in &call.headers {
                 let private = [AUTHORIZATION, COOKIE].iter().any(|known| known.as_str().eq_ignore_ascii_case(name));
                 if !private || url.origin() == first {
-                    request = request.header(*name, value);
+                    request = request.header(name.as_ref(), value);
                 }
             }
             let response = request.send().await.map_err(explain)?;
@@ -143,7 +178,7 @@ impl Guarded {
                     if !caps.redirects.contains(&host) {
                         return Err(CallError::Redirect(host.to_owned()));
                     }
-                    url = self.judged(next.as_str())?;
+                    url = self.allowed.judged(next.as_str())?;
                 }
             }
         }
@@ -157,42 +192,12 @@ impl Guarded {
             method: Method::POST,
             url: url.to_owned(),
             headers: vec![
-                ("content-type", "application/x-www-form-urlencoded".to_owned()),
-                ("accept", "application/json".to_owned()),
+                ("content-type".into(), "application/x-www-form-urlencoded".to_owned()),
+                ("accept".into(), "application/json".to_owned()),
             ],
             body: Bytes::from(body),
         };
         self.call(&call, caps).await
-    }
-
-    /// A URL that may be called, as far as its text tells: names are judged when they are resolved.
-    fn judged(&self, text: &str) -> Result<Url, CallError> {
-        let refuse = |why: &str| Err(CallError::Address(why.to_owned()));
-        let Ok(url) = Url::parse(text) else { return refuse("it is no URL") };
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("a URL with a name and password in it is not called");
-        }
-        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return refuse("the URL names no host") };
-        // The parser has made one of every spelling of an address: decimal, octal, hexadecimal, short.
-        let inner = match host {
-            Host::Ipv4(ip) => self.allowed.covers(ip.into(), port),
-            Host::Ipv6(ip) => self.allowed.covers(ip.into(), port),
-            Host::Domain(name) => match self.allowed.names(name, port) {
-                Some(false) => return refuse("this inner service may be called at another port only"),
-                named => named.is_some(),
-            },
-        };
-        let public = match host {
-            Host::Ipv4(ip) => is_public(ip.into()),
-            Host::Ipv6(ip) => is_public(ip.into()),
-            Host::Domain(_) => true,
-        };
-        match url.scheme() {
-            "https" | "http" if !public && !inner => refuse(NOT_PUBLIC),
-            "https" => Ok(url),
-            "http" if inner => Ok(url),
-            _ => refuse("only https:// is called"),
-        }
     }
 }
 
@@ -233,19 +238,27 @@ fn onwards(response: &Response, method: &Method, from: &Url) -> Option<Result<Ur
 }
 
 async fn read(mut response: Response, caps: Caps<'_>) -> Result<Answer, CallError> {
-    let header = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let content_type = header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let header = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let retry_after = header(RETRY_AFTER).map(str::to_owned);
     if !caps.types.is_empty() && !caps.types.contains(&content_type.as_str()) {
         return Err(CallError::Type(content_type));
     }
     let mut body = BytesMut::new();
-    while let Some(piece) = response.chunk().await.map_err(explain)? {
-        if body.len() + piece.len() > caps.bytes {
-            return Err(CallError::TooLong(caps.bytes));
+    loop {
+        match response.chunk().await {
+            Ok(None) => break,
+            Ok(Some(piece)) if body.len() + piece.len() <= caps.bytes => body.extend_from_slice(&piece),
+            Ok(Some(piece)) if caps.cut => {
+                body.extend_from_slice(&piece[..caps.bytes - body.len()]);
+                break;
+            }
+            Ok(Some(_)) => return Err(CallError::TooLong(caps.bytes)),
+            Err(_) if caps.cut => break,
+            Err(error) => return Err(explain(error)),
         }
-        body.extend_from_slice(&piece);
     }
-    Ok(Answer { status: response.status().as_u16(), content_type, body: body.freeze() })
+    Ok(Answer { status: response.status().as_u16(), content_type, retry_after, body: body.freeze() })
 }
 
 fn explain(error: reqwest::Error) -> CallError {

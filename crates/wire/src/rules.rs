@@ -1,5 +1,7 @@
 //! The keys that every kind of source has.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use leadgate_core::attribution::{Origin, attribution_key};
 use leadgate_core::phone::Country;
@@ -21,6 +23,9 @@ pub fn rules(keys: &mut Keys) -> SourceRules {
     if let Some(days) = keys.number("reopen_days", 1..=3650) {
         rules.reopen_within = hours(days * 24);
     }
+    let most = Duration::from_hours(24 * 30);
+    let within = keys.duration("take_within", Duration::from_mins(1)..=most);
+    rules.take_within = within.and_then(|within| SignedDuration::try_from(within).ok());
     rules.lead_per = keys.one_of("lead_per", &[("person", LeadPer::Person), ("delivery", LeadPer::Delivery)]).unwrap_or_default();
     if let Some(seconds) = keys.number("repeat_window_s", 0..=86_400) {
         rules.repeat_window = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(300));

@@ -191,7 +191,7 @@ impl OAuth {
         }
         form.extend(self.client_secret.as_ref().map(|secret| ("client_secret", secret.expose())));
         form.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
-        let caps = Caps { time: PATIENCE, bytes: ANSWER, types: &[], redirects: &[] };
+        let caps = Caps { time: PATIENCE, bytes: ANSWER, cut: false, types: &[], redirects: &[] };
         let asked = async { self.client()?.post_form(&self.token_url, &form, caps).await };
         // A name server that does not answer is not within the client's own time.
         match tokio::time::timeout(PATIENCE, asked).await {

@@ -67,6 +67,7 @@ events! {
     DELIVERY_DEAD = "delivery.dead", Operation, "Deliveries were given up.";
     CANARY_LOST = "canary.lost", Operation, "What the gateway sent itself by the outside road did not come back.";
     CANARY_RETURNED = "canary.returned", Operation, "What the gateway sends itself comes back again.";
+    DIGEST_DUE = "digest.due", Operation, "It is time for a daily digest; told to nobody but whom it is for.";
     CLOCK_WRONG = "clock.wrong", Operation, "The clock of this machine and that of the database differ, or it was set.";
     DISK_LOW = "disk.low", Operation, "There is little space left on the disk.";
     CERTIFICATE_EXPIRING = "certificate.expiring", Operation, "The certificate of the TLS door ends soon.";

@@ -104,6 +104,8 @@ pub struct NewJob {
     pub name: &'static str,
     /// [`EventData`] as JSON.
     pub data: String,
+    /// The lead it concerns.
+    pub lead: Option<i64>,
     /// The lead before whose earlier deliveries to this target it does not go.
     pub lane: Option<i64>,
     /// When the event happened; due at once.
@@ -175,6 +177,8 @@ pub struct Job {
     pub data: EventData,
     /// When the event happened.
     pub at: Timestamp,
+    /// From when the time it has is counted: the event, or when a person asked for it again.
+    pub since: Timestamp,
     /// The number of this attempt, from 1. With it a claim is told from a later one.
     pub attempt: i64,
 }
@@ -217,7 +221,7 @@ mod tests {
         let one = JobId::of(event, "webhook:a", &Recipient::Target);
         assert_eq!(one, JobId::of(event, "webhook:a", &Recipient::Target));
         assert_ne!(one, JobId::of(event, "webhook:b", &Recipient::Target));
-        assert_ne!(one, JobId::of(event, "webhook:a", &Recipient::Operator));
+        assert_ne!(one, JobId::of(event, "webhook:a", &Recipient::Responsible));
         assert_eq!(one.0.get_version_num(), 7);
         assert_eq!(one.0.get_variant(), uuid::Variant::RFC4122);
         assert_eq!(one.0.as_bytes()[..8], event.0.as_bytes()[..8]);

@@ -4,13 +4,16 @@
 //! in the same transaction. Only what is fresh is told: what is historic or a test owes nobody anything.
 
 mod catalogue;
+mod envelope;
 mod job;
 mod outbox;
 mod quiet;
 mod routes;
 mod timer;
+mod words;
 
 pub use catalogue::{EVENTS, EventKind, Subject, event, version_of};
+pub use envelope::{Envelope, Told};
 pub use job::{Detail, EventData, Job, JobEnd, JobId, JobState, NewJob, Settled};
 pub use outbox::{
     ActivityBrief, Alarm, AlarmView, Brief, BriefOf, Claim, ContactBrief, IdentityBrief, JobDetail, JobFilter, JobView, Late,
@@ -19,3 +22,4 @@ pub use outbox::{
 pub use quiet::Quiet;
 pub use routes::{Occurred, Pattern, Recipient, Route, Routes};
 pub use timer::{CONTACT_WAITING, LEAD_WAITING, NewTimer, Timer, TimerEnd};
+pub use words::{AlarmWords, alarm_words};

@@ -24,7 +24,7 @@ use crate::views::{Page, PageAt};
 /// An event that no delivery and no person's act tells: what the gateway noticed itself, or what was due.
 #[derive(Clone, Debug)]
 pub struct News {
-    /// Its id. If it is derived from what it tells, it is told once.
+    /// Its id.
     pub id: EventId,
     /// Its name.
     pub name: &'static str,
@@ -96,7 +96,7 @@ pub struct JobView {
     pub id: JobId,
     /// By what: `mail`, `webhook:<id>`.
     pub target: String,
-    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `operator`, `customer`, or an address of the company.
+    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `customer`, or an address of the company.
     pub to: String,
     /// The event's name.
     pub event: String,
@@ -306,7 +306,7 @@ pub trait Outbox: Send + Sync {
     async fn jobs(&self, filter: JobFilter, at: PageAt) -> Result<Page<JobView>, StoreError>;
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<JobDetail>, StoreError>;
-    /// How many jobs there are of each target in each state.
+    /// How many jobs there are of each target in each state; those that are done are not counted.
     async fn job_counts(&self) -> Result<Vec<(String, JobState, u64)>, StoreError>;
     /// Makes jobs that wait, are held, were given up or dropped due now, and begins to count their time anew. How many.
     async fn retry_jobs(&self, filter: JobFilter, now: Timestamp) -> Result<u64, StoreError>;
@@ -317,8 +317,8 @@ pub trait Outbox: Send + Sync {
     /// What others are told, one for each, in order.
     async fn briefs(&self, of: Vec<BriefOf>) -> Result<Vec<Brief>, StoreError>;
 
-    /// Tells what the gateway noticed. `false`: this event was told before.
-    async fn tell(&self, news: News) -> Result<bool, StoreError>;
+    /// Tells what the gateway noticed.
+    async fn tell(&self, news: News) -> Result<(), StoreError>;
     /// Raises an alarm and tells of it, unless it stands already: then only what it says is kept. Whether it is new.
     async fn raise(&self, alarm: Alarm, news: News) -> Result<bool, StoreError>;
     /// Takes an alarm back, and tells of it. `false`: there was none.
@@ -337,6 +337,8 @@ pub trait Outbox: Send + Sync {
     /// Ends or moves timers that still stand as they were seen, and tells what follows. How many stood.
     async fn settle_timers(&self, ends: Vec<TimerEnd>) -> Result<u64, StoreError>;
 
+    /// The key that signs links in mails: the one that is kept, or this one, which is kept from now on.
+    async fn link_key(&self, fresh: [u8; 32]) -> Result<[u8; 32], StoreError>;
     /// Notes that an address is answered automatically, if that may be: not within a day of the last time, and at most so many
     /// addresses of a source an hour. `address`: see [`of_address`]. A job that asks again for itself may.
     async fn may_answer(

@@ -31,11 +31,22 @@ impl Pattern {
         }
     }
 
-    fn fits(&self, name: &str) -> bool {
+    /// Whether an event is one of them.
+    pub fn fits(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Of(subject) => of(name) == subject,
             Self::One(one) => one == name,
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Of(subject) => write!(f, "{subject}.*"),
+            Self::One(name) => f.write_str(name),
         }
     }
 }
@@ -53,8 +64,6 @@ pub enum Recipient {
     Manager(String),
     /// Whoever works on the lead when it is delivered; nobody, nothing is.
     Responsible,
-    /// The operator.
-    Operator,
     /// An address of the company.
     Address(String),
     /// The customer, at the address of that very delivery: an automatic answer.
@@ -67,7 +76,6 @@ impl Recipient {
         match text {
             "" => Self::Target,
             "responsible" => Self::Responsible,
-            "operator" => Self::Operator,
             "customer" => Self::Customer,
             _ => match text.strip_prefix("manager:") {
                 Some(manager) => Self::Manager(manager.to_owned()),
@@ -83,7 +91,6 @@ impl fmt::Display for Recipient {
             Self::Target => Ok(()),
             Self::Manager(manager) => write!(f, "manager:{manager}"),
             Self::Responsible => f.write_str("responsible"),
-            Self::Operator => f.write_str("operator"),
             Self::Address(address) => f.write_str(address),
             Self::Customer => f.write_str("customer"),
         }
@@ -147,6 +154,7 @@ impl Routes {
                 event: event.id,
                 name: event.name,
                 data: event.data.to_owned(),
+                lead: event.lead,
                 lane: if route.ordered { event.lead } else { None },
                 at: event.at,
             });
@@ -210,6 +218,9 @@ mod tests {
     #[test]
     fn patterns_name_what_there_is() {
         assert_eq!(Pattern::parse("lead.*"), Some(Pattern::Of("lead".into())));
+        for text in ["*", "lead.*", "lead.created"] {
+            assert_eq!(Pattern::parse(text).unwrap().to_string(), text);
+        }
         for bad in ["", "lead", "lead.", "leads.*", "lead.crated", "*.created", ".*"] {
             assert_eq!(Pattern::parse(bad), None, "{bad}");
         }
@@ -217,7 +228,7 @@ mod tests {
 
     #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "operator", "sales@example.com", "customer"] {
+        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer"] {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
     }

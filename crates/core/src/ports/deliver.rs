@@ -55,6 +55,12 @@ pub enum DeliverError {
         /// Why.
         words: String,
     },
+    /// Whom it is for is not to be disturbed before then. Nothing was tried.
+    #[error("quiet until {until}")]
+    Quiet {
+        /// When it may be.
+        until: Timestamp,
+    },
     /// It is not there any more, and said so: nothing goes there until a person looks at it.
     #[error("{words}")]
     Gone {

@@ -126,6 +126,8 @@ pub struct Sweep {
     pub files_before: Option<Timestamp>,
     /// Events told before. The newest stays: by it the next get their numbers.
     pub events_before: Option<Timestamp>,
+    /// Deliveries that ended before.
+    pub jobs_before: Option<Timestamp>,
 }
 
 /// That the database was put back from a backup.

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::http::api::TokenCache;
 use crate::intake::{GroupIntake, RulesCell, StoreCell};
 use crate::metrics::{self, Meters};
+use crate::onward;
 use crate::outward::Outward;
 use crate::pulls::Desk;
 use crate::space::Space;
@@ -53,6 +54,12 @@ pub struct Gateway {
     pub disk_free: AtomicU64,
     /// What is told of the sources that are read here.
     pub desk: Desk,
+    /// What is told of the targets that are delivered to.
+    pub onward: onward::Desk,
+    /// Makes the links of mails; its key is the database's.
+    pub(super) signer: tokio::sync::OnceCell<onward::Signer>,
+    /// Whether the clock was set.
+    pub watch: onward::Watch,
     /// Whether there is room for files.
     pub space: Arc<Space>,
     pub(super) store: StoreCell,
@@ -87,6 +94,23 @@ impl Gateway {
             Some(store) => Some(store),
             None => tokio::time::timeout(STORE_WAIT, self.store.wait()).await.ok(),
         }
+    }
+
+    /// Makes and reads the links of mails. `None`: the database cannot be asked for the key.
+    pub async fn signer(&self) -> Option<&onward::Signer> {
+        let make = async || {
+            let store = self.store().await.ok_or(())?;
+            let mut fresh = [0; 32];
+            self.clock.fill(&mut fresh);
+            match store.link_key(fresh).await {
+                Ok(key) => Ok(onward::Signer::new(key)),
+                Err(error) => {
+                    tracing::warn!(%error, "links of mails can be neither made nor read");
+                    Err(())
+                }
+            }
+        };
+        self.signer.get_or_try_init(make).await.ok()
     }
 
     /// The store, if it is open now.

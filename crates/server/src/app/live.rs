@@ -20,8 +20,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::removed::Removed;
-use crate::config::{Config, Database, Keeping, Language, Server};
+use crate::config::{Config, Database, Keeping, Language, Manager, Onward, Server};
 use crate::metrics::SourceMeters;
+use crate::onward::Digest;
 use crate::secrets::SourceTokens;
 use crate::sources::REMOVED;
 
@@ -61,6 +62,12 @@ pub struct Live {
     pub sources: Vec<Arc<LiveSource>>,
     /// Sources the gateway asks, in the order of the configuration.
     pub pulls: Vec<Arc<LivePull>>,
+    /// Who hears of what, and by what.
+    pub onward: Onward,
+    /// Who works leads.
+    pub people: Vec<Manager>,
+    /// Digests.
+    pub digests: Vec<Digest>,
     by_id: HashMap<SourceId, usize>,
     /// Sources that are not in the configuration any more, whose URLs still take deliveries into quarantine.
     pub removed: Vec<Arc<LiveSource>>,
@@ -135,6 +142,7 @@ impl Live {
         let rules = Arc::new(config.rules());
         let base_url = config.base_url();
         let fixed = fixed(&config);
+        let digests = config.onward.digests(&config.managers, &config.company.time_zone);
         let (mut sources, mut pulls) = (Vec::new(), Vec::new());
         for source in config.sources {
             let (id, kind, enabled) = (source.id, source.kind.name, source.enabled);
@@ -156,12 +164,15 @@ impl Live {
             base_url,
             trusted_proxies: config.server.trusted_proxies,
             body_timeout: config.server.body_timeout,
-            managers: config.managers.into_iter().map(|manager| manager.id.0).collect(),
+            managers: config.managers.iter().map(|manager| manager.id.0.clone()).collect(),
             rules,
             keeping: config.keeping,
             by_id: sources.iter().enumerate().map(|(at, source)| (source.id.clone(), at)).collect(),
             sources,
             pulls,
+            onward: config.onward,
+            people: config.managers,
+            digests,
             removed: removed
                 .into_iter()
                 .map(|(id, tokens)| Arc::new(LiveSource::new(id, REMOVED, false, Box::new(Removed), tokens)))

@@ -230,7 +230,7 @@ impl Staged {
         for contact in &again {
             let reason = "erased before the restore".to_owned();
             let wanted = Wanted { contact: *contact, reason, also: Vec::new(), rebuild: false };
-            let act = Act { actor: "restore".to_owned(), at: clock.now(), event: clock.event() };
+            let act = Act { actor: "restore".to_owned(), at: clock.now(), event: clock.event(), routes: config.rules().routes };
             erasing::erase(store, attachments, clock, key.clone(), wanted, act).await??;
         }
         Ok(again.len() as u64)

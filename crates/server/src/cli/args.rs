@@ -4,6 +4,7 @@
 
 mod contacts;
 mod keeping;
+mod outbox;
 mod replay;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use leadgate_core::views::Scope;
 
 pub use self::contacts::{ContactList, Contacts};
 pub use self::keeping::{Backup, Copy, Erase, ErasedList, Export, Restore};
+pub use self::outbox::{ChosenJobs, MailCommand, Outbox, OutboxList, WebhookCommand};
 pub use self::replay::{Chosen, Quarantine, Replay, Senders};
 
 const EXAMPLES: &str = "\
@@ -119,6 +121,20 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<Senders>,
     },
+    /// Look at what others are told, and deliver it again or drop it.
+    Outbox {
+        /// What to do; nothing lists it.
+        #[command(subcommand)]
+        command: Option<Outbox>,
+    },
+    /// List the webhooks, and try one.
+    #[command(subcommand, visible_alias = "webhooks")]
+    Webhook(WebhookCommand),
+    /// Try the server that sends mails.
+    #[command(subcommand)]
+    Mail(MailCommand),
+    /// List what is wrong now, and what to do about it.
+    Alarms,
     /// Take an activity off the wrong person, or put it back.
     #[command(subcommand, visible_alias = "activity")]
     Activities(Activities),

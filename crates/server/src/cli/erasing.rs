@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::api::Query;
 use super::args::{Erase, ErasedList, Export};
-use super::gate::{Gate, Reader, Writer, act};
+use super::gate::{Gate, Reader, Writer};
 use super::{leads, story};
 use crate::attachments::{Attachments, private_folder};
 use crate::backup::Progress;
@@ -113,11 +113,11 @@ pub(super) async fn erase(gate: &Gate, command: &Erase) -> anyhow::Result<()> {
             let body = json!({ "reason": reason, "also": also, "search": distant, "rebuild": command.rebuild });
             api.post(&format!("/api/v1/contacts/{id}/erase"), &body).await
         }
-        Writer::Store(store, clock) => {
+        Writer::Store(store, beside) => {
             let attachments = Attachments::open(&gate.config.attachments, &gate.config.data_dir)?;
             let key = secrets::erasure_key(&gate.config.data_dir)?;
             let wanted = Wanted { contact: id, reason, also, rebuild: command.rebuild };
-            match erasing::erase(&**store, &attachments, clock, key, wanted, act(clock)).await {
+            match erasing::erase(&**store, &attachments, &beside.clock, key, wanted, beside.act()).await {
                 Ok(done) => done.map_err(Into::into),
                 Err(error) => Err(error),
             }
@@ -245,7 +245,7 @@ async fn apply(gate: &Gate, path: &Path) -> anyhow::Result<()> {
     let list: Vec<ErasedView> =
         serde_json::from_slice(&text).with_context(|| format!("{} is no list of `contacts erased --json`", path.display()))?;
     let writer = gate.writer().await?;
-    let Writer::Store(store, clock) = &writer else {
+    let Writer::Store(store, beside) = &writer else {
         bail!("a gateway serves this database: stop it first");
     };
     let outcome = async {
@@ -255,7 +255,7 @@ async fn apply(gate: &Gate, path: &Path) -> anyhow::Result<()> {
         for contact in &again {
             let reason = "erased before the database was put back".to_owned();
             let wanted = Wanted { contact: *contact, reason, also: Vec::new(), rebuild: false };
-            erasing::erase(&**store, &attachments, clock, key.clone(), wanted, act(clock)).await??;
+            erasing::erase(&**store, &attachments, &beside.clock, key.clone(), wanted, beside.act()).await??;
         }
         anyhow::Ok(again.len())
     }

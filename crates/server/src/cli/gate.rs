@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use leadgate_core::change::{Close, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
+use leadgate_core::onward::Routes;
 use leadgate_core::ports::{Act, NewToken, Store};
 use leadgate_core::secret::Secret;
 use leadgate_core::senders::{IgnoredSender, Sender};
@@ -78,7 +79,7 @@ impl Gate {
             bail!(self.nothing_yet());
         }
         match stores::open(&self.config.database).await {
-            Ok(store) => Ok(Writer::Store(store, self.clock.clone())),
+            Ok(store) => Ok(Writer::Store(store, Beside { clock: self.clock.clone(), routes: self.config.rules().routes })),
             Err(error) if error.is::<stores::Served>() => Err(anyhow!(
                 "a gateway serves this database, but none answers at {}: it may listen elsewhere (name its address with --url), or just be starting",
                 own_address(&self.config.server.listen)
@@ -322,7 +323,7 @@ pub(super) enum Writer {
     /// Through a gateway.
     Api(Api),
     /// In the database, which nobody serves now.
-    Store(Arc<dyn Store>, Clock),
+    Store(Arc<dyn Store>, Beside),
 }
 
 /// A new token as the API shows it, once.
@@ -337,7 +338,7 @@ impl Writer {
     /// Changes a lead.
     pub async fn change_lead(&self, id: LeadId, change: LeadChange) -> anyhow::Result<LeadDetail> {
         match self {
-            Self::Store(store, clock) => Ok(store.change_lead(id, vec![change], None, act(clock)).await??),
+            Self::Store(store, beside) => Ok(store.change_lead(id, vec![change], None, beside.act()).await??),
             Self::Api(api) => {
                 let path = |verb: &str| format!("/api/v1/leads/{id}/{verb}");
                 match change {
@@ -358,7 +359,7 @@ impl Writer {
     /// Takes a waiting contact.
     pub async fn take_contact(&self, id: ContactId, manager: String) -> anyhow::Result<ContactDetail> {
         match self {
-            Self::Store(store, clock) => Ok(store.take_contact(id, manager, act(clock)).await??),
+            Self::Store(store, beside) => Ok(store.take_contact(id, manager, beside.act()).await??),
             Self::Api(api) => api.post(&format!("/api/v1/contacts/{id}/take"), &json!({ "manager": manager })).await,
         }
     }
@@ -366,7 +367,7 @@ impl Writer {
     /// An address of a contact can be reached again.
     pub async fn reachable(&self, id: ContactId, email: String) -> anyhow::Result<ContactDetail> {
         match self {
-            Self::Store(store, clock) => Ok(store.reachable(id, email, act(clock)).await??),
+            Self::Store(store, beside) => Ok(store.reachable(id, email, beside.act()).await??),
             Self::Api(api) => api.post(&format!("/api/v1/contacts/{id}/reachable"), &json!({ "email": email })).await,
         }
     }
@@ -374,7 +375,7 @@ impl Writer {
     /// Takes an activity off its lead and contact.
     pub async fn detach(&self, id: ActivityId) -> anyhow::Result<MoveView> {
         match self {
-            Self::Store(store, clock) => Ok(store.detach(id, act(clock)).await??),
+            Self::Store(store, beside) => Ok(store.detach(id, beside.act()).await??),
             Self::Api(api) => api.post(&format!("/api/v1/activities/{id}/detach"), &json!({})).await,
         }
     }
@@ -382,7 +383,7 @@ impl Writer {
     /// Puts a detached activity back.
     pub async fn undo(&self, id: MoveId) -> anyhow::Result<MoveView> {
         match self {
-            Self::Store(store, clock) => Ok(store.undo_move(id, act(clock)).await??),
+            Self::Store(store, beside) => Ok(store.undo_move(id, beside.act()).await??),
             Self::Api(api) => api.post(&format!("/api/v1/moves/{id}/undo"), &json!({})).await,
         }
     }
@@ -390,10 +391,10 @@ impl Writer {
     /// Reads a batch of what is kept again, and records it.
     pub async fn again(&self, gate: &Gate, asked: &Asked, deed: Deed) -> anyhow::Result<replay::Batch> {
         match self {
-            Self::Store(store, clock) => {
+            Self::Store(store, beside) => {
                 let mut config = Config::load(LoadOptions::from_process(gate.globals.config.clone()))?;
                 config.add_tokens(&secrets::SourceTokens::load(&config.data_dir)?);
-                Ok(replay::batch(&**store, &Readers::of_config(&config), asked, deed, &act(clock)).await?)
+                Ok(replay::batch(&**store, &Readers::of_config(&config), asked, deed, &beside.act()).await?)
             }
             Self::Api(api) => {
                 let path = match deed {
@@ -409,7 +410,7 @@ impl Writer {
     /// Ignores a sender from now on. `false`: it was so before.
     pub async fn ignore_sender(&self, sender: &Sender) -> anyhow::Result<bool> {
         match self {
-            Self::Store(store, clock) => Ok(store.ignore_sender(sender.clone(), act(clock)).await?),
+            Self::Store(store, beside) => Ok(store.ignore_sender(sender.clone(), beside.act()).await?),
             Self::Api(api) => {
                 let answer: Value = api.post("/api/v1/senders", &json!({ "sender": sender.value })).await?;
                 Ok(answer.get("new").and_then(Value::as_bool).unwrap_or(true))
@@ -433,8 +434,8 @@ impl Writer {
         sources: Option<Vec<SourceId>>,
     ) -> anyhow::Result<(Secret, TokenView)> {
         match self {
-            Self::Store(store, clock) => {
-                let (token, now) = (secrets::new_api_token(), clock.now());
+            Self::Store(store, beside) => {
+                let (token, now) = (secrets::new_api_token(), beside.clock.now());
                 let hash = Sha256::digest(token.expose().as_bytes()).into();
                 let new = NewToken { name: name.to_owned(), hash, scopes: scopes.clone(), sources: sources.clone() };
                 if !store.add_token(new, now).await? {
@@ -458,7 +459,7 @@ impl Writer {
                     "{name:?} is the key of this machine's own commands: to change it, delete api-token in the data folder and start the gateway again"
                 )
             }
-            Self::Store(store, clock) => Ok(store.revoke_token(name, clock.now()).await?),
+            Self::Store(store, beside) => Ok(store.revoke_token(name, beside.clock.now()).await?),
             Self::Api(api) => api.delete(&format!("/api/v1/tokens/{}", step(name))).await,
         }
     }
@@ -476,8 +477,19 @@ pub(super) async fn reload(api: &Api) -> anyhow::Result<Value> {
     api.post("/api/v1/admin/reload", &json!({})).await
 }
 
-pub(super) fn act(clock: &Clock) -> Act {
-    Act { actor: "cli".to_owned(), at: clock.now(), event: clock.event() }
+/// What a command needs beside the database.
+#[derive(Clone)]
+pub(super) struct Beside {
+    /// Time and ids.
+    pub clock: Clock,
+    routes: Arc<Routes>,
+}
+
+impl Beside {
+    /// A person does something, now.
+    pub fn act(&self) -> Act {
+        Act { actor: "cli".to_owned(), at: self.clock.now(), event: self.clock.event(), routes: Arc::clone(&self.routes) }
+    }
 }
 
 #[cfg(test)]

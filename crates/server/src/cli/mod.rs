@@ -9,8 +9,10 @@ mod erasing;
 mod gate;
 mod init;
 mod leads;
+mod mail;
 mod mapping;
 mod nodes;
+mod outbox;
 mod pulls;
 mod replay;
 mod send;
@@ -20,6 +22,7 @@ mod sources;
 mod status;
 mod story;
 mod tokens;
+mod webhook;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -104,6 +107,10 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Quarantine { command } => deliveries::quarantine(&gate, command).await,
         Command::Replay(command) => replay::replay(&gate, command).await,
         Command::Senders { command } => senders::command(&gate, command).await,
+        Command::Outbox { command } => outbox::command(&gate, command).await,
+        Command::Webhook(command) => webhook::command(&gate, command).await,
+        Command::Mail(command) => mail::command(&gate, command).await,
+        Command::Alarms => outbox::alarms(&gate).await,
         Command::Sources => sources::list(&gate).await,
         Command::Token(command) => tokens::command(&gate, command).await,
         Command::Send(command) => send::command(gate, command).await,

@@ -192,7 +192,7 @@ fn told_missing(asked: &Asked, told: &[Told]) -> Option<String> {
 }
 
 /// Asks, unless told not to.
-fn confirm(gate: &Gate, yes: bool, question: &str) -> anyhow::Result<()> {
+pub(super) fn confirm(gate: &Gate, yes: bool, question: &str) -> anyhow::Result<()> {
     if yes {
         return Ok(());
     }

@@ -1,13 +1,16 @@
 //! `status`: everything on one screen.
 
+use leadgate_core::onward::AlarmView;
 use leadgate_core::views::Totals;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::gate::Gate;
+use super::outbox;
 use super::sources;
 use super::story;
 use crate::config::Keeping;
+use crate::outbox::OutboxTarget;
 use crate::print;
 use crate::sources::SourceView;
 use crate::tls::CertificateView;
@@ -23,8 +26,10 @@ pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
     let known = gate.globals.url.is_some() || gate.config.database.may_exist();
     let totals = if known { Some(gate.reader().await?.totals().await?) } else { None };
     let all = sources::all(gate).await?;
+    let targets = outbox::all_targets(gate).await?;
+    let alarms = if known { gate.reader().await?.alarms().await? } else { Vec::new() };
     if gate.json() {
-        return Ok(print::json(&resting(gate, totals, all))?);
+        return Ok(print::json(&Resting { outbox: targets, alarms, ..resting(gate, totals, all) })?);
     }
     let mut text = print::Text::default();
     let mut pair = |name: &str, value: &str| text.pair(0, name, value);
@@ -39,6 +44,11 @@ pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
     match &totals {
         Some(totals) => write_totals(&mut pair, totals),
         None => pair("Leads", "none yet"),
+    }
+    for (name, lines) in [("Alarm", outbox::alarm_lines(gate, &alarms)), ("Outbox", outbox::owed_words(gate, &targets))] {
+        for (index, line) in lines.iter().enumerate() {
+            pair(if index == 0 { name } else { "" }, line);
+        }
     }
     let now = gate.clock.now();
     for (index, (class, lifetime)) in gate.config.keeping.classes().into_iter().enumerate() {
@@ -55,6 +65,11 @@ pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
         pair(if index == 0 { "Assumed" } else { "" }, assumed);
     }
     text.line("\nSources");
+    text.block(&source_table(gate, &all));
+    Ok(print::out(&text.finish())?)
+}
+
+fn source_table(gate: &Gate, all: &[SourceView]) -> String {
     let rows: Vec<_> = all
         .iter()
         .map(|source| {
@@ -69,8 +84,7 @@ pub(super) async fn command(gate: &Gate) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    text.block(&print::table(&["source", "kind", "", "last heard", "so far", "last refused"], &rows, &["last refused", "kind"]));
-    Ok(print::out(&text.finish())?)
+    print::table(&["source", "kind", "", "last heard", "so far", "last refused"], &rows, &["last refused", "kind"])
 }
 
 /// What a gateway tells of itself, as far as it is known while none runs.
@@ -85,6 +99,8 @@ struct Resting<'a> {
     totals: Totals,
     keeping: &'a Keeping,
     sources: Vec<SourceView>,
+    outbox: Vec<OutboxTarget>,
+    alarms: Vec<AlarmView>,
     running: bool,
 }
 
@@ -99,6 +115,8 @@ fn resting(gate: &Gate, totals: Option<Totals>, sources: Vec<SourceView>) -> Res
         totals: totals.unwrap_or_default(),
         keeping: &gate.config.keeping,
         sources,
+        outbox: Vec::new(),
+        alarms: Vec::new(),
         running: false,
     }
 }

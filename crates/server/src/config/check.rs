@@ -15,13 +15,14 @@ use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{BuildContext, Secrets as _};
 use leadgate_core::rules::Ours;
 use leadgate_core::secret::Secret;
-use leadgate_wire::guarded::Inner;
+use leadgate_wire::guarded::{Allowed, Inner};
 use toml::{Table, Value};
 
 use super::attachments::attachments;
 use super::keeping::keeping;
 use super::layers::{Layers, absolute, join};
 use super::machine::Machine;
+use super::onward::{self, AutoReply, Onward};
 use super::problems::suggestion;
 use super::section::{Report, Section};
 use super::tls::tls;
@@ -45,13 +46,14 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     let keeping = keeping(root.section("keeping"));
     let leads = leads(root.section("leads"));
     let log = log(root.section("log"));
-    let managers = managers(root.take("managers"), &report);
+    let managers = managers(root.take("managers"), &report, &company);
     let attachments = attachments(root.section("attachments"), &resolver, &base, &data_dir);
     let public_url = server.public_url.clone().unwrap_or_else(|| own_url(&server.listen));
     let ours = Arc::new(company.ours(&managers));
     let around =
         Around { report: &report, resolver: &resolver, company: &company, public_url: &public_url, ours, data_dir: &data_dir };
-    let sources = configured_sources(root.section("sources"), &around);
+    let (sources, auto_replies) = configured_sources(root.section("sources"), &around);
+    let onward = onward(&mut root, &around, (&managers, &sources), auto_replies, &server.inner_services);
     root.finish();
     let problems = report.into_problems();
     if problems.is_empty() {
@@ -68,6 +70,7 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
             log,
             managers,
             sources,
+            onward,
             assumed,
         })
     } else {
@@ -389,7 +392,7 @@ fn log(mut section: Section<'_>) -> Log {
     Log { level: level.unwrap_or_else(|| "info".to_owned()), format: format.unwrap_or(LogFormat::Text) }
 }
 
-fn managers(value: Option<Value>, report: &Report) -> Vec<Manager> {
+fn managers(value: Option<Value>, report: &Report, company: &Company) -> Vec<Manager> {
     let items = match value {
         None => return Vec::new(),
         Some(Value::Array(items)) => items,
@@ -410,6 +413,13 @@ fn managers(value: Option<Value>, report: &Report) -> Vec<Manager> {
         let id = section.parsed("id", manager_id);
         let name = section.text("name");
         let email = section.parsed("email", own_email);
+        let time_zone = section.parsed("time_zone", time_zone);
+        let zone = time_zone.as_ref().unwrap_or(&company.time_zone);
+        let quiet = onward::quiet(section.parsed("quiet_hours", onward::hours), zone);
+        let (digest_at, language) = (section.parsed("digest_at", onward::time), section.parsed("language", language));
+        if digest_at.is_some() && email.is_none() {
+            section.problem("digest_at", "a digest is a mail: add their email");
+        }
         if missing {
             section.problem("id", "every manager needs a short name for commands, such as id = \"anna\"");
         }
@@ -417,7 +427,8 @@ fn managers(value: Option<Value>, report: &Report) -> Vec<Manager> {
             if managers.iter().any(|known| known.id == id) {
                 section.problem("id", format!("there are two managers called {id}"));
             }
-            managers.push(Manager { name: name.unwrap_or_else(|| id.0.clone()), id, email });
+            let name = name.unwrap_or_else(|| id.0.clone());
+            managers.push(Manager { name, id, email, time_zone, quiet, digest_at, language });
         }
         section.finish();
     }
@@ -433,9 +444,9 @@ fn manager_id(text: &str) -> Result<ManagerId, String> {
     }
 }
 
-fn configured_sources<'a>(section: Section<'a>, around: &Around<'a>) -> Vec<Source> {
+fn configured_sources<'a>(section: Section<'a>, around: &Around<'a>) -> (Vec<Source>, BTreeMap<SourceId, AutoReply>) {
     let report = around.report;
-    let mut sources = Vec::new();
+    let (mut sources, mut auto_replies) = (Vec::new(), BTreeMap::new());
     for (id, value) in section.entries() {
         let path = join("sources", &id);
         let id = match SourceId::parse(&id) {
@@ -449,9 +460,43 @@ fn configured_sources<'a>(section: Section<'a>, around: &Around<'a>) -> Vec<Sour
             report.problem(&path, format!("a source is a section: write [{path}] and its keys below"));
             continue;
         };
-        sources.extend(source(id, Section::new(table, path, report), around));
+        let mut section = Section::new(table, path, report);
+        if let Some(reply) = onward::auto_reply(&mut section) {
+            auto_replies.insert(id.clone(), reply);
+        }
+        sources.extend(source(id, section, around));
     }
-    sources
+    (sources, auto_replies)
+}
+
+/// Who hears of what.
+fn onward<'a>(
+    root: &mut Section<'a>,
+    around: &Around<'a>,
+    (managers, sources): (&[Manager], &[Source]),
+    auto_replies: BTreeMap<SourceId, AutoReply>,
+    inner_services: &[Inner],
+) -> Onward {
+    let sources: Vec<SourceId> = sources.iter().map(|source| source.id.clone()).collect();
+    let Around { report, resolver, company, .. } = around;
+    let allowed = Allowed::new(inner_services.to_vec());
+    let reading = onward::Reading { report, resolver, company, managers, sources: &sources, allowed };
+    let mail = reading.mail(root.section("mail"));
+    let has_mail = mail.is_some() || report.has_problem("mail");
+    let onward = Onward {
+        operator: reading.operator(root.section("operator")),
+        notices: reading.notices(root.take("notify"), has_mail),
+        webhooks: reading.webhooks(root.section("webhooks")),
+        mail,
+        auto_replies,
+    };
+    if !has_mail {
+        for source in onward.auto_replies.keys() {
+            let path = format!("sources.{source}.auto_reply");
+            report.problem(&path, "there is no [mail] to answer by: set up [mail] with the server that sends mails");
+        }
+    }
+    onward
 }
 
 fn source(id: SourceId, mut section: Section<'_>, around: &Around<'_>) -> Option<Source> {

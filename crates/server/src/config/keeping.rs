@@ -77,6 +77,9 @@ pub struct Keeping {
     /// Events.
     #[schema(value_type = String)]
     pub events: Lifetime,
+    /// Deliveries outward that ended.
+    #[schema(value_type = String)]
+    pub outbox: Lifetime,
     /// How much each source may keep.
     pub quota: Quota,
     /// Where a source differs.
@@ -95,6 +98,7 @@ impl Default for Keeping {
             rejected: days(7),
             quarantine: Lifetime::Forever,
             events: days(365),
+            outbox: days(30),
             quota: Quota::default(),
             quotas: BTreeMap::new(),
             free_space: 1 << 30,
@@ -109,7 +113,7 @@ impl Keeping {
     }
 
     /// Every class with its lifetime, in words.
-    pub fn classes(&self) -> [(&'static str, Lifetime); 6] {
+    pub fn classes(&self) -> [(&'static str, Lifetime); 7] {
         [
             ("deliveries as they came", self.raw),
             ("files", self.files),
@@ -117,6 +121,7 @@ impl Keeping {
             ("from unknown senders", self.rejected),
             ("in quarantine", self.quarantine),
             ("events", self.events),
+            ("deliveries outward that ended", self.outbox),
         ]
     }
 }
@@ -127,6 +132,7 @@ pub(super) fn keeping(mut section: Section<'_>) -> Keeping {
     let mut lifetime = |key: &'static str, default: Lifetime| section.parsed(key, Lifetime::parse).unwrap_or(default);
     let (raw, files) = (lifetime("raw", default.raw), lifetime("files", default.files));
     let (spam, rejected) = (lifetime("spam", default.spam), lifetime("rejected", default.rejected));
+    let outbox = lifetime("outbox", default.outbox);
     let (quarantine, events) = (lifetime("quarantine", default.quarantine), lifetime("events", default.events));
     let quota = Quota {
         bytes: section.parsed("source_bytes", size),
@@ -139,6 +145,7 @@ pub(super) fn keeping(mut section: Section<'_>) -> Keeping {
         rejected,
         quarantine,
         events,
+        outbox,
         quota,
         quotas: quotas(&mut section),
         free_space: section.parsed("free_space", size).unwrap_or(default.free_space),

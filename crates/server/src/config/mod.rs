@@ -9,6 +9,7 @@ mod check;
 mod keeping;
 mod layers;
 mod machine;
+mod onward;
 mod problems;
 mod section;
 #[cfg(test)]
@@ -23,9 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
 use leadgate_core::ids::{ManagerId, SourceId};
+use leadgate_core::onward::Quiet;
 use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{Connector, Mode, SourceKind};
 use leadgate_core::rules::{Ours, Rules, SourceRules};
@@ -33,7 +36,9 @@ use leadgate_core::secret::Secret;
 
 pub use attachments::{Attachments, S3};
 pub use keeping::{Keeping, Lifetime};
+pub use leadgate_core::language::Language;
 pub use machine::FALLBACK_COUNTRY;
+pub use onward::{AutoReply, MAIL, Notice, Onward, Operator};
 pub use problems::{Problem, Problems, did_you_mean};
 pub use tls::{Acme, Tls};
 
@@ -71,6 +76,8 @@ pub struct Config {
     pub managers: Vec<Manager>,
     /// Where leads come from.
     pub sources: Vec<Source>,
+    /// Who hears of what.
+    pub onward: Onward,
     /// What was assumed because nobody has set it, in words, one thing each.
     pub assumed: Vec<String>,
 }
@@ -106,31 +113,6 @@ impl Company {
             emails: emails.map(|email| email.key).collect(),
             domains: self.domains.iter().cloned().collect(),
         }
-    }
-}
-
-/// A language of pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// Russian.
-    Ru,
-    /// English.
-    En,
-}
-
-impl Language {
-    /// The code in the configuration and on pages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ru => "ru",
-            Self::En => "en",
-        }
-    }
-}
-
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -275,6 +257,14 @@ pub struct Manager {
     pub name: String,
     /// Their address.
     pub email: Option<String>,
+    /// Where they are, if not where the company is.
+    pub time_zone: Option<TimeZone>,
+    /// When they are not told anything.
+    pub quiet: Option<Quiet>,
+    /// When they get their digest.
+    pub digest_at: Option<Time>,
+    /// What they read, if not the company's language.
+    pub language: Option<Language>,
 }
 
 /// `[sources.<id>]`
@@ -358,6 +348,7 @@ impl Config {
             ours: Arc::new(self.ours()),
             sources: sources.collect(),
             fallback: Arc::new(SourceRules { country: Some(country), ..SourceRules::default() }),
+            routes: Arc::new(self.onward.routes()),
         }
     }
 

@@ -41,6 +41,12 @@ impl Report {
         matches!(self.places.get(path), Some(Place::Variable(_)))
     }
 
+    /// Whether something is wrong at or below a key path.
+    pub fn has_problem(&self, path: &str) -> bool {
+        let below = |key: &str| key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        self.problems.borrow().iter().any(|problem| below(&problem.key))
+    }
+
     pub fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
     }
@@ -93,6 +99,11 @@ impl<'a> Section<'a> {
                 Table::new()
             }
         };
+        Section::new(table, self.path(key), self.report)
+    }
+
+    /// A table of a key that was taken out, to read.
+    pub fn within(&self, key: &str, table: Table) -> Section<'a> {
         Section::new(table, self.path(key), self.report)
     }
 

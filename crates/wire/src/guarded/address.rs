@@ -3,10 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
+use url::{Host, Url};
+
+use super::{CallError, NOT_PUBLIC};
 
 /// IPv4 networks that are not globally reachable (IANA's special-purpose registry), multicast and reserved ones, and the
 /// one public address under which a cloud keeps its metadata (Azure's).
-const NOT_PUBLIC: &[(Ipv4Addr, u8)] = &[
+const SPECIAL: &[(Ipv4Addr, u8)] = &[
     (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
@@ -33,7 +36,7 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 fn v4_is_public(address: Ipv4Addr) -> bool {
-    !NOT_PUBLIC.iter().any(|(network, length)| Ipv4Net::new(*network, *length).is_ok_and(|net| net.contains(&address)))
+    !SPECIAL.iter().any(|(network, length)| Ipv4Net::new(*network, *length).is_ok_and(|net| net.contains(&address)))
 }
 
 fn v6_is_public(address: Ipv6Addr) -> bool {
@@ -82,8 +85,8 @@ impl Inner {
             Some((host, port)) => (host, Some(port.parse().map_err(|_| wrong())?)),
             None => (text, None),
         };
-        match url::Host::parse(host) {
-            Ok(url::Host::Domain(name)) if name.contains(|c: char| c.is_ascii_alphabetic()) => Ok(Self::Host(name, port)),
+        match Host::parse(host) {
+            Ok(Host::Domain(name)) if name.contains(|c: char| c.is_ascii_alphabetic()) => Ok(Self::Host(name, port)),
             _ => Err(wrong()),
         }
     }
@@ -101,16 +104,46 @@ impl Allowed {
 
     /// The host and port of this URL alone, wherever it is: for a URL that an owner wrote to have it called. Nothing, if it is none.
     pub fn host_of(url: &str) -> Self {
-        let parsed = url::Url::parse(url).ok();
+        let parsed = Url::parse(url).ok();
         let inner = parsed.as_ref().and_then(|url| {
             let port = url.port_or_known_default()?;
             Some(match url.host()? {
-                url::Host::Domain(name) => Inner::Host(name.to_owned(), Some(port)),
-                url::Host::Ipv4(ip) => Inner::Socket(ip.into(), port),
-                url::Host::Ipv6(ip) => Inner::Socket(ip.into(), port),
+                Host::Domain(name) => Inner::Host(name.to_owned(), Some(port)),
+                Host::Ipv4(ip) => Inner::Socket(ip.into(), port),
+                Host::Ipv6(ip) => Inner::Socket(ip.into(), port),
             })
         });
         Self(inner.into_iter().collect())
+    }
+
+    /// A URL that may be called, as far as its text tells: what a name resolves to is judged when it is called.
+    pub fn judged(&self, text: &str) -> Result<Url, CallError> {
+        let refuse = |why: &str| Err(CallError::Address(why.to_owned()));
+        let Ok(url) = Url::parse(text) else { return refuse("it is no URL") };
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("a URL with a name and password in it is not called");
+        }
+        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return refuse("the URL names no host") };
+        // The parser has made one of every spelling of an address: decimal, octal, hexadecimal, short.
+        let inner = match host {
+            Host::Ipv4(ip) => self.covers(ip.into(), port),
+            Host::Ipv6(ip) => self.covers(ip.into(), port),
+            Host::Domain(name) => match self.names(name, port) {
+                Some(false) => return refuse("this inner service may be called at another port only"),
+                named => named.is_some(),
+            },
+        };
+        let public = match host {
+            Host::Ipv4(ip) => is_public(ip.into()),
+            Host::Ipv6(ip) => is_public(ip.into()),
+            Host::Domain(_) => true,
+        };
+        match url.scheme() {
+            "https" | "http" if !public && !inner => refuse(NOT_PUBLIC),
+            "https" => Ok(url),
+            "http" if inner => Ok(url),
+            _ => refuse("only https:// is called"),
+        }
     }
 
     /// Whether a host is named. `Some(false)`: named, but for other ports.

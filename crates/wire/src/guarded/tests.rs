@@ -46,10 +46,10 @@ fn guarded(names: &Arc<Names>, inner: &[String]) -> Guarded {
 }
 
 const CAPS: Caps<'static> =
-    Caps { time: Duration::from_secs(5), bytes: 1000, types: &["application/json"], redirects: &["there.lan"] };
+    Caps { time: Duration::from_secs(5), bytes: 1000, cut: false, types: &["application/json"], redirects: &["there.lan"] };
 
 fn call(method: Method, url: &str) -> Call {
-    let headers = vec![("authorization", "Bearer s".to_owned()), ("x-note", "n".to_owned())];
+    let headers = vec![("authorization".into(), "Bearer s".to_owned()), ("x-note".into(), "n".to_owned())];
     Call { method, url: url.to_owned(), headers, body: Bytes::from_static(b"a=1") }
 }
 
@@ -248,6 +248,22 @@ async fn answers_are_capped() {
 }
 
 #[tokio::test]
+async fn bodies_are_cut_where_that_is_allowed() {
+    let endless =
+        format!("HTTP/1.1 503 Busy\r\nretry-after: 7\r\ntransfer-encoding: chunked\r\n\r\n400\r\n{}\r\n", "x".repeat(1024));
+    let stalled = "HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nabc".to_owned();
+    let server = Server::start(vec![endless, stalled, json("{}")]).await;
+    let client = guarded(&names(&[]), &server.inner());
+    let post = call(Method::POST, &server.url());
+    let caps = Caps { cut: true, types: &[], ..CAPS };
+    let told = client.call(&post, caps).await.unwrap();
+    assert_eq!((told.status, told.retry_after.as_deref(), told.body.len()), (503, Some("7"), 1000));
+    let told = client.call(&post, caps).await.unwrap();
+    assert_eq!((told.status, told.retry_after, &told.body[..]), (200, None, &b"abc"[..]));
+    assert_eq!(client.call(&post, caps).await.unwrap().body, "{}");
+}
+
+#[tokio::test]
 async fn errors_do_not_tell_the_url() {
     let server = Server::start(vec![String::new()]).await;
     let inner = server.inner();
@@ -259,6 +275,7 @@ async fn errors_do_not_tell_the_url() {
     let client = guarded(&names(&[]), &[format!("127.0.0.1:{nobody}")]);
     let gone = client.call(&call(Method::POST, &format!("http://127.0.0.1:{nobody}/?key=hidden")), CAPS).await.unwrap_err();
     assert!(matches!(gone, CallError::Unreachable(_)), "{gone:?}");
+    assert_eq!(gone.words(), "it cannot be reached: the connection was refused");
     for error in [slow, gone] {
         assert!(!format!("{error:?} {error}").contains("hidden"), "{error:?}");
     }

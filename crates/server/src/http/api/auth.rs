@@ -65,7 +65,8 @@ impl Access {
     /// A change by this token, now.
     pub fn act(&self) -> Act {
         let (at, event) = self.gateway.clock.stamped();
-        Act { actor: format!("api:{}", self.token.name), at, event: leadgate_core::ids::EventId(event) }
+        let routes = Arc::clone(&self.gateway.live().rules.routes);
+        Act { actor: format!("api:{}", self.token.name), at, event: leadgate_core::ids::EventId(event), routes }
     }
 
     /// The gateway.

@@ -47,6 +47,7 @@ pub fn document() -> serde_json::Result<Value> {
         { "name": "contacts", "description": "The people they are from" },
         { "name": "submissions", "description": "What arrived, as it arrived, and what became of it" },
         { "name": "sources", "description": "Where leads come from" },
+        { "name": "outbox", "description": "What others are told: deliveries to webhooks and by mail" },
         { "name": "tokens", "description": "Who may call the API" },
         { "name": "operation", "description": "How the gateway is doing" },
     ]);

@@ -9,6 +9,7 @@ mod erasing;
 mod extract;
 mod files;
 mod leads;
+mod outbox;
 mod replay;
 mod senders;
 mod sources;
@@ -58,6 +59,12 @@ pub fn router() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(senders::list, senders::ignore))
         .routes(routes!(senders::forget))
         .routes(routes!(files::attachment))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::targets))
+        .routes(routes!(outbox::retry))
+        .routes(routes!(outbox::drop))
+        .routes(routes!(outbox::one))
+        .routes(routes!(outbox::alarms))
         .routes(routes!(sources::list))
         .routes(routes!(sources::backfill))
         .routes(routes!(sources::nodes))

@@ -6,6 +6,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use leadgate_core::ids::SourceId;
+use leadgate_core::onward::AlarmView;
 use leadgate_core::ports::Ask;
 use leadgate_core::views::{NodeView, Scope, SourceNote, Totals};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::app::Live;
 use crate::config::Keeping;
 use crate::http::operation::Readiness;
 use crate::http::problem::Problem;
+use crate::outbox::OutboxTarget;
 use crate::pulls::Told;
 use crate::sources::{Reading, SourceView};
 use crate::tls::CertificateView;
@@ -167,6 +169,10 @@ pub struct Status {
     space_low: bool,
     /// The sources.
     sources: Vec<SourceView>,
+    /// Who is delivered to, and what each is owed.
+    outbox: Vec<OutboxTarget>,
+    /// What is wrong now, the oldest first.
+    alarms: Vec<AlarmView>,
 }
 
 /// Everything on one screen.
@@ -196,5 +202,7 @@ pub async fn status(Read(access): Read, query: Query) -> Result<Response, Proble
         keeping: live.keeping.clone(),
         space_low: gateway.space.is_low(),
         sources: views(&access, &live).await?,
+        outbox: super::outbox::all_targets(&access).await?,
+        alarms: access.store.alarms().await?,
     })
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use leadgate_core::onward::{AlarmView, JobDetail, JobView};
 use leadgate_core::views::{
     ContactDetail, ContactSummary, LeadDetail, LeadSummary, MoveView, NodeView, Page, ReviewView, SubmissionDetail,
     SubmissionSummary, TokenView,
@@ -8,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::*;
+use crate::outbox::{Asked, Changed, OutboxTarget};
 use crate::sources::SourceView;
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
@@ -106,4 +108,10 @@ fn examples_are_what_the_types_write() {
     is::<Page<ContactSummary>>(&examples, "Page_ContactSummary");
     is::<Page<ReviewView>>(&examples, "Page_ReviewView");
     is::<Page<SubmissionSummary>>(&examples, "Page_SubmissionSummary");
+    is::<Page<JobView>>(&examples, "Page_JobView");
+    is::<JobDetail>(&examples, "JobDetail");
+    is::<Asked>(&examples, "OutboxChoice");
+    is::<Changed>(&examples, "OutboxChanged");
+    is::<OutboxTarget>(&examples, "OutboxTarget");
+    is::<AlarmView>(&examples, "AlarmView");
 }

@@ -1,0 +1,136 @@
+//! Links in mails that act: signed, for one deed by one person, for a time. A link only leads to a page that asks; nothing is done by
+//! opening it, because programs open the links of mails, too.
+
+use data_encoding::BASE64URL_NOPAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::{SignedDuration, Timestamp};
+use leadgate_core::ids::{ContactId, LeadId, SubmissionId};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// Below this path a link's token stands.
+pub const PATH: &str = "/act";
+/// A link may be followed for so long.
+pub const LASTS: SignedDuration = SignedDuration::from_hours(24 * 14);
+/// The longest token that is looked at.
+const LONGEST: usize = 1024;
+
+/// What a link does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// Takes a lead.
+    Take(LeadId),
+    /// Takes a contact that waits.
+    TakeContact(ContactId),
+    /// Closes a lead as junk.
+    Junk(LeadId),
+    /// Lets a delivery in that was kept aside.
+    Release(SubmissionId),
+}
+
+/// A link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// What it does.
+    #[serde(rename = "d")]
+    pub deed: Deed,
+    /// Who does it: a manager's id or an address of the company.
+    #[serde(rename = "b")]
+    pub by: String,
+    /// Until when, in seconds since 1970.
+    #[serde(rename = "u")]
+    until: i64,
+}
+
+/// Why a link does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadLink {
+    /// It was not made here, or was changed or cut on the way.
+    #[error("this link was not made here, or is not whole")]
+    Forged,
+    /// Its time is over.
+    #[error("the time of this link is over")]
+    Over,
+}
+
+/// Makes and reads links.
+#[derive(Clone)]
+pub struct Signer {
+    key: [u8; 32],
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
+impl Signer {
+    /// With the installation's key.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
+    fn mac(&self, payload: &[u8]) -> Option<Hmac<Sha256>> {
+        // A key of any length will do.
+        let mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
+        Some(mac.chain_update(payload))
+    }
+
+    /// The path of a link, with its token.
+    pub fn path(&self, deed: Deed, by: &str, now: Timestamp) -> Option<String> {
+        let until = now.saturating_add(LASTS).unwrap_or(Timestamp::MAX).as_second();
+        let payload = serde_json::to_vec(&Link { deed, by: by.to_owned(), until }).ok()?;
+        let mac = self.mac(&payload)?.finalize().into_bytes();
+        Some(format!("{PATH}/{}.{}", BASE64URL_NOPAD.encode(&payload), BASE64URL_NOPAD.encode(&mac)))
+    }
+
+    /// Reads a token.
+    pub fn read(&self, token: &str, now: Timestamp) -> Result<Link, BadLink> {
+        if token.len() > LONGEST {
+            return Err(BadLink::Forged);
+        }
+        let (payload, mac) = token.split_once('.').ok_or(BadLink::Forged)?;
+        let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| BadLink::Forged);
+        let (payload, mac) = (decode(payload)?, decode(mac)?);
+        self.mac(&payload).ok_or(BadLink::Forged)?.verify_slice(&mac).map_err(|_| BadLink::Forged)?;
+        let link: Link = serde_json::from_slice(&payload).map_err(|_| BadLink::Forged)?;
+        if now.as_second() > link.until { Err(BadLink::Over) } else { Ok(link) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_read_as_it_was_made_until_it_ends() {
+        let (signer, now) = (Signer::new([7; 32]), Timestamp::from_second(1_000_000).unwrap());
+        let path = signer.path(Deed::Take(LeadId(12)), "anna", now).unwrap();
+        let token = path.strip_prefix("/act/").unwrap();
+        let link = signer.read(token, now).unwrap();
+        assert_eq!((link.deed, link.by.as_str()), (Deed::Take(LeadId(12)), "anna"));
+        let (last, over) = (now + LASTS, now + LASTS + SignedDuration::from_secs(1));
+        assert!(signer.read(token, last).is_ok());
+        assert_eq!(signer.read(token, over), Err(BadLink::Over));
+        assert_eq!(Signer::new([8; 32]).read(token, now), Err(BadLink::Forged));
+    }
+
+    #[test]
+    fn whatever_is_changed_is_noticed() {
+        let (signer, now) = (Signer::new([7; 32]), Timestamp::UNIX_EPOCH);
+        let path = signer.path(Deed::Junk(LeadId(1)), "anna", now).unwrap();
+        let token = path.strip_prefix("/act/").unwrap();
+        for at in 0..token.len() {
+            let mut bytes = token.as_bytes().to_vec();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            // The last letter of each half holds bits that mean nothing; those must be zero.
+            assert_eq!(signer.read(&String::from_utf8(bytes).unwrap(), now), Err(BadLink::Forged), "{at}");
+            assert_eq!(signer.read(&token[..at], now), Err(BadLink::Forged));
+        }
+        for bad in ["", ".", "a.b", &"a".repeat(5000)] {
+            assert_eq!(signer.read(bad, now), Err(BadLink::Forged));
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! What is owed by mail: whom it goes to now, and what it says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use leadgate_core::change::Stage;
+use leadgate_core::email;
+use leadgate_core::ids::SourceId;
+use leadgate_core::onward::{AlarmView, EVENTS, JobState, Quiet, Recipient, Subject, event, of_address};
+use leadgate_core::ports::{Deliver, DeliverError, Delivered, Parcel, Store, StoreError};
+use leadgate_core::receipt::Outcome;
+use leadgate_core::rules::Rules;
+use leadgate_core::views::{
+    ActivityView, ContactDetail, LeadDetail, LeadFilter, LeadSummary, PageAt, SubmissionFilter, SubmissionSummary,
+};
+use leadgate_outbound::mail::{
+    self, AlarmNotice, AutoReply, Heading, Health, Kept, Letter, LetterError, Link as Button, Mailbox, Mailer, ManagerDigest,
+    Notice, OperatorDigest, Reader, Row, Silent,
+};
+
+use super::links::Deed;
+use crate::app::Gateway;
+use crate::config;
+
+/// Rows of a list in a digest.
+const ROWS: u32 = 20;
+/// What a digest tells of.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whom mails go to, and how they read.
+pub struct People {
+    /// The company's name.
+    pub company: String,
+    /// Its language.
+    pub language: mail::Language,
+    /// Where it is.
+    pub zone: TimeZone,
+    /// Managers by id.
+    pub managers: BTreeMap<String, Person>,
+    /// What customers are answered, by source.
+    pub auto_replies: BTreeMap<SourceId, config::AutoReply>,
+    /// The address under which people reach the gateway, without a trailing slash.
+    pub base_url: String,
+}
+
+/// A manager, as mails see them.
+pub struct Person {
+    /// Their address, if they have one.
+    pub email: Option<String>,
+    /// How they read.
+    pub reader: Reader,
+    /// When they are not to be disturbed.
+    pub quiet: Option<Quiet>,
+}
+
+/// Delivers mails.
+pub struct Mailing {
+    mailer: Mailer,
+    people: People,
+    rules: Arc<Rules>,
+    gateway: Arc<Gateway>,
+}
+
+/// One who gets a mail.
+struct To<'a> {
+    mailbox: Mailbox,
+    reader: Reader,
+    /// By what they are known when they follow a link.
+    by: &'a str,
+}
+
+/// Nothing is to be delivered.
+fn moot(words: &str) -> Delivered {
+    Delivered { refs: Vec::new(), words: words.to_owned() }
+}
+
+fn trouble(error: &StoreError) -> DeliverError {
+    DeliverError::Later { words: format!("what is to be told cannot be read: {error}"), after: None }
+}
+
+fn unwritten(error: &LetterError) -> DeliverError {
+    DeliverError::Refused { words: format!("the mail cannot be written: {error}") }
+}
+
+impl Mailing {
+    /// By this mailer, to these people.
+    pub fn new(mailer: Mailer, people: People, rules: Arc<Rules>, gateway: Arc<Gateway>) -> Self {
+        Self { mailer, people, rules, gateway }
+    }
+
+    async fn store(&self) -> Result<&Arc<dyn Store>, DeliverError> {
+        let closed = || DeliverError::Later { words: "the database is not open".to_owned(), after: None };
+        self.gateway.store().await.ok_or_else(closed)
+    }
+
+    fn reader(&self, name: &str) -> Reader {
+        Reader { language: self.people.language, zone: self.people.zone.clone(), name: name.to_owned() }
+    }
+
+    fn heading(&self, parcel: &Parcel, to: Mailbox) -> Heading {
+        // The same at every attempt, as the Message-ID is.
+        self.mailer.settings().heading(parcel.job.id, to, parcel.job.at)
+    }
+
+    /// Whom it goes to now; nobody: why.
+    fn to<'a>(&'a self, parcel: &'a Parcel) -> Result<Result<To<'a>, Delivered>, DeliverError> {
+        let responsible = || {
+            let lead = parcel.brief.lead.as_ref().and_then(|lead| lead.responsible.as_deref());
+            lead.or_else(|| parcel.brief.contact.as_ref().and_then(|contact| contact.responsible.as_deref()))
+        };
+        match &parcel.job.recipient {
+            Recipient::Manager(id) => self.manager(id, parcel.now),
+            Recipient::Responsible => match responsible() {
+                Some(id) => self.manager(id, parcel.now),
+                None => Ok(Err(moot("nobody works on it"))),
+            },
+            Recipient::Address(address) => {
+                let refused = || DeliverError::Refused { words: "nobody can be written to at this address".to_owned() };
+                let mailbox = Mailbox::new("", address).ok_or_else(refused)?;
+                Ok(Ok(To { mailbox, reader: self.reader(""), by: address }))
+            }
+            Recipient::Target | Recipient::Customer => Ok(Err(moot("nobody is written to"))),
+        }
+    }
+
+    fn manager<'a>(&'a self, id: &'a str, now: Timestamp) -> Result<Result<To<'a>, Delivered>, DeliverError> {
+        let Some(person) = self.people.managers.get(id) else { return Ok(Err(moot("there is no such manager any more"))) };
+        let name = person.reader.name.as_str();
+        let Some(mailbox) = person.email.as_deref().and_then(|email| Mailbox::new(name, email)) else {
+            return Ok(Err(moot("the manager has no address")));
+        };
+        let until = person.quiet.as_ref().map_or(now, |quiet| quiet.free_at(now));
+        if until > now {
+            return Err(DeliverError::Quiet { until });
+        }
+        Ok(Ok(To { mailbox, reader: person.reader.clone(), by: id }))
+    }
+
+    async fn send(&self, letter: Result<Letter, LetterError>) -> Result<Delivered, DeliverError> {
+        let letter = letter.map_err(|error| unwritten(&error))?;
+        self.mailer.send(&letter).await
+    }
+
+    /// A link that acts, if one can be made.
+    async fn link(&self, deed: Deed, by: &str, now: Timestamp) -> Option<String> {
+        let signer = self.gateway.signer().await?;
+        signer.path(deed, by, now).map(|path| format!("{}{path}", self.people.base_url))
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- notices
+
+    async fn notice(&self, parcel: &Parcel, to: To<'_>) -> Result<Delivered, DeliverError> {
+        let store = self.store().await?;
+        let data = &parcel.job.data;
+        let lead = match data.lead {
+            Some(id) => store.lead(id).await.map_err(|error| trouble(&error))?,
+            None => None,
+        };
+        let person = match (&lead, data.contact) {
+            (None, Some(id)) => store.contact(id).await.map_err(|error| trouble(&error))?,
+            _ => None,
+        };
+        if lead.is_none() && person.is_none() && data.submission.is_none() {
+            return Ok(moot("it does not exist any more"));
+        }
+        let activity = activity(lead.as_ref(), person.as_ref(), parcel);
+        let whose = lead.as_ref().and_then(|lead| lead.person.as_ref()).or(person.as_ref());
+        let answers = mail::customer_address(whose, activity, &self.rules.ours);
+        let urls = self.deeds(parcel, lead.as_ref(), person.as_ref(), &to).await;
+        let links: Vec<Button<'_>> = urls.iter().map(|(label, url)| Button { label, url }).collect();
+        let notice = Notice {
+            event: &parcel.job.name,
+            now: parcel.now,
+            lead: lead.as_ref(),
+            person: person.as_ref(),
+            activity,
+            source: "",
+            links: &links,
+            answers: answers.is_some(),
+        };
+        let mut heading = self.heading(parcel, to.mailbox);
+        heading.reply_to = answers;
+        let about = lead.as_ref().map(|lead| lead.uuid).or_else(|| person.as_ref().map(|person| person.uuid));
+        heading.references.extend(about.map(|about| self.mailer.settings().thread(about)));
+        let letter = notice.letter(&to.reader, &self.mailer.settings().templates, heading);
+        self.send(letter).await
+    }
+
+    /// What the reader may do, with the links that do it.
+    async fn deeds(
+        &self,
+        parcel: &Parcel,
+        lead: Option<&LeadDetail>,
+        person: Option<&ContactDetail>,
+        to: &To<'_>,
+    ) -> Vec<(&'static str, String)> {
+        let russian = to.reader.language == mail::Language::Ru;
+        let (take, junk, release) = if russian {
+            ("Взять в работу", "Это спам", "Принять заявку")
+        } else {
+            ("Take it", "It is junk", "Let it in")
+        };
+        let is_manager = self.people.managers.contains_key(to.by);
+        let mut deeds = Vec::new();
+        match (lead, person) {
+            (Some(lead), _) if lead.lead.stage == Stage::New => {
+                let id = lead.lead.id;
+                if is_manager && lead.lead.responsible.is_none() {
+                    deeds.push((take, Deed::Take(id)));
+                }
+                deeds.push((junk, Deed::Junk(id)));
+            }
+            (None, Some(person)) if person.contact.waiting_since.is_some() && is_manager => {
+                deeds.push((take, Deed::TakeContact(person.contact.id)));
+            }
+            _ => {}
+        }
+        if parcel.job.name == event::SUBMISSION_QUARANTINED || parcel.job.name == event::SUBMISSION_SPAM {
+            deeds.extend(parcel.job.data.submission.map(|id| (release, Deed::Release(id))));
+        }
+        let mut links = Vec::with_capacity(deeds.len());
+        for (label, deed) in deeds {
+            links.extend(self.link(deed, to.by, parcel.now).await.map(|url| (label, url)));
+        }
+        links
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- answers
+
+    async fn answer(&self, parcel: &Parcel) -> Result<Delivered, DeliverError> {
+        let store = self.store().await?;
+        let data = &parcel.job.data;
+        let lead = match data.lead {
+            Some(id) => store.lead(id).await.map_err(|error| trouble(&error))?,
+            None => None,
+        };
+        let person = match (&lead, data.contact) {
+            (None, Some(id)) => store.contact(id).await.map_err(|error| trouble(&error))?,
+            _ => None,
+        };
+        let Some(activity) = activity(lead.as_ref(), person.as_ref(), parcel) else {
+            return Ok(moot("not answered: there is nothing to answer any more"));
+        };
+        let configured = activity.source.as_ref().and_then(|source| Some((source, self.people.auto_replies.get(source)?)));
+        let Some((source, reply)) = configured else { return Ok(moot("not answered: the source answers nobody any more")) };
+        let whose = lead.as_ref().and_then(|lead| lead.person.as_ref()).or(person.as_ref());
+        let summary = lead.as_ref().map(|lead| &lead.lead);
+        let mailbox = match mail::may_be_answered(activity, summary, whose, &self.rules.ours) {
+            Ok(mailbox) => mailbox,
+            Err(why) => {
+                let why: Vec<String> = why.into_iter().map(mail::Unanswered::words).collect();
+                return Ok(moot(&format!("not answered: {}", why.join("; "))));
+            }
+        };
+        let key =
+            email::read(mailbox.email()).emails.into_iter().next().map_or_else(|| mailbox.email().to_owned(), |email| email.key);
+        let may = store.may_answer(parcel.job.id, of_address(&key), source.clone(), reply.per_hour, parcel.now).await;
+        if !may.map_err(|error| trouble(&error))? {
+            return Ok(moot(
+                "not answered: the address was answered within a day, or the source has answered enough in this hour",
+            ));
+        }
+        let answer = AutoReply {
+            language: self.people.language,
+            company: &self.people.company,
+            expect: "",
+            subject: reply.subject.as_deref().unwrap_or_default(),
+            text: reply.text.as_deref().unwrap_or_default(),
+        };
+        let heading = self.heading(parcel, mailbox);
+        let letter = answer.letter(&self.mailer.settings().templates, heading);
+        self.send(letter).await
+    }
+
+    // ------------------------------------------------------------------------------------------------------------ alarms
+
+    async fn alarm(&self, parcel: &Parcel, to: To<'_>) -> Result<Delivered, DeliverError> {
+        let detail = parcel.job.data.detail.clone().unwrap_or_default();
+        let notice = AlarmNotice { event: &parcel.job.name, at: parcel.job.at, detail: &detail, source: "", links: &[] };
+        let heading = self.heading(parcel, to.mailbox);
+        let letter = notice.letter(&to.reader, &self.mailer.settings().templates, heading);
+        self.send(letter).await
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- digests
+
+    async fn digest(&self, parcel: &Parcel, to: To<'_>) -> Result<Delivered, DeliverError> {
+        match &parcel.job.recipient {
+            Recipient::Manager(id) => self.managers_digest(parcel, id, to).await,
+            _ => self.operators_digest(parcel, to).await,
+        }
+    }
+
+    async fn managers_digest(&self, parcel: &Parcel, id: &str, to: To<'_>) -> Result<Delivered, DeliverError> {
+        let store = self.store().await?;
+        let page = || PageAt { after: None, limit: ROWS };
+        let since = parcel.now.saturating_sub(DAY).unwrap_or(Timestamp::MIN);
+        let list = async |filter: LeadFilter| -> Result<Vec<LeadSummary>, DeliverError> {
+            Ok(store.leads(filter, page()).await.map_err(|error| trouble(&error))?.items)
+        };
+        let new = list(LeadFilter { since: Some(since), ..LeadFilter::default() }).await?;
+        let waiting = LeadFilter { stage: Some(Stage::New), responsible: Some(String::new()), ..LeadFilter::default() };
+        let mut waiting = list(waiting).await?;
+        waiting.sort_by_key(|lead| lead.created_at);
+        let own = LeadFilter { open: Some(true), responsible: Some(id.to_owned()), ..LeadFilter::default() };
+        let mut open = list(own).await?;
+        open.sort_by_key(|lead| lead.touched_at);
+        let row = |lead| Row { lead, url: "" };
+        let (new, waiting, open): (Vec<Row<'_>>, Vec<Row<'_>>, Vec<Row<'_>>) =
+            (new.iter().map(row).collect(), waiting.iter().map(row).collect(), open.iter().map(row).collect());
+        let digest = ManagerDigest { now: parcel.now, new: &new, waiting: &waiting, open: &open, links: &[] };
+        if digest.is_empty() {
+            return Ok(moot("there is nothing to tell"));
+        }
+        let heading = self.heading(parcel, to.mailbox);
+        let letter = digest.letter(&to.reader, &self.mailer.settings().templates, heading);
+        self.send(letter).await
+    }
+
+    fn health(&self, alarms: &[AlarmView]) -> Health {
+        let free = self.gateway.disk_free.load(Ordering::Relaxed);
+        let clock = alarms.iter().find(|alarm| alarm.name == event::CLOCK_WRONG).and_then(|alarm| alarm.detail.count);
+        Health {
+            disk_free: (free != u64::MAX).then_some(free),
+            disk_low: self.gateway.space.is_low(),
+            certificate_until: self.gateway.certificate().map(|certificate| certificate.expires_at),
+            clock_off: clock.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs),
+        }
+    }
+
+    async fn operators_digest(&self, parcel: &Parcel, to: To<'_>) -> Result<Delivered, DeliverError> {
+        let store = self.store().await?;
+        let since = parcel.now.saturating_sub(DAY).unwrap_or(Timestamp::MIN);
+        let kept = async |outcome: Outcome, since: Option<Timestamp>| -> Result<Vec<SubmissionSummary>, DeliverError> {
+            let filter = SubmissionFilter { outcomes: vec![outcome], since, ..SubmissionFilter::default() };
+            let at = PageAt { after: None, limit: 500 };
+            Ok(store.submissions(filter, at).await.map_err(|error| trouble(&error))?.items)
+        };
+        let (quarantined, spam) = (kept(Outcome::Quarantined, None).await?, kept(Outcome::Spam, Some(since)).await?);
+        let mut urls = Vec::new();
+        for one in quarantined.iter().take(ROWS as usize).chain(spam.iter().take(ROWS as usize)) {
+            urls.push(self.link(Deed::Release(one.id), to.by, parcel.now).await.unwrap_or_default());
+        }
+        let label = if to.reader.language == mail::Language::Ru { "Принять заявку" } else { "Let it in" };
+        let buttons: Vec<[Button<'_>; 1]> = urls.iter().map(|url| [Button { label, url }]).collect();
+        let shown = |items: &'_ [SubmissionSummary]| items.len().min(ROWS as usize);
+        let (of_quarantine, of_spam) = buttons.split_at(shown(&quarantined));
+        let quarantine: Vec<Kept<'_>> =
+            quarantined.iter().zip(of_quarantine).map(|(submission, links)| Kept { submission, who: "", links }).collect();
+        let spams: Vec<Kept<'_>> =
+            spam.iter().zip(of_spam).map(|(submission, links)| Kept { submission, who: "", links }).collect();
+        let leads = LeadFilter { since: Some(since), ..LeadFilter::default() };
+        let leads =
+            store.leads(leads, PageAt { after: None, limit: 500 }).await.map_err(|error| trouble(&error))?.items.len() as u64;
+        let counts = store.job_counts().await.map_err(|error| trouble(&error))?;
+        let dead: Vec<(&str, u64)> =
+            counts.iter().filter(|(_, state, _)| *state == JobState::Dead).map(|(target, _, n)| (target.as_str(), *n)).collect();
+        let alarms = store.alarms().await.map_err(|error| trouble(&error))?;
+        let silent: Vec<Silent<'_>> = alarms
+            .iter()
+            .filter(|alarm| alarm.name == event::SOURCE_SILENT)
+            .map(|alarm| Silent { source: &alarm.key, since: Some(alarm.since) })
+            .collect();
+        let standing: Vec<(&str, Timestamp, &str)> =
+            alarms.iter().map(|alarm| (alarm.name.as_str(), alarm.since, alarm.detail.words.as_str())).collect();
+        let digest = OperatorDigest {
+            now: parcel.now,
+            leads,
+            alarms: &standing,
+            quarantined: quarantined.len() as u64,
+            quarantine: &quarantine,
+            spam: spam.len() as u64,
+            spams: &spams,
+            dead: &dead,
+            silent: &silent,
+            health: self.health(&alarms),
+            links: &[],
+        };
+        let heading = self.heading(parcel, to.mailbox);
+        let letter = digest.letter(&to.reader, &self.mailer.settings().templates, heading);
+        self.send(letter).await
+    }
+}
+
+/// What happened, as it stands now.
+fn activity<'a>(lead: Option<&'a LeadDetail>, person: Option<&'a ContactDetail>, parcel: &Parcel) -> Option<&'a ActivityView> {
+    let timeline = lead.map(|lead| lead.timeline.as_slice()).or_else(|| person.map(|person| person.timeline.as_slice()))?;
+    match parcel.job.data.activity {
+        Some(id) => timeline.iter().find(|activity| activity.id == id),
+        // Whoever waits has written something.
+        None => timeline.last(),
+    }
+}
+
+#[async_trait]
+impl Deliver for Mailing {
+    async fn deliver(&self, parcel: &Parcel) -> Result<Delivered, DeliverError> {
+        if parcel.job.recipient == Recipient::Customer {
+            return self.answer(parcel).await;
+        }
+        let to = match self.to(parcel)? {
+            Ok(to) => to,
+            Err(moot) => return Ok(moot),
+        };
+        let subject = EVENTS.iter().find(|kind| kind.name == parcel.job.name).map(|kind| kind.subject);
+        match subject {
+            _ if parcel.job.name == event::DIGEST_DUE => self.digest(parcel, to).await,
+            Some(Subject::Operation) => self.alarm(parcel, to).await,
+            _ => self.notice(parcel, to).await,
+        }
+    }
+}

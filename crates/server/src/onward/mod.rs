@@ -1,0 +1,17 @@
+//! What follows outward: deliveries that are owed, what is due at a time, and what is told when something is wrong.
+
+mod alarms;
+mod breaker;
+mod desk;
+pub mod links;
+mod mailing;
+mod target;
+mod timers;
+mod worker;
+
+pub use self::alarms::{Watch, look};
+pub use self::desk::{Desk, TargetView};
+pub use self::links::Signer;
+pub use self::target::Target;
+pub use self::timers::{Digest, run as run_timers};
+pub use self::worker::run;

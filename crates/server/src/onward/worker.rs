@@ -1,0 +1,477 @@
+//! Delivers what is owed: claims what is due, hands it to its target, and writes what became of it.
+//!
+//! One loop claims and settles; deliveries run beside it. Each target has its own room and its own breaker, so that one that is
+//! dead or slow delays no other. Nothing is read while deliveries are under way, and no transaction is held across one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use leadgate_core::ids::NodeId;
+use leadgate_core::onward::{Alarm, BriefOf, Claim, Detail, EventData, Job, JobEnd, News, Settled, Want, event};
+use leadgate_core::ports::{DeliverError, Delivered, Parcel, Store, StoreError};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::breaker::{Breaker, pause_after};
+use super::{Target, TargetView, target};
+use crate::app::Gateway;
+use crate::metrics;
+
+/// What was committed elsewhere, or by a person, is seen after this time at the latest.
+const POLL: Duration = Duration::from_secs(1);
+/// Claims of gateways that are no more are looked for so often.
+const LOOK_ROUND: Duration = Duration::from_secs(10);
+/// A claim lasts for two deliveries, one after the other, and so much longer.
+const MARGIN: Duration = Duration::from_secs(20);
+/// What was given up is told of so often at most, for each target.
+const DEAD_TOLD_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// Deliveries whose time is over are looked for so often.
+const BURY_EVERY: Duration = Duration::from_mins(1);
+/// What is owed to a target that is not in the configuration any more waits this long for it to come back.
+const ORPHANS_WAIT: SignedDuration = SignedDuration::from_hours(24 * 7);
+/// After a stop, what is under way gets this long.
+const LAST_DELIVERIES: Duration = Duration::from_secs(4);
+/// After trouble with the database.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Delivers until told to stop, as configured now and after each reload.
+pub async fn run(gateway: Arc<Gateway>, node: NodeId, store: Arc<dyn Store>, stop: CancellationToken) {
+    let installation = loop {
+        match store.installation().await {
+            Ok(installation) => break installation,
+            Err(error) => tracing::warn!(%error, "what is owed waits for the database"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TROUBLE_PAUSE) => {}
+        }
+    };
+    let mut worker = Worker {
+        gateway,
+        node,
+        store,
+        installation,
+        targets: BTreeMap::new(),
+        under_way: JoinSet::new(),
+        last: Looked::default(),
+    };
+    worker.configure();
+    worker.work(&stop).await;
+    worker.finish().await;
+}
+
+/// When something was last looked for.
+#[derive(Default)]
+struct Looked {
+    round: Option<Instant>,
+    buried: Option<Instant>,
+}
+
+struct Worker {
+    gateway: Arc<Gateway>,
+    node: NodeId,
+    store: Arc<dyn Store>,
+    installation: uuid::Uuid,
+    targets: BTreeMap<String, Running>,
+    under_way: JoinSet<(Job, Result<Delivered, DeliverError>)>,
+    last: Looked,
+}
+
+/// A target at work.
+struct Running {
+    target: Target,
+    breaker: Breaker,
+    /// Claimed, and not begun.
+    waiting: VecDeque<Parcel>,
+    under_way: usize,
+    /// Whether the alarm stands; not known after a start.
+    alarm: Option<bool>,
+    /// It has taken something since then.
+    answers: bool,
+    /// Given up and not told, and when that was told last.
+    dead: u64,
+    dead_told: Option<Timestamp>,
+}
+
+impl Running {
+    fn new(target: Target) -> Self {
+        let (breaker, waiting) = (Breaker::default(), VecDeque::new());
+        Self { target, breaker, waiting, under_way: 0, alarm: None, answers: false, dead: 0, dead_told: None }
+    }
+
+    /// How many more may be claimed: as many as may be under way, and as many again, so that nobody waits for a claim. Not a few
+    /// at a time.
+    fn room(&self, now: Timestamp) -> usize {
+        let most = self.breaker.allows(self.target.at_once, now);
+        let taken = self.waiting.len() + self.under_way;
+        let room = if most > 1 { (2 * most).saturating_sub(taken) } else { most.saturating_sub(taken) };
+        if room * 2 >= most { room } else { 0 }
+    }
+}
+
+impl Worker {
+    /// Takes the targets of the configuration; those that stay keep what is known of them.
+    fn configure(&mut self) {
+        let mut before = std::mem::take(&mut self.targets);
+        for target in target::all(&self.gateway) {
+            let running = match before.remove(&target.name) {
+                // A person has been at the configuration: perhaps it works now.
+                Some(running) => Running { target, breaker: Breaker::default(), ..running },
+                None => Running::new(target),
+            };
+            self.targets.insert(running.target.name.clone(), running);
+        }
+        self.gateway.onward.keep(|name| self.targets.contains_key(name));
+        let now = self.gateway.clock.now();
+        for running in self.targets.values() {
+            self.gateway.onward.tell(view(running, now));
+        }
+    }
+
+    async fn work(&mut self, stop: &CancellationToken) {
+        // Whether something may be due, and whether the last claim left something behind.
+        let (mut due, mut more) = (true, true);
+        let gateway = Arc::clone(&self.gateway);
+        let mut reloaded = std::pin::pin!(gateway.reloaded());
+        loop {
+            if due {
+                more = match self.claim().await {
+                    Ok(more) => more,
+                    Err(error) => {
+                        tracing::warn!(%error, "what is owed waits for the database");
+                        tokio::time::sleep(TROUBLE_PAUSE).await;
+                        false
+                    }
+                };
+            }
+            self.begin();
+            let wait = self.wait();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Some(ended) = self.under_way.join_next(), if !self.under_way.is_empty() => {
+                    // The end of one may be what another has waited for.
+                    due = self.settle(ended).await || more;
+                }
+                () = gateway.intake.writes().committed() => due = true,
+                () = gateway.onward.asked() => {
+                    for target in gateway.onward.to_ask() {
+                        if let Some(running) = self.targets.get_mut(&target) {
+                            running.breaker = Breaker::default();
+                        }
+                    }
+                    due = true;
+                }
+                () = &mut reloaded => {
+                    reloaded.set(gateway.reloaded());
+                    self.configure();
+                    due = true;
+                }
+                () = tokio::time::sleep(wait) => due = self.look().await,
+            }
+        }
+    }
+
+    /// How long to wait if nothing happens.
+    fn wait(&self) -> Duration {
+        let now = self.gateway.clock.now();
+        let opens = self.targets.values().filter_map(|running| running.breaker.opens_at(now)).min();
+        let opens = opens.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        opens.unwrap_or(POLL).clamp(Duration::from_millis(10), POLL)
+    }
+
+    /// Whether something is due. What takes longer is done now and then.
+    async fn look(&mut self) -> bool {
+        let (now, begun) = (self.gateway.clock.now(), Instant::now());
+        if is_time(&mut self.last.buried, BURY_EVERY, begun) {
+            self.bury(now).await;
+        }
+        self.tell_alarms(now).await;
+        if is_time(&mut self.last.round, LOOK_ROUND, begun) {
+            return true;
+        }
+        let open = self.targets.values().filter(|running| running.room(now) > 0);
+        let names: Vec<String> = open.map(|running| running.target.name.clone()).collect();
+        if names.is_empty() {
+            return false;
+        }
+        match self.store.next_job(names).await {
+            Ok(next) => next.is_some_and(|next| next <= now),
+            Err(error) => {
+                tracing::debug!(%error, "whether something is owed cannot be seen");
+                false
+            }
+        }
+    }
+
+    /// Claims what there is room for. Whether there may be more.
+    async fn claim(&mut self) -> Result<bool, StoreError> {
+        let now = self.gateway.clock.now();
+        let mut wants = Vec::new();
+        for running in self.targets.values() {
+            let most = u32::try_from(running.room(now)).unwrap_or(u32::MAX);
+            if most > 0 {
+                wants.push(Want { target: running.target.name.clone(), most });
+            }
+        }
+        if wants.is_empty() {
+            return Ok(false);
+        }
+        let longest = self.targets.values().map(|running| running.target.longest).max().unwrap_or_default();
+        let claim = Claim { node: self.node, now, lasts: longest * 2 + MARGIN };
+        let wanted: usize = wants.iter().map(|want| want.most as usize).sum();
+        let jobs = self.store.claim_jobs(wants, claim).await?;
+        let more = jobs.len() == wanted;
+        if !jobs.is_empty() {
+            self.take_on(jobs, now).await?;
+        }
+        Ok(more)
+    }
+
+    /// Reads what is to be told, and puts the jobs in line.
+    async fn take_on(&mut self, jobs: Vec<Job>, now: Timestamp) -> Result<(), StoreError> {
+        let of = jobs.iter().map(|job| BriefOf {
+            lead: job.data.lead,
+            contact: job.data.contact,
+            activity: job.data.activity,
+            submission: job.data.submission,
+        });
+        let briefs = self.store.briefs(of.collect()).await?;
+        for (job, brief) in jobs.into_iter().zip(briefs) {
+            if let Some(running) = self.targets.get_mut(&job.target) {
+                running.waiting.push_back(Parcel { job, installation: self.installation, brief, now });
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins what there is room for.
+    fn begin(&mut self) {
+        let now = self.gateway.clock.now();
+        for running in self.targets.values_mut() {
+            while running.under_way < running.breaker.allows(running.target.at_once, now)
+                && let Some(parcel) = running.waiting.pop_front()
+            {
+                running.under_way += 1;
+                let (deliver, longest) = (Arc::clone(&running.target.deliver), running.target.longest);
+                let parcel = Parcel { now, ..parcel };
+                self.under_way.spawn(async move {
+                    let begun = Instant::now();
+                    let outcome = match timeout(longest, deliver.deliver(&parcel)).await {
+                        Ok(outcome) => outcome,
+                        Err(_) => Err(DeliverError::Unavailable { words: "it took too long".to_owned(), after: None }),
+                    };
+                    metrics::delivered(&parcel.job.target, outcome_name(&outcome), begun.elapsed());
+                    (parcel.job, outcome)
+                });
+            }
+        }
+    }
+
+    /// Writes how deliveries ended: this one and whatever else has ended meanwhile.
+    /// Whether another may have waited for one of them.
+    async fn settle(&mut self, first: Result<(Job, Result<Delivered, DeliverError>), tokio::task::JoinError>) -> bool {
+        let now = self.gateway.clock.now();
+        let mut settled = Vec::new();
+        let mut frees = false;
+        let mut ended = Some(first);
+        while let Some(one) = ended {
+            match one {
+                Ok((job, outcome)) => {
+                    frees |= self.targets.get(&job.target).is_some_and(|running| running.target.ordered);
+                    settled.extend(self.ended(&job, outcome, now));
+                }
+                // Its claim runs out, and it is tried again.
+                Err(error) => tracing::error!(%error, "a delivery panicked"),
+            }
+            ended = self.under_way.try_join_next();
+        }
+        settled.extend(self.put_back(now));
+        let news = self.dead_news(now);
+        self.write(settled, news).await;
+        self.tell_alarms(now).await;
+        frees
+    }
+
+    async fn write(&self, settled: Vec<Settled>, news: Vec<News>) {
+        // If it is not written, it is delivered again when the claim has run out: at least once.
+        while let Err(error) = self.store.settle_jobs(settled.clone(), news.clone()).await {
+            tracing::warn!(%error, "what became of deliveries cannot be written");
+            if !matches!(error, StoreError::Conflict) {
+                return;
+            }
+        }
+    }
+
+    /// What is to be written of one delivery.
+    fn ended(&mut self, job: &Job, outcome: Result<Delivered, DeliverError>, now: Timestamp) -> Option<Settled> {
+        let running = self.targets.get_mut(&job.target)?;
+        running.under_way = running.under_way.saturating_sub(1);
+        let random = self.gateway.clock.uuid().as_u64_pair().1;
+        let later = |after| now.saturating_add(pause_after(job.attempt, after, random)).unwrap_or(Timestamp::MAX);
+        let late = running.target.dead_before(now) > job.since;
+        let (end, words) = match outcome {
+            Ok(delivered) => {
+                running.breaker.succeeded();
+                running.answers = true;
+                (JobEnd::Done(delivered.refs), delivered.words)
+            }
+            Err(DeliverError::Quiet { until }) => (JobEnd::Postponed(until), "quiet hours".to_owned()),
+            Err(DeliverError::Refused { words }) => {
+                // It answers: nothing is wrong with it.
+                running.breaker.succeeded();
+                (JobEnd::Dead, words)
+            }
+            Err(DeliverError::Later { words, after }) => (JobEnd::Retry(later(after)), words),
+            Err(DeliverError::Unavailable { words, after }) => {
+                running.breaker.failed(now, after, &words, random);
+                (JobEnd::Retry(later(after)), words)
+            }
+            Err(DeliverError::Gone { words }) => {
+                running.breaker.gone(now, &words);
+                (JobEnd::Retry(later(None)), words)
+            }
+        };
+        let end = if late && matches!(end, JobEnd::Retry(_)) { JobEnd::Dead } else { end };
+        // What tells of trouble with deliveries makes no more of it.
+        if end == JobEnd::Dead && job.name != event::DELIVERY_DEAD && job.name != event::WEBHOOK_BROKEN {
+            running.dead += 1;
+        }
+        tracing::debug!(target = job.target, job = %job.id, attempt = job.attempt, words, "a delivery ended");
+        self.gateway.onward.tell(view(running, now));
+        Some(Settled { seq: job.seq, attempt: job.attempt, at: now, end, words })
+    }
+
+    /// Claimed jobs of targets that are left alone now are others' to claim.
+    fn put_back(&mut self, now: Timestamp) -> Vec<Settled> {
+        let mut back = Vec::new();
+        for running in self.targets.values_mut().filter(|running| running.breaker.allows(1, now) == 0) {
+            for Parcel { job, .. } in running.waiting.drain(..) {
+                let words = String::new();
+                back.push(Settled { seq: job.seq, attempt: job.attempt, at: now, end: JobEnd::Postponed(now), words });
+            }
+        }
+        back
+    }
+
+    /// What was given up, target by target, unless that was told a moment ago.
+    fn dead_news(&mut self, now: Timestamp) -> Vec<News> {
+        let routes = Arc::clone(&self.gateway.live().rules.routes);
+        let mut news = Vec::new();
+        for running in self.targets.values_mut().filter(|running| running.dead > 0) {
+            if running.dead_told.is_some_and(|told| now.duration_since(told) < DEAD_TOLD_EVERY) {
+                continue;
+            }
+            let detail = Detail {
+                target: Some(running.target.name.clone()),
+                count: Some(std::mem::take(&mut running.dead)),
+                ..Detail::default()
+            };
+            running.dead_told = Some(now);
+            news.push(self.gateway.news(event::DELIVERY_DEAD, None, detail, now, &routes));
+        }
+        news
+    }
+
+    async fn bury(&mut self, now: Timestamp) {
+        let targets = self.targets.values().map(|running| running.target.for_store(now)).collect();
+        let orphans_before = now.saturating_sub(ORPHANS_WAIT).unwrap_or(Timestamp::MIN);
+        match self.store.bury_jobs(targets, orphans_before, now).await {
+            Ok(late) => {
+                for one in late {
+                    tracing::warn!(target = one.target, count = one.count, "deliveries were given up: their time was over");
+                    if let Some(running) = self.targets.get_mut(&one.target) {
+                        running.dead += one.count;
+                    }
+                }
+                let news = self.dead_news(now);
+                if !news.is_empty() {
+                    self.write(Vec::new(), news).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "deliveries whose time is over cannot be given up"),
+        }
+    }
+
+    /// Tells of targets that take nothing, and of those that do again.
+    async fn tell_alarms(&mut self, now: Timestamp) {
+        let gateway = Arc::clone(&self.gateway);
+        let routes = Arc::clone(&gateway.live().rules.routes);
+        for running in self.targets.values_mut() {
+            let name = running.target.name.clone();
+            let broken = running.breaker.broken(now).map(|(since, words)| (since, words.to_owned()));
+            let outcome = match broken {
+                Some((since, words)) if running.alarm != Some(true) => {
+                    let detail = Detail { target: Some(name.clone()), since: Some(since), words, ..Detail::default() };
+                    let news = gateway.news(event::WEBHOOK_BROKEN, None, detail.clone(), now, &routes);
+                    tracing::warn!(target = name, words = detail.words, "a target takes nothing: deliveries to it wait");
+                    let raised = self.store.raise(Alarm { name: event::WEBHOOK_BROKEN, key: name, since, detail }, news).await;
+                    raised.map(|_| true)
+                }
+                None if running.alarm != Some(false) && running.answers && running.breaker.is_well() => {
+                    let detail = Detail { target: Some(name.clone()), ..Detail::default() };
+                    let news = gateway.news(event::WEBHOOK_RECOVERED, None, detail, now, &routes);
+                    self.store.clear(event::WEBHOOK_BROKEN, &name, Some(news)).await.map(|_| false)
+                }
+                _ => continue,
+            };
+            match outcome {
+                Ok(stands) => running.alarm = Some(stands),
+                Err(error) => tracing::warn!(%error, "an alarm cannot be written"),
+            }
+        }
+    }
+
+    /// What is under way may end; what is not begun is others'.
+    async fn finish(&mut self) {
+        let until = Instant::now() + LAST_DELIVERIES;
+        while let Ok(Some(ended)) = tokio::time::timeout_at(until, self.under_way.join_next()).await {
+            self.settle(ended).await;
+        }
+        if !self.under_way.is_empty() {
+            tracing::warn!(count = self.under_way.len(), "some deliveries did not end in time: they are made again");
+        }
+        // What was claimed is free when the gateway leaves.
+    }
+}
+
+fn is_time(last: &mut Option<Instant>, every: Duration, now: Instant) -> bool {
+    let is_time = last.is_none_or(|last| now.duration_since(last) >= every);
+    if is_time {
+        *last = Some(now);
+    }
+    is_time
+}
+
+fn view(running: &Running, now: Timestamp) -> TargetView {
+    let (failing_since, words) = running.breaker.trouble().map_or((None, String::new()), |(since, words)| (Some(since), words));
+    TargetView { target: running.target.name.clone(), failing_since, asked_again_at: running.breaker.opens_at(now), words }
+}
+
+fn outcome_name(outcome: &Result<Delivered, DeliverError>) -> &'static str {
+    match outcome {
+        Ok(_) => "delivered",
+        Err(DeliverError::Unavailable { .. } | DeliverError::Gone { .. }) => "unavailable",
+        Err(DeliverError::Later { .. }) => "later",
+        Err(DeliverError::Refused { .. }) => "refused",
+        Err(DeliverError::Quiet { .. }) => "quiet",
+    }
+}
+
+impl Gateway {
+    /// An event of the gateway itself.
+    pub fn news(
+        &self,
+        name: &'static str,
+        source: Option<leadgate_core::ids::SourceId>,
+        detail: Detail,
+        at: Timestamp,
+        routes: &Arc<leadgate_core::onward::Routes>,
+    ) -> News {
+        let data = EventData { detail: Some(detail), ..EventData::default() };
+        News { id: self.clock.event(), name, at, source, data, routes: Arc::clone(routes) }
+    }
+}
