@@ -8,8 +8,8 @@ use leadgate_core::change::{ChangeError, Close, LeadChange};
 use leadgate_core::ids::{ContactId, EventId, LeadId, NodeId, SourceId};
 use leadgate_core::keeping::{Erasure, ErasureKey};
 use leadgate_core::onward::{
-    Brief, BriefOf, Claim, EventData, Job, JobDetail, JobEnd, JobFilter, JobId, JobState, JobView, Late, News, Pattern, Recipient, Route, Routes,
-    Settled, Target, Want, event,
+    Brief, BriefOf, Claim, EventData, Job, JobDetail, JobEnd, JobFilter, JobId, JobState, JobView, Late, News, Pattern,
+    Recipient, Route, Routes, Settled, Target, Want, event,
 };
 use leadgate_core::ports::{Act, Store, Sweep};
 use leadgate_core::receipt::{IdentityState, Outcome};
@@ -123,7 +123,10 @@ pub(crate) async fn routes_make_jobs_with_their_events(db: Db) {
         ]
     );
     let first = &db.owed().await[0];
-    assert_eq!((first.lead, first.contact, first.state, first.at, first.due_at), (lead.lead, lead.contact, JobState::Waiting, start(), start()));
+    assert_eq!(
+        (first.lead, first.contact, first.state, first.at, first.due_at),
+        (lead.lead, lead.contact, JobState::Waiting, start(), start())
+    );
     assert_eq!((first.to.as_str(), first.attempts, first.ended_at, first.words.as_str()), ("", 0, None, ""));
     assert_eq!(db.owed().await[1].to, "manager:anna");
     let rows = db.rows("job").await;
@@ -163,9 +166,12 @@ pub(crate) async fn what_is_not_fresh_owes_nothing(db: Db) {
 }
 
 pub(crate) async fn acts_owe_what_they_tell(db: Db) {
-    let db = db.with_routes(Routes::new(vec![
-        route("webhook:a", Recipient::Target, "lead.updated lead.closed activity.* contact.*", Some("site")),
-    ]));
+    let db = db.with_routes(Routes::new(vec![route(
+        "webhook:a",
+        Recipient::Target,
+        "lead.updated lead.closed activity.* contact.*",
+        Some("site"),
+    )]));
     let first = db.expect(Outcome::Created, post(minutes(0)).phone(PHONE)).await;
     let other = db.expect(Outcome::Attached, post(minutes(1)).phone(PHONE).email("b@firma-mail.ru")).await;
     let (lead, contact) = (first.lead.unwrap(), first.contact.unwrap());
@@ -303,9 +309,8 @@ pub(crate) async fn nobody_delays_another(db: Db) {
     assert_eq!(db.store.next_job(targets(&["webhook:live"])).await.unwrap(), None);
     assert!(db.store.next_job(targets(&["webhook:live", "webhook:dead"])).await.unwrap() <= Some(start()));
     let counts = db.store.job_counts().await.unwrap();
-    let count = |target: &str, state| {
-        counts.iter().find(|(t, s, _)| t == target && *s == state).map_or(0, |(_, _, count)| *count)
-    };
+    let count =
+        |target: &str, state| counts.iter().find(|(t, s, _)| t == target && *s == state).map_or(0, |(_, _, count)| *count);
     let dead = count("webhook:dead", JobState::Waiting);
     assert_eq!(dead + count("webhook:dead", JobState::Sending), 1000);
     assert_eq!(count("webhook:live", JobState::Sending), 1);
@@ -408,7 +413,10 @@ pub(crate) async fn briefs_tell_what_stands(db: Db) {
     assert_eq!((&briefs[1], &briefs[5]), (&Brief::default(), &Brief::default()));
     let told = briefs[0].lead.as_ref().unwrap();
     let detail = db.lead_of(&receipt).await;
-    assert_eq!((told.id, told.number, told.name.as_str(), told.title.as_str()), (detail.uuid, lead.unwrap(), "Анна", detail.lead.title.as_str()));
+    assert_eq!(
+        (told.id, told.number, told.name.as_str(), told.title.as_str()),
+        (detail.uuid, lead.unwrap(), "Анна", detail.lead.title.as_str())
+    );
     assert_eq!((told.first_touch.get("utm_source"), told.last_touch.get("utm_source")), (Some("ya"), Some("go")));
     let person = briefs[0].contact.as_ref().unwrap();
     let values: Vec<_> = person.identities.iter().map(|one| (one.kind.as_str(), one.value.as_str())).collect();

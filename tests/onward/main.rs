@@ -1,5 +1,8 @@
 //! Mails by a mail server that people run: OpenSMTPD takes them, and puts them into a maildir.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -146,5 +149,8 @@ async fn a_notice_lies_in_the_maildir_as_it_was_written_and_a_stranger_is_refuse
         assert_eq!(mail.references().as_text(), Some("lead-1@zavod.ru"));
     }
     let error = mailer.send(&letter("stranger@zavod.ru")).await.unwrap_err();
-    assert!(matches!(&error, DeliverError::Refused { words } if words.contains("550") && !words.contains("stranger")), "{error:?}");
+    assert!(
+        matches!(&error, DeliverError::Refused { words } if words.contains("550") && !words.contains("stranger")),
+        "{error:?}"
+    );
 }

@@ -9,11 +9,14 @@ use leadgate_outbound::mail::{Unanswered, customer_address, may_be_answered};
 
 use crate::people::{activity, came, email, identity, person, summary, time};
 
+/// Addresses as typed, with what is odd about them.
+type Addresses<'a> = &'a [(&'a str, &'a [&'static str])];
+
 fn ours() -> Ours {
     Ours { domains: ["zavod.ru".to_owned()].into(), ..Ours::default() }
 }
 
-fn with(addresses: &[(&str, &[&'static str])]) -> ActivityView {
+fn with(addresses: Addresses<'_>) -> ActivityView {
     let mut activity = activity(1, "2026-11-21T19:42:45Z", "x");
     activity.content.values = addresses.iter().map(|(typed, flags)| email(typed, flags)).collect();
     activity
@@ -52,7 +55,7 @@ fn an_answer_goes_to_the_address_given_now_else_to_the_newest_of_theirs() {
 fn only_a_person_who_gave_one_address_is_answered_automatically() {
     let ask = |activity: &ActivityView| may_be_answered(activity, None, None, &ours());
     assert_eq!(ask(&with(&[("petr@mail.ru", &[])])).unwrap().email(), "petr@mail.ru");
-    let cases: &[(&[(&str, &[&'static str])], Unanswered)] = &[
+    let cases: &[(Addresses<'_>, Unanswered)] = &[
         (&[], Unanswered::NoAddress),
         (&[("petr@mail.ru", &["found"])], Unanswered::NoAddress),
         (&[("petr@", &["invalid"])], Unanswered::NoAddress),

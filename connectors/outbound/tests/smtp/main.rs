@@ -1,5 +1,7 @@
 //! Sending, against a server that does what it should not.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod server;
 
 use std::sync::{Arc, Mutex};
