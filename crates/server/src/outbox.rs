@@ -187,7 +187,8 @@ mod tests {
             ("mail".to_owned(), JobState::Dead, 1),
         ];
         let told = targets(vec![TargetView::quiet("mail".to_owned()), TargetView::quiet("webhook:crm".to_owned())], counts);
-        let lines: Vec<_> = told.iter().map(|one| (one.target.target.as_str(), one.configured, one.waiting, one.dead, one.held)).collect();
+        let lines: Vec<_> =
+            told.iter().map(|one| (one.target.target.as_str(), one.configured, one.waiting, one.dead, one.held)).collect();
         assert_eq!(lines, [("mail", true, 3, 1, 0), ("webhook:crm", true, 0, 0, 0), ("webhook:gone", false, 0, 0, 2)]);
     }
 }

@@ -194,13 +194,8 @@ mod tests {
     use crate::ids::SourceId;
 
     /// What tells that all is well, or nothing at all.
-    const WELL: [&str; 5] = [
-        event::SOURCE_HEARD,
-        event::SOURCE_RECOVERED,
-        event::WEBHOOK_RECOVERED,
-        event::CANARY_RETURNED,
-        event::DIGEST_DUE,
-    ];
+    const WELL: [&str; 5] =
+        [event::SOURCE_HEARD, event::SOURCE_RECOVERED, event::WEBHOOK_RECOVERED, event::CANARY_RETURNED, event::DIGEST_DUE];
 
     fn full() -> Detail {
         Detail {

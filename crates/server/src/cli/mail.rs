@@ -58,7 +58,9 @@ fn letter(gate: &Gate, settings: &Settings, to: Mailbox) -> Letter {
     let company = &gate.config.company;
     let (subject, text) = match company.language {
         Language::Ru => ("Проверка почты Leadgate", "Это проверка: письма шлюза заявок доходят. Отвечать не нужно."),
-        Language::En => ("A test of Leadgate's mail", "This is a test: the mails of the lead gateway arrive. No answer is needed."),
+        Language::En => {
+            ("A test of Leadgate's mail", "This is a test: the mails of the lead gateway arrive. No answer is needed.")
+        }
     };
     let heading = settings.heading(JobId(gate.clock.event().0), to, gate.clock.now());
     Letter {

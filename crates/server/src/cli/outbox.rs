@@ -202,7 +202,8 @@ fn state(gate: &Gate, one: &OutboxTarget) -> String {
     if !one.configured {
         return "not in the configuration".to_owned();
     }
-    let again = one.target.asked_again_at.map_or_else(String::new, |at| format!(", asked again {}", story::time(at, gate.zone())));
+    let again =
+        one.target.asked_again_at.map_or_else(String::new, |at| format!(", asked again {}", story::time(at, gate.zone())));
     match one.target.failing_since {
         Some(since) => format!("fails since {}{again}", story::time(since, gate.zone())),
         None => "well".to_owned(),

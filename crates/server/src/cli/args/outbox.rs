@@ -26,7 +26,9 @@ pub enum Outbox {
         chosen: ChosenJobs,
     },
     /// Give up what waits, is held or was given up: it is not delivered. It stays in the list until its retention ends.
-    #[command(after_help = "Examples:\n  leadgate outbox drop 0199a1b2-...\n  leadgate outbox drop --state held --target webhook:crm")]
+    #[command(
+        after_help = "Examples:\n  leadgate outbox drop 0199a1b2-...\n  leadgate outbox drop --state held --target webhook:crm"
+    )]
     Drop {
         /// Which.
         #[command(flatten)]
@@ -142,7 +144,8 @@ mod tests {
         assert_eq!((chosen.state, chosen.target.as_deref(), yes), (vec![JobState::Dead, JobState::Held], Some("mail"), true));
         let Ok(Outbox::List(list)) = typed(&["list", "--lead", "7", "--limit", "5"]) else { panic!() };
         assert_eq!((list.lead, list.paging.limit), (Some(LeadId(7)), 5));
-        for bad in [&["retry"][..], &["drop", "--yes"], &["retry", id, "--target", "mail"], &["list", "--state", "x"], &["show", "7"]]
+        for bad in
+            [&["retry"][..], &["drop", "--yes"], &["retry", id, "--target", "mail"], &["list", "--state", "x"], &["show", "7"]]
         {
             assert_eq!(typed(bad).map(|_| ()), Err(2), "{bad:?}");
         }
