@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leadgate-store-postgres",
             "leadgate-store-sqlite",
             "leadgate-mailbox",
+            "leadgate-outbound",
             "leadgate-web-forms",
         ],
     ),
@@ -47,7 +48,19 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["leadgate", "leadgate-wire", "leadgate-tests"]),
     ("lettre", &["leadgate-outbound"]),
     ("utoipa-axum", &["leadgate"]),
-    ("tokio", &["leadgate", "leadgate-mailbox", "leadgate-store-postgres", "leadgate-store-sqlite", "leadgate-tests"]),
+    ("lettre", &["leadgate-outbound"]),
+    ("minijinja", &["leadgate-outbound"]),
+    (
+        "tokio",
+        &[
+            "leadgate",
+            "leadgate-mailbox",
+            "leadgate-outbound",
+            "leadgate-store-postgres",
+            "leadgate-store-sqlite",
+            "leadgate-tests",
+        ],
+    ),
     ("rlibphonenumber", &["leadgate-core"]),
     ("phonenumber", &["leadgate-core"]),
 ];

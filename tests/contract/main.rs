@@ -9,10 +9,12 @@ mod keeping;
 mod mail;
 mod moves;
 mod nodes;
+mod outbox;
 mod people;
 mod replay;
 mod schema;
 mod support;
+mod timers;
 
 /// A module per case and a test per backend: both, always.
 macro_rules! contract {
@@ -128,6 +130,24 @@ mod on {
             storms_are_taken,
             sources_are_noted_and_asked,
             silence_is_judged_by_the_hour,
+        }
+        outbox {
+            routes_make_jobs_with_their_events,
+            what_is_not_fresh_owes_nothing,
+            acts_owe_what_they_tell,
+            a_claim_is_one_gateways,
+            a_lane_keeps_its_order,
+            nobody_delays_another,
+            people_look_retry_and_drop,
+            what_waits_too_long_is_given_up,
+            briefs_tell_what_stands,
+            nothing_is_owed_of_who_was_erased,
+        }
+        timers {
+            timers_fire_once,
+            timers_are_void_when_somebody_acts,
+            alarms_are_raised_once,
+            an_address_is_answered_once_a_day,
         }
         keeping {
             old_deliveries_lose_their_bytes_and_keep_their_receipts,

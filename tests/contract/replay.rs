@@ -282,6 +282,7 @@ pub(crate) async fn the_ring_keeps_what_was_released(db: Db) {
         quarantine_before: None,
         files_before: None,
         events_before: None,
+        jobs_before: None,
     };
     db.store.sweep(sweep).await.unwrap();
     let left = db.kept(KeptFilter { dropped: true, ..KeptFilter::default() }).await;

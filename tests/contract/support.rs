@@ -217,7 +217,7 @@ pub(crate) fn id_at(at: Timestamp) -> Uuid {
 }
 
 pub(crate) fn act(at: Timestamp) -> Act {
-    Act { actor: "api:test".to_owned(), at, event: EventId(id_at(at)) }
+    Act { actor: "api:test".to_owned(), at, event: EventId(id_at(at)), routes: Arc::default() }
 }
 
 pub(crate) fn page(limit: u32) -> PageAt {

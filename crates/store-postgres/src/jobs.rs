@@ -284,12 +284,13 @@ pub(crate) async fn by_ref(conn: &mut Conn, scope: &str, value: &str) -> Result<
     one(conn, JobId(Columns::of(&row, "job").uuid("id")?)).await
 }
 
-/// How many there are.
+/// How many there are, by the indexes of those that are not done, which may be many.
 pub(crate) async fn counts(conn: &mut Conn) -> Result<Vec<(String, JobState, u64)>, StoreError> {
-    let sql = "SELECT target, state, count(*) AS n FROM job WHERE state = 'waiting' GROUP BY target, state
-               UNION ALL SELECT target, state, count(*) FROM job WHERE state = 'sending' GROUP BY target, state
-               UNION ALL SELECT target, state, count(*) FROM job WHERE state IN ('dead', 'held', 'dropped') GROUP BY target, state
-               ORDER BY 1, 2";
+    let sql = "SELECT target, state, count(*) AS n
+               FROM (SELECT target, state FROM job WHERE state = 'waiting'
+                     UNION ALL SELECT target, state FROM job WHERE state = 'sending'
+                     UNION ALL SELECT target, state FROM job WHERE state IN ('dead', 'held', 'dropped')) j
+               GROUP BY target, state ORDER BY target, state";
     let count = |row| {
         let row = Columns::of(row, "job");
         Ok((row.text("target")?, row.parse("state", JobState::parse)?, row.count("n")?))

@@ -124,9 +124,14 @@ pub(crate) async fn free_all(conn: &mut SqliteConnection) -> Result<(), StoreErr
     sqlx::query(sql).execute(conn).await.map(|_| ()).map_err(store)
 }
 
-/// When the next is due.
+/// When the next is due. One that waits for another of its lane is not: whoever settles that one knows.
 pub(crate) async fn next(conn: &mut SqliteConnection, targets: &[String]) -> Result<Option<i64>, StoreError> {
-    let sql = "SELECT min((SELECT j.due_at FROM job j INDEXED BY job_due WHERE j.state = 'waiting' AND j.target = v.value
+    let sql = "SELECT min((SELECT j.due_at FROM job j INDEXED BY job_due
+                           WHERE j.state = 'waiting' AND j.target = v.value
+                                 AND (j.lane IS NULL OR NOT EXISTS (
+                                     SELECT 1 FROM job e INDEXED BY job_lane
+                                     WHERE e.lane = j.lane AND e.target = j.target AND e.seq < j.seq
+                                           AND e.state IN ('waiting', 'sending', 'held')))
                            ORDER BY j.due_at LIMIT 1))
                FROM json_each(?1) v";
     sqlx::query_scalar(sql).bind(to_json(targets)?).fetch_one(conn).await.map_err(store)
@@ -269,12 +274,12 @@ pub(crate) async fn drop(conn: &mut SqliteConnection, filter: &JobFilter, now: i
     query.build().execute(conn).await.map(|done| done.rows_affected()).map_err(store)
 }
 
-/// What is owed of a person who is erased, and what it was called elsewhere.
+/// What is owed of a person who is erased, and what it was called elsewhere. Others are still to hear that they were.
 pub(crate) async fn forget(conn: &mut SqliteConnection, leads: &[i64], contact: i64, at: i64) -> Result<(), StoreError> {
     let leads = to_json(leads)?;
     for sql in [
         "DELETE FROM job_ref WHERE job IN (SELECT seq FROM job WHERE lead IN (SELECT value FROM json_each(?1)))",
-        "DELETE FROM job_ref WHERE job IN (SELECT seq FROM job WHERE lead IS NULL AND data ->> 'contact' = ?2)",
+        "DELETE FROM job_ref WHERE job IN (SELECT seq FROM job WHERE lead IS NULL AND name <> 'contact.erased' AND data ->> 'contact' = ?2)",
     ] {
         sqlx::query(sql).bind(&leads).bind(contact).execute(&mut *conn).await.map_err(store)?;
     }
@@ -282,7 +287,7 @@ pub(crate) async fn forget(conn: &mut SqliteConnection, leads: &[i64], contact: 
         "UPDATE job SET state = 'dropped', ended_at = ?3, words = 'the person was erased'
          WHERE state IN ('waiting', 'sending', 'held') AND lead IN (SELECT value FROM json_each(?1))",
         "UPDATE job SET state = 'dropped', ended_at = ?3, words = 'the person was erased'
-         WHERE state IN ('waiting', 'sending', 'held') AND lead IS NULL AND data ->> 'contact' = ?2",
+         WHERE state IN ('waiting', 'sending', 'held') AND lead IS NULL AND name <> 'contact.erased' AND data ->> 'contact' = ?2",
     ] {
         sqlx::query(sql).bind(&leads).bind(contact).bind(at).execute(&mut *conn).await.map_err(store)?;
     }

@@ -102,7 +102,12 @@ async fn source(conn: &mut SqliteConnection, data: &EventData) -> Result<From, S
     let (sql, id) = match (data.lead, data.contact) {
         (Some(lead), _) => ("SELECT source, test FROM lead WHERE id = ?1", lead.0),
         (None, Some(contact)) => (
-            "SELECT source, 0 AS test FROM activity WHERE contact = ?1 AND lead IS NULL AND source IS NOT NULL ORDER BY id DESC LIMIT 1",
+            "SELECT source, 0 AS test FROM activity WHERE id = (
+                 SELECT max(id) FROM (
+                     SELECT max(id) AS id FROM activity WHERE contact = ?1 AND lead IS NULL AND source IS NOT NULL
+                     UNION ALL SELECT a.id FROM (SELECT id FROM lead WHERE contact = ?1 AND takes = 1
+                                                 UNION ALL SELECT id FROM lead WHERE contact = ?1 AND takes = 0 AND contact IS NOT NULL) l
+                     CROSS JOIN activity a ON a.lead = l.id WHERE a.source IS NOT NULL))",
             contact.0,
         ),
         (None, None) => return Ok(From::Nowhere),

@@ -102,6 +102,7 @@ mod tests {
                 Err(DeliverError::Later { .. }) => "later",
                 Err(DeliverError::Unavailable { .. }) => "unavailable",
                 Err(DeliverError::Refused { .. }) => "refused",
+                Err(DeliverError::Quiet { .. }) => "quiet",
             };
             assert_eq!(found, wanted, "{status}");
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use leadgate_core::ids::{EventId, SourceId};
-use leadgate_core::onward::{EVENTS, Envelope, Occurred, Pattern, Routes};
+use leadgate_core::ids::SourceId;
+use leadgate_core::onward::{EVENTS, Envelope, Pattern};
 use leadgate_core::ports::{BuildProblem, Secrets};
 use leadgate_core::secret::Secret;
 use leadgate_wire::guarded::{Allowed, Method};
@@ -105,6 +105,7 @@ pub fn read(id: &str, table: Table, around: Around<'_>) -> Result<Hook, Vec<Buil
     };
     let headers = headers(&mut keys, around.secrets);
     let references = references(&mut keys, id);
+    let written = if keys.has("template") { "template" } else { "template_file" };
     let (content_type, template) = body(&mut keys, around);
     let way =
         Way { url: url.unwrap_or_else(|| Secret::new("")), method, content_type, headers, keys: signing, template, references };
@@ -112,7 +113,7 @@ pub fn read(id: &str, table: Table, around: Around<'_>) -> Result<Hook, Vec<Buil
     if let Some(template) = &hook.way.template
         && let Err((event, fault)) = tried(&hook, template)
     {
-        keys.problem("template", format!("with {event}: {}", fault.whole));
+        keys.problem(written, format!("with {event}: {}", fault.whole));
     }
     let problems = keys.finish();
     if problems.is_empty() { Ok(hook) } else { Err(problems) }
@@ -311,14 +312,8 @@ fn body(keys: &mut Keys, around: Around<'_>) -> (String, Option<Template>) {
 
 /// Makes the body of everything it may be asked for.
 fn tried(hook: &Hook, template: &Template) -> Result<(), (&'static str, Fault)> {
-    let routes = Routes::new(vec![hook.route()]);
-    let source = hook.sources.as_ref().and_then(|sources| sources.first());
-    for kind in EVENTS {
-        let (id, at) = (EventId(Uuid::nil()), Timestamp::UNIX_EPOCH);
-        let mut jobs = Vec::new();
-        routes.jobs(&Occurred { id, name: kind.name, at, source, lead: None, data: "{}" }, &mut jobs);
-        let parcel = sample(kind.name, &hook.target(), id.0, Uuid::nil(), at).filter(|_| !jobs.is_empty());
-        if let Some(parcel) = parcel {
+    for kind in EVENTS.iter().filter(|kind| hook.events.iter().any(|pattern| pattern.fits(kind.name))) {
+        if let Some(parcel) = sample(kind.name, &hook.target(), Uuid::nil(), Uuid::nil(), Timestamp::UNIX_EPOCH) {
             let envelope = Envelope::of(&parcel.job, &parcel.brief, parcel.installation, true);
             template.render(&envelope).map_err(|fault| (kind.name, fault))?;
         }

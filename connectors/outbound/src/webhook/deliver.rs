@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use leadgate_core::ids::SourceId;
-use leadgate_core::onward::{Envelope, Pattern, Recipient, Route};
+use leadgate_core::onward::{EVENTS, Envelope, Pattern, Recipient, Route};
 use leadgate_core::ports::{Deliver, DeliverError, Delivered, Parcel};
 use leadgate_core::secret::Secret;
 use leadgate_wire::guarded::{Call, CallError, Caps, Guarded, Method};
@@ -58,6 +58,16 @@ impl Hook {
             sources: self.sources.clone(),
             ordered: self.ordered,
         }
+    }
+
+    /// The first event it gets, in the catalogue's order: what it is tried with.
+    pub fn first_event(&self) -> Option<&'static str> {
+        EVENTS.iter().map(|kind| kind.name).find(|name| self.events.iter().any(|pattern| pattern.fits(name)))
+    }
+
+    /// How long one delivery takes at most, whatever happens.
+    pub fn longest(&self) -> Duration {
+        self.timeout + GRACE
     }
 
     /// Whether its deliveries are signed.

@@ -119,8 +119,9 @@ fn percent(byte: u8, out: &mut String) {
     out.push_str(&HEXUPPER.encode(&[byte]));
 }
 
+/// What is not seen, and what turns the direction of writing.
 fn is_control(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t')
+    (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Writes characters until the next one, as it is written, would be too many.
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn nobody_is_called_and_nothing_is_formatted() {
-        assert_eq!(slack("<!channel> & <http://x|y>\u{7}", 1000), "&lt;!channel&gt; &amp; &lt;http://x|y&gt;");
+        assert_eq!(slack("<!channel> & <http://x|y>\u{7}\u{202e}", 1000), "&lt;!channel&gt; &amp; &lt;http://x|y&gt;");
         assert_eq!(
             markdown("**[x](http://y)** @all a@b.c .@here", 1000),
             "\\*\\*\\[x\\]\\(http://y\\)\\*\\* @\u{200b}all a@b.c .@\u{200b}here"

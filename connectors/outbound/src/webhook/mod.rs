@@ -2,7 +2,7 @@
 //!
 //! A body is the event as [`leadgate_core::onward::Envelope`] says it, or what a template makes of it for a system that wants
 //! another. With a secret it is signed by Standard Webhooks (<https://www.standardwebhooks.com>). What an answer means for what
-//! is owed, says [`deliver`].
+//! is owed, `answer` says.
 
 mod answer;
 mod config;

@@ -5,7 +5,9 @@ use std::io;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use leadgate_core::onward::Envelope;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, HtmlEscape, Output, State, UndefinedBehavior, Value, escape_formatter,
+};
 
 use super::escape;
 use super::variables::{NAMES, variables};
@@ -16,6 +18,8 @@ const LONGEST: usize = 256 << 10;
 const FUEL: u64 = 200_000;
 /// The one template of an environment.
 const NAME: &str = "template";
+/// What minijinja itself defines, beside our own [`NAMES`].
+const FUNCTIONS: &[&str] = &["debug", "dict", "namespace", "range"];
 /// Filters that would put a value in as it is, or as another type of content wants it.
 const UNSAFE: &[&str] = &["safe", "escape", "e"];
 
@@ -50,7 +54,7 @@ impl Content {
     fn put(self, out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
         match self {
             // What a block of the template has made is escaped already.
-            Self::Json if value.is_safe() => escape_formatter(out, state, value),
+            Self::Json | Self::Markup if value.is_safe() => escape_formatter(out, state, value),
             Self::Json => {
                 let json = serde_json::to_string(value);
                 let json = json.map_err(|_| Error::new(ErrorKind::BadSerialization, "this value is nothing JSON knows"))?;
@@ -62,8 +66,8 @@ impl Content {
                     .try_for_each(|piece| out.write_str(piece))
                     .map_err(Error::from)
             }
-            Self::Markup | Self::Text if value.is_none() => Ok(()),
-            Self::Markup | Self::Text => escape_formatter(out, state, value),
+            Self::Markup => write!(out, "{}", HtmlEscape(&text_of(value))).map_err(Error::from),
+            Self::Text => out.write_str(&text_of(value)).map_err(Error::from),
         }
     }
 }
@@ -125,7 +129,7 @@ impl Template {
         let mut unknown: Vec<String> = template
             .undeclared_variables(false)
             .into_iter()
-            .filter(|name| !NAMES.contains(&name.as_str()) && name != "range" && name != "dict" && name != "namespace")
+            .filter(|name| !NAMES.contains(&name.as_str()) && !FUNCTIONS.contains(&name.as_str()))
             .collect();
         unknown.sort_unstable();
         if !unknown.is_empty() {

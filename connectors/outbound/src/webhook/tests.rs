@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use leadgate_core::onward::{EVENTS, Envelope};
 use leadgate_core::ports::{Parcel, Secrets};
+use leadgate_core::prepare::{IdentityKind, ReadValue};
+use leadgate_core::rules::Strength;
 use leadgate_core::secret::Secret;
 use leadgate_wire::guarded::{Allowed, Inner};
 use proptest::prelude::*;
@@ -135,7 +137,9 @@ fn every_mistake_is_told_at_once() {
     assert!(told("url = \"https://x.example\"\ntoken = \"t\"").starts_with("token: no header holds it"));
     assert!(told("url = \"http://inner.lan/\"").contains("at another port"));
     assert!(told("url = \"http://x.example/\"").contains("only https://"));
-    hook("url = \"http://inner.lan:8080/\"").unwrap();
+    let usual = hook("url = \"http://inner.lan:8080/\"").unwrap();
+    assert_eq!((usual.first_event(), usual.target().as_str(), usual.is_signed()), (Some("lead.created"), "webhook:crm", false));
+    assert_eq!(usual.longest(), usual.timeout + std::time::Duration::from_secs(1));
     assert!(read("CRM!", "url = \"https://x.example\"".parse().unwrap(), around(&Allowed::default())).is_err());
 }
 
@@ -222,6 +226,30 @@ fn amocrm_gets_a_deal_with_its_contact() {
     let mut nobody = parcel("lead.created");
     nobody.brief.contact = None;
     assert_eq!(made_by("amocrm", &nobody)[0]["_embedded"]["contacts"][0].as_object().unwrap().len(), 1);
+}
+
+/// Of nobody who is known, what was typed is told.
+#[test]
+fn what_was_typed_is_told_of_those_who_are_nobody() {
+    let mut parcel = parcel("lead.created");
+    parcel.brief.contact = None;
+    let typed = |kind: IdentityKind, typed: &str, value: Option<&str>| ReadValue {
+        kind,
+        field: String::new(),
+        typed: typed.to_owned(),
+        value: value.map(str::to_owned),
+        strength: Strength::None,
+        flags: vec![],
+        note: None,
+    };
+    parcel.brief.activity.as_mut().unwrap().content.values = vec![
+        typed(IdentityKind::PHONE, "call me", None),
+        typed(IdentityKind::PHONE, "8 916 123-45-67", Some("+79161234567;ext=2")),
+        typed(IdentityKind::EMAIL, "Anna <a@x.example>", Some("a@x.example")),
+    ];
+    let text = r#"{{ [phone, phones[0].value, phones[0].display, email] | joined("|") }}"#;
+    let made = body(&template("text/plain", text).unwrap(), &parcel);
+    assert_eq!(made, "+79161234567|+79161234567;ext=2|8 916 123-45-67|a@x.example");
 }
 
 #[test]
@@ -405,8 +433,10 @@ proptest! {
         prop_assert_eq!(&pairs[1].1, &texts[3]);
         let inner: Json = serde_json::from_str(&pairs[2].1).unwrap();
         prop_assert_eq!(&inner["a"], &Json::from(texts[3].clone()));
-        let markup = template("text/xml", "<n>{{ message }}</n>").unwrap();
-        prop_assert_eq!(body(&markup, &parcel).matches('<').count(), 2);
+        for open in ["<n>{{ message }}</n>", "<n>{% autoescape false %}{{ message }}{% endautoescape %}</n>"] {
+            let markup = template("text/xml", open).unwrap();
+            prop_assert_eq!(body(&markup, &parcel).matches('<').count(), 2);
+        }
     }
 }
 

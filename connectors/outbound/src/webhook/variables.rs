@@ -2,7 +2,7 @@
 
 use leadgate_core::attribution::Touch;
 use leadgate_core::onward::{Envelope, Told};
-use leadgate_core::prepare::IdentityKind;
+use leadgate_core::prepare::{IdentityKind, ReadValue};
 use leadgate_core::receipt::IdentityState;
 use serde_json::{Map, Value, json};
 
@@ -84,7 +84,15 @@ fn known(data: &Told<'_>, kind: &IdentityKind) -> Vec<Value> {
     if !held.is_empty() {
         return held.into_iter().map(|one| json!({ "value": one.value, "display": one.display })).collect();
     }
-    typed().filter_map(|typed| Some(json!({ "value": typed.value.as_ref()?, "display": typed.typed }))).collect()
+    // What was typed beside an address is not written to.
+    let is_address = *kind == IdentityKind::EMAIL;
+    let shown = |typed: &ReadValue, value: &str| if is_address { value.to_owned() } else { typed.typed.clone() };
+    typed()
+        .filter_map(|typed| {
+            let value = typed.value.as_deref()?;
+            Some(json!({ "value": value, "display": shown(typed, value) }))
+        })
+        .collect()
 }
 
 /// What is not known is left out, so that a template's `if` and a joined text do not meet a word for nothing.

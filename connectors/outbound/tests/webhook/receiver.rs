@@ -117,6 +117,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: Does, kept
 /// A whole request; nothing, if somebody connects and says none.
 async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<Heard> {
     let mut bytes = Vec::new();
+    let mut piece = vec![0; 16 << 10];
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
@@ -126,7 +127,6 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<Heard> {
                 return Some(heard);
             }
         }
-        let mut piece = [0; 16 << 10];
         match stream.read(&mut piece).await {
             Ok(0) | Err(_) => return None,
             Ok(read) => bytes.extend_from_slice(&piece[..read]),

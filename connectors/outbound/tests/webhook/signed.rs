@@ -10,7 +10,7 @@ use serde_json::json;
 use super::receiver::{Heard, Receiver, says};
 use super::{NEW, OLD, PATIENCE, parcel_at, webhook};
 
-/// Whether the library `standardwebhooks` of PyPI finds each of these genuine.
+/// Whether the library `standardwebhooks` of `PyPI` finds each of these genuine.
 fn checked(checks: &[(&str, &Heard)]) -> Vec<bool> {
     let python = std::env::var("TEST_PYTHON")
         .expect("TEST_PYTHON names a Python that has the package standardwebhooks; tests/run makes one");

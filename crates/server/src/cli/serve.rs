@@ -110,5 +110,11 @@ fn told(config: &Config) -> String {
     if config.server.public_url.is_none() {
         pair("note", "no public_url: the URLs of the sources work on this machine only");
     }
+    if !config.onward.tells_of_leads() {
+        pair("note", "nobody hears of new leads: name who does in [[notify]] (with [mail]) or in [webhooks]");
+    }
+    if !config.onward.tells_of_alarms() {
+        pair("note", "nobody hears when something goes wrong: write [operator] emails (with [mail])");
+    }
     text.finish()
 }

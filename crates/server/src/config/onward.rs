@@ -84,9 +84,8 @@ impl Onward {
     /// Whether anybody hears of what goes wrong.
     pub fn tells_of_alarms(&self) -> bool {
         let alarms = |events: &[Pattern]| events.iter().any(|pattern| pattern.fits(event::SOURCE_FAILED));
-        !self.operator.emails.is_empty()
-            || self.notices.iter().any(|notice| alarms(&notice.events))
-            || self.webhooks.iter().any(|hook| alarms(&hook.events))
+        let by_mail = !self.operator.emails.is_empty() || self.notices.iter().any(|notice| alarms(&notice.events));
+        (self.mail.is_some() && by_mail) || self.webhooks.iter().any(|hook| alarms(&hook.events))
     }
 
     /// Whether anybody hears of leads.

@@ -127,7 +127,7 @@ fn the_reference_names_the_defaults() {
 fn the_reference_has_every_key() {
     // A key that is not in the reference would be suggested here.
     let unknown = Folder::new(
-        "[company]\nx=1\n[server]\nx=1\n[server.tls]\nx=1\n[server.tls.acme]\nx=1\n[database]\nx=1\n[attachments]\nx=1\n[keeping]\nx=1\n[leads]\nx=1\n[log]\nx=1\n",
+        "[company]\nx=1\n[server]\nx=1\n[server.tls]\nx=1\n[server.tls.acme]\nx=1\n[database]\nx=1\n[attachments]\nx=1\n[keeping]\nx=1\n[leads]\nx=1\n[log]\nx=1\n[operator]\nx=1\n",
     );
     for (path, words) in unknown.problems() {
         let list = words.split("there are: ").nth(1).unwrap_or_else(|| panic!("{path}: {words}"));
@@ -146,6 +146,14 @@ fn the_reference_has_the_keys_of_every_kind() {
         let commented = commented.join("\n");
         assert!(Config::reference().contains(&commented), "config/leadgate.reference.toml needs:\n{commented}");
     }
+}
+
+#[test]
+fn the_reference_has_the_keys_of_webhooks() {
+    let example = leadgate_outbound::webhook::EXAMPLE.replace("{id}", "crm");
+    let commented: Vec<String> = example.trim().lines().map(|line| format!("# {line}").trim_end().to_owned()).collect();
+    let commented = commented.join("\n");
+    assert!(Config::reference().contains(&commented), "config/leadgate.reference.toml needs:\n{commented}");
 }
 
 #[test]

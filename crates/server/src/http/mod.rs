@@ -1,5 +1,6 @@
 //! HTTP: the loop that accepts, the calls of senders, the API, the pages, and what operators watch.
 
+mod acts;
 pub mod api;
 pub mod inbound;
 mod operation;

@@ -22,7 +22,7 @@ use super::problem::Problem;
 use crate::app::{Gateway, Live};
 use crate::config::Language;
 
-const STYLE: &str = include_str!("../../templates/style.css");
+pub const STYLE: &str = include_str!("../../templates/style.css");
 
 /// What the demo form takes from its own address and sends along, hidden.
 const ATTRIBUTION: [&str; 9] =
@@ -134,7 +134,7 @@ pub fn flood(language: Language, seconds: u64) -> Response {
     response
 }
 
-fn plain(lang: &str, title: &str, text: &str, status: StatusCode) -> Response {
+pub fn plain(lang: &str, title: &str, text: &str, status: StatusCode) -> Response {
     // The page has no script and nothing of the visitor's in it: the nonce guards nothing here and may be any.
     let nonce = "leadgate";
     match render(&Plain { lang, title, text, style: STYLE, nonce }) {
@@ -143,14 +143,14 @@ fn plain(lang: &str, title: &str, text: &str, status: StatusCode) -> Response {
     }
 }
 
-fn render(template: &impl Template) -> Result<String, Problem> {
+pub fn render(template: &impl Template) -> Result<String, Problem> {
     template.render().map_err(|error| {
         tracing::error!(%error, "a page could not be written");
         Problem::Internal
     })
 }
 
-fn html(page: String, nonce: &str, status: StatusCode) -> Response {
+pub fn html(page: String, nonce: &str, status: StatusCode) -> Response {
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );

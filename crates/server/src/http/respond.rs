@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 
 use super::peer::{Caller, Peer, Via};
 use super::problem::Problem;
-use super::{api, inbound, operation, pages};
+use super::{acts, api, inbound, operation, pages};
 use crate::app::Gateway;
 use crate::metrics;
 
@@ -75,6 +75,7 @@ impl Responder {
         let (api, _) = operation::router().nest("/api/v1", api::router()).split_for_parts();
         let router = api
             .merge(pages::router())
+            .merge(acts::router())
             .merge(api::ui())
             .fallback(async || Problem::NotFound("there is nothing at this path".to_owned()))
             .method_not_allowed_fallback(async || Problem::Method)
