@@ -15,6 +15,7 @@ mod forms;
 mod hostile;
 mod keeping;
 mod mapping;
+mod outbox;
 mod people;
 mod proxy;
 mod replay;

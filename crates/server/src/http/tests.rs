@@ -4,6 +4,7 @@ mod api;
 mod inbound;
 mod openapi;
 mod operation;
+mod outbox;
 mod pulls;
 mod replay;
 mod tls;
