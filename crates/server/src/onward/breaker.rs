@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn one_that_asks_is_left_alone_at_the_first_time() {
         let mut breaker = Breaker::default();
-        breaker.failed(at(0), Some(Duration::from_secs(120)), "429", MIDDLE);
+        breaker.failed(at(0), Some(Duration::from_mins(2)), "429", MIDDLE);
         assert_eq!((breaker.allows(8, at(119)), breaker.allows(8, at(120))), (0, 8));
     }
 
