@@ -12,6 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
+use leadgate_core::onward::{
+    Alarm, AlarmView, Brief, BriefOf, Claim, Job, JobDetail, JobFilter, JobId, JobState, JobView, Late, NewTimer, News, Outbox,
+    Settled, Target, Timer, TimerEnd, Want,
+};
 use leadgate_core::ports::{
     Act, Ask, Beat, Intake, IntakeError, NewToken, PullReport, Refusals, Restored, Store, StoreError, Sweep,
 };
@@ -124,6 +128,42 @@ and_keeps_as_it_does! {
     note_erased(erased: Vec<ErasedView>) -> Vec<ContactId>;
     bodies(after: i64) -> Vec<Body>;
     scrub(rebuild: bool) -> ();
+}
+
+macro_rules! and_owes_as_it_does {
+    ($($name:ident($($argument:ident: $kind:ty),*) -> $outcome:ty;)+) => {
+        #[async_trait]
+        impl Outbox for Flaky {
+            $(async fn $name(&self, $($argument: $kind),*) -> Result<$outcome, StoreError> {
+                self.inner.$name($($argument),*).await
+            })+
+        }
+    };
+}
+
+and_owes_as_it_does! {
+    claim_jobs(wants: Vec<Want>, claim: Claim) -> Vec<Job>;
+    settle_jobs(settled: Vec<Settled>, news: Vec<News>) -> ();
+    next_job(targets: Vec<String>) -> Option<Timestamp>;
+    bury_jobs(targets: Vec<Target>, orphans_before: Timestamp, at: Timestamp) -> Vec<Late>;
+    jobs(filter: JobFilter, at: PageAt) -> Page<JobView>;
+    job(id: JobId) -> Option<JobDetail>;
+    job_counts() -> Vec<(String, JobState, u64)>;
+    retry_jobs(filter: JobFilter, now: Timestamp) -> u64;
+    drop_jobs(filter: JobFilter, now: Timestamp) -> u64;
+    job_by_ref(scope: &str, value: &str) -> Option<JobDetail>;
+    briefs(of: Vec<BriefOf>) -> Vec<Brief>;
+    tell(news: News) -> ();
+    raise(alarm: Alarm, news: News) -> bool;
+    clear(name: &str, key: &str, news: Option<News>) -> bool;
+    alarms() -> Vec<AlarmView>;
+    set_timers(timers: Vec<NewTimer>) -> ();
+    stop_timers(timers: Vec<(String, String)>) -> ();
+    due_timers(now: Timestamp, limit: u32) -> Vec<Timer>;
+    next_timer() -> Option<Timestamp>;
+    settle_timers(ends: Vec<TimerEnd>) -> u64;
+    link_key(fresh: [u8; 32]) -> [u8; 32];
+    may_answer(job: JobId, address: [u8; 32], source: SourceId, most_an_hour: u32, now: Timestamp) -> bool;
 }
 
 a_store_that_only_fails_to_record! {

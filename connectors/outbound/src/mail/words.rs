@@ -41,6 +41,7 @@ pub(super) fn headline(name: &str, language: Language) -> &'static str {
         event::CLOCK_WRONG => ("Часы идут неверно", "A clock is wrong"),
         event::DISK_LOW => ("Мало места на диске", "Little space on the disk"),
         event::CERTIFICATE_EXPIRING => ("Сертификат скоро закончится", "The certificate ends soon"),
+        event::DIGEST_DUE => ("Сводка", "Digest"),
         _ => ("Событие", "Event"),
     };
     pick(language, ru, en)
@@ -244,7 +245,8 @@ mod tests {
         for kind in EVENTS {
             for language in Language::ALL {
                 assert!(!matches!(headline(kind.name, language), "Событие" | "Event"), "{}", kind.name);
-                if kind.subject == Subject::Operation {
+                // A digest has a letter of its own.
+                if kind.subject == Subject::Operation && kind.name != event::DIGEST_DUE {
                     assert_eq!(advice(kind.name, language).is_empty(), is_relief(kind.name), "{}", kind.name);
                 }
             }

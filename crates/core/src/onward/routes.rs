@@ -68,6 +68,8 @@ pub enum Recipient {
     Address(String),
     /// The customer, at the address of that very delivery: an automatic answer.
     Customer,
+    /// The customer: what one of us answered to a notice is passed on.
+    Relay,
 }
 
 impl Recipient {
@@ -77,6 +79,7 @@ impl Recipient {
             "" => Self::Target,
             "responsible" => Self::Responsible,
             "customer" => Self::Customer,
+            "relay" => Self::Relay,
             _ => match text.strip_prefix("manager:") {
                 Some(manager) => Self::Manager(manager.to_owned()),
                 None => Self::Address(text.to_owned()),
@@ -93,6 +96,7 @@ impl fmt::Display for Recipient {
             Self::Responsible => f.write_str("responsible"),
             Self::Address(address) => f.write_str(address),
             Self::Customer => f.write_str("customer"),
+            Self::Relay => f.write_str("relay"),
         }
     }
 }
@@ -228,7 +232,7 @@ mod tests {
 
     #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer"] {
+        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay"] {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
     }

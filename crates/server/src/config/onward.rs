@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use leadgate_core::email;
 use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{EVENTS, Pattern, Quiet, Recipient, Route, Routes, Subject, event};
+use leadgate_outbound::mail::ReplyVia;
 use leadgate_outbound::{mail, webhook};
 use leadgate_wire::guarded::Allowed;
 use leadgate_wire::keys::Keys;
@@ -100,8 +101,13 @@ impl Onward {
         for hook in &self.webhooks {
             routes.push(hook.route());
         }
-        if self.mail.is_some() {
+        if let Some(mail) = &self.mail {
             routes.extend(self.mails());
+            if mail.reply_via == ReplyVia::Gateway {
+                let events = vec![Pattern::One(event::MAIL_SENT.to_owned())];
+                let (target, recipient) = (MAIL.into(), Recipient::Relay);
+                routes.push(Route { target, recipient, events, sources: None, ordered: false });
+            }
         }
         Routes::new(routes)
     }

@@ -1,5 +1,7 @@
 //! The intake against a store that fails on purpose. Nothing sleeps; time is paused.
 
+mod outbox;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;

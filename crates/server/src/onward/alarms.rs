@@ -139,8 +139,8 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_is_noticed() {
         let (watch, begin) = (Watch::default(), Instant::now());
-        let at = |second| Timestamp::from_second(1_000_000 + second).unwrap();
-        let mut look = |second, passed| watch.set_by(at(second), begin + Duration::from_secs(passed)).as_secs();
+        let at = |second: i64| Timestamp::from_second(1_000_000 + second).unwrap();
+        let look = |second, passed| watch.set_by(at(second), begin + Duration::from_secs(passed)).as_secs();
         assert_eq!(look(0, 0), 0);
         assert_eq!(look(60, 60), 0);
         assert_eq!(look(3720, 120), 3600, "forward");

@@ -86,6 +86,24 @@ impl Signer {
         Some(format!("{PATH}/{}.{}", BASE64URL_NOPAD.encode(&payload), BASE64URL_NOPAD.encode(&mac)))
     }
 
+    /// The address that an answer to a notice of a lead goes to, below the gateway's own: `leads+r12-0a1b2c3d4e5f6071@example.com`.
+    /// It is no secret of the manager's: it says which lead, and that the gateway made it.
+    pub fn reply_address(&self, own: &str, lead: LeadId) -> Option<String> {
+        let (local, domain) = own.rsplit_once('@')?;
+        Some(format!("{local}+r{lead}-{}@{domain}", self.reply_mac(lead)?))
+    }
+
+    /// Whether one of these texts holds an address that [`Self::reply_address`] made for a lead.
+    pub fn is_reply_address(&self, own: &str, lead: LeadId, shown: &[String]) -> bool {
+        let made = self.reply_address(own, lead).map(|made| made.to_ascii_lowercase());
+        made.is_some_and(|made| shown.iter().any(|text| text.to_ascii_lowercase().contains(&made)))
+    }
+
+    fn reply_mac(&self, lead: LeadId) -> Option<String> {
+        let mac = self.mac(format!("reply:{lead}").as_bytes())?.finalize().into_bytes();
+        Some(leadgate_core::submission::hex(&mac[..8]))
+    }
+
     /// Reads a token.
     pub fn read(&self, token: &str, now: Timestamp) -> Result<Link, BadLink> {
         if token.len() > LONGEST {
@@ -115,6 +133,18 @@ mod tests {
         assert!(signer.read(token, last).is_ok());
         assert_eq!(signer.read(token, over), Err(BadLink::Over));
         assert_eq!(Signer::new([8; 32]).read(token, now), Err(BadLink::Forged));
+    }
+
+    #[test]
+    fn an_answers_address_is_of_one_lead() {
+        let signer = Signer::new([7; 32]);
+        let address = signer.reply_address("leads@example.com", LeadId(12)).unwrap();
+        assert!(address.starts_with("leads+r12-") && address.ends_with("@example.com") && address.len() < 64 + 12, "{address}");
+        let shown = [format!("Leads <{}>", address.to_uppercase())];
+        assert!(signer.is_reply_address("leads@example.com", LeadId(12), &shown));
+        assert!(!signer.is_reply_address("leads@example.com", LeadId(1), &shown));
+        assert!(!Signer::new([8; 32]).is_reply_address("leads@example.com", LeadId(12), &shown));
+        assert!(!signer.is_reply_address("leads@example.com", LeadId(12), &["leads+r12-@example.com".to_owned()]));
     }
 
     #[test]
