@@ -145,7 +145,15 @@ fn last(reference: &str) -> String {
 }
 
 fn words(schema: &Value) -> String {
-    schema["description"].as_str().unwrap_or_default().replace('\n', " ").replace("  ", " ").trim().to_owned()
+    // What may be null has its words with what else it may be.
+    let all = [schema].into_iter().chain(schema["oneOf"].as_array().into_iter().flatten());
+    all.filter_map(|schema| schema["description"].as_str())
+        .next()
+        .unwrap_or_default()
+        .replace('\n', " ")
+        .replace("  ", " ")
+        .trim()
+        .to_owned()
 }
 
 fn described(schema: &Value) -> String {
