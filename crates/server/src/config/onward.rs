@@ -389,9 +389,16 @@ pub(super) fn canary_road(source: &Source, reachable: bool) -> Result<Road, Stri
         "html_form" if reachable => Ok(Road::Form),
         "html_form" => Err("the address that senders use is not known: set [server] public_url".to_owned()),
         // Of several any will do; the same every time.
-        "imap" => source.connector.rules.own.emails.iter().min().cloned().map(Road::Mailbox).ok_or_else(|| {
-            "the address of this mailbox is not known: name it in addresses".to_owned()
-        }),
+        "imap" => source
+            .connector
+            .rules
+            .own
+            .emails
+            .iter()
+            .min()
+            .cloned()
+            .map(Road::Mailbox)
+            .ok_or_else(|| "the address of this mailbox is not known: name it in addresses".to_owned()),
         other => Err(format!("only forms of your own (html_form) and mailboxes (imap) can have one, not {other}")),
     }
 }

@@ -246,7 +246,7 @@ fn mark(mail: &[u8]) -> Option<String> {
             (Some(_), _) => break,
             (None, _) => {
                 let mut halves = line.splitn(2, |byte| *byte == b':');
-                let name = halves.next().unwrap_or_default().trim_ascii();
+                let name = halves.next().unwrap_or_default().trim_ascii_end();
                 if name.eq_ignore_ascii_case(mail::CANARY.as_bytes()) {
                     found = Some(std::str::from_utf8(halves.next()?).ok()?.trim().to_owned());
                 }
@@ -283,7 +283,8 @@ mod tests {
     #[test]
     fn a_mark_is_read_from_the_header_alone() {
         let read = |header: &str| mark(&mail(header, "").raw.body);
-        for header in ["X-Leadgate-Canary: a.1.00\r\n", "x-leadgate-CANARY:a.1.00 \n", "X-Leadgate-Canary:\r\n a.1.\r\n\t00\r\n"] {
+        for header in ["X-Leadgate-Canary: a.1.00\r\n", "x-leadgate-CANARY:a.1.00 \n", "X-Leadgate-Canary:\r\n a.1.\r\n\t00\r\n"]
+        {
             assert_eq!(read(header).as_deref(), Some("a.1.00"), "{header:?}");
         }
         for none in ["", "X-Leadgate-Canary\r\n", "Subject: a\r\n X-Leadgate-Canary: b\r\n", "X-Leadgate-Canary: \u{fffd}\r\n"] {

@@ -174,7 +174,9 @@ mod tests {
         assert_eq!(signer.read_canary(&mark), Some((source, now)));
         assert_eq!(Signer::new([8; 32]).read_canary(&mark), None);
         let mac = mark.rsplit_once('.').unwrap().1;
-        for bad in ["", ".", "..", "site.1000000.", "site.1000000.00", &format!("info.1000000.{mac}"), &format!("site.1000001.{mac}")] {
+        for bad in
+            ["", ".", "..", "site.1000000.", "site.1000000.00", &format!("info.1000000.{mac}"), &format!("site.1000001.{mac}")]
+        {
             assert_eq!(signer.read_canary(bad), None, "{bad}");
         }
         for at in 0..mark.len() {

@@ -314,7 +314,9 @@ impl Mailing {
             mail::Language::Ru => {
                 "Это письмо шлюз отправил сам себе, чтобы проверить дорогу. Делать ничего не нужно, письмо можно удалить."
             }
-            mail::Language::En => "The gateway sent this mail to itself to try the way. Nothing is to be done; it may be deleted.",
+            mail::Language::En => {
+                "The gateway sent this mail to itself to try the way. Nothing is to be done; it may be deleted."
+            }
         };
         let letter = Letter {
             from,
