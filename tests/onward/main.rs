@@ -109,6 +109,7 @@ fn open(path: &Path, mode: u32) {
 
 fn letter(to: &str) -> Letter {
     Letter {
+        canary: None,
         from: Mailbox::read("Завод <leads@zavod.ru>").unwrap(),
         to: Mailbox::new("Мария", to).unwrap(),
         reply_to: Mailbox::new("Пётр Иванов", "petr.ivanov@mail.ru"),

@@ -96,7 +96,7 @@ fn page() -> String {
         let (title, holds) = heading(subject);
         write!(page, "\n## {title}\n\n{holds}\n\n| event | version | told when |\n|---|---|---|\n").unwrap();
         for kind in EVENTS.iter().filter(|kind| kind.subject == subject) {
-            write!(page, "| `{}` | {} | {} |\n", kind.name, kind.version, kind.words).unwrap();
+            writeln!(page, "| `{}` | {} | {} |", kind.name, kind.version, kind.words).unwrap();
         }
         write!(page, "\n```json\n{}\n```\n", example(subject)).unwrap();
     }
@@ -147,8 +147,7 @@ fn last(reference: &str) -> String {
 fn words(schema: &Value) -> String {
     // What may be null has its words with what else it may be.
     let all = [schema].into_iter().chain(schema["oneOf"].as_array().into_iter().flatten());
-    all.filter_map(|schema| schema["description"].as_str())
-        .next()
+    all.find_map(|schema| schema["description"].as_str())
         .unwrap_or_default()
         .replace('\n', " ")
         .replace("  ", " ")
@@ -163,7 +162,7 @@ fn described(schema: &Value) -> String {
     let mut text = format!("{about}| field | what | meaning |\n|---|---|---|\n");
     for (name, property) in properties {
         let absent = if required.contains(&name.as_str()) { "" } else { ", may be absent" };
-        write!(text, "| `{name}` | {}{absent} | {} |\n", kind(property), words(property)).unwrap();
+        writeln!(text, "| `{name}` | {}{absent} | {} |", kind(property), words(property)).unwrap();
     }
     text
 }

@@ -37,6 +37,7 @@ const PLAIN: &str = "security = \"plain\"\ntimeout = \"1 s\"";
 
 fn letter(number: u32) -> Letter {
     Letter {
+        canary: None,
         from: Mailbox::read("Завод <leads@zavod.ru>").unwrap(),
         to: Mailbox::read("anna@zavod.ru").unwrap(),
         reply_to: Mailbox::new("Пётр", "petr@mail.ru"),

@@ -96,7 +96,8 @@ pub struct JobView {
     pub id: JobId,
     /// By what: `mail`, `webhook:<id>`.
     pub target: String,
-    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `customer`, `relay`, or an address of the company.
+    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `customer`, `relay`, `canary:<source>`, or an
+    /// address of the company.
     pub to: String,
     /// The event's name.
     pub event: String,

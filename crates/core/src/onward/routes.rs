@@ -70,6 +70,8 @@ pub enum Recipient {
     Customer,
     /// The customer: what one of us answered to a notice is passed on.
     Relay,
+    /// The gateway itself, by the outside road of a source.
+    Canary(String),
 }
 
 impl Recipient {
@@ -80,9 +82,10 @@ impl Recipient {
             "responsible" => Self::Responsible,
             "customer" => Self::Customer,
             "relay" => Self::Relay,
-            _ => match text.strip_prefix("manager:") {
-                Some(manager) => Self::Manager(manager.to_owned()),
-                None => Self::Address(text.to_owned()),
+            _ => match text.split_once(':') {
+                Some(("manager", manager)) => Self::Manager(manager.to_owned()),
+                Some(("canary", source)) => Self::Canary(source.to_owned()),
+                _ => Self::Address(text.to_owned()),
             },
         }
     }
@@ -97,6 +100,7 @@ impl fmt::Display for Recipient {
             Self::Address(address) => f.write_str(address),
             Self::Customer => f.write_str("customer"),
             Self::Relay => f.write_str("relay"),
+            Self::Canary(source) => write!(f, "canary:{source}"),
         }
     }
 }
@@ -232,8 +236,10 @@ mod tests {
 
     #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay"] {
+        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "canary:site"] {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
+        assert_eq!(Recipient::parse("canary:site"), Recipient::Canary("site".to_owned()));
+        assert_eq!(Recipient::parse("manager:canary:a"), Recipient::Manager("canary:a".to_owned()));
     }
 }

@@ -22,9 +22,10 @@ use leadgate_outbound::mail::{
     ManagerDigest, Notice, OperatorDigest, Reader, ReplyVia, Row, Silent,
 };
 
+use super::canary::{self, Flight};
 use super::links::Deed;
 use crate::app::Gateway;
-use crate::config;
+use crate::config::{self, Road};
 
 /// Rows of a list in a digest.
 const ROWS: u32 = 20;
@@ -123,7 +124,9 @@ impl Mailing {
                 let mailbox = Mailbox::new("", address).ok_or_else(refused)?;
                 Ok(Ok(To { mailbox, reader: self.reader(""), by: address }))
             }
-            Recipient::Target | Recipient::Customer | Recipient::Relay => Ok(Err(moot("nobody is written to"))),
+            Recipient::Target | Recipient::Customer | Recipient::Relay | Recipient::Canary(_) => {
+                Ok(Err(moot("nobody is written to")))
+            }
         }
     }
 
@@ -290,6 +293,45 @@ impl Mailing {
             envelope_from,
             kind: LetterKind::Written,
             date,
+            canary: None,
+        };
+        self.mailer.send(&letter).await
+    }
+
+    // ---------------------------------------------------------------------------------------------------------- canaries
+
+    /// A mail to one of our own mailboxes, which its watcher finds.
+    async fn canary(&self, parcel: &Parcel, source: &str) -> Result<Delivered, DeliverError> {
+        let Flight { road, mark } = match canary::begin(&self.gateway, parcel, source).await? {
+            Ok(flight) => flight,
+            Err(moot) => return Ok(moot),
+        };
+        let Road::Mailbox(address) = &road else { return Ok(moot("it does not go by mail any more")) };
+        let refused = || DeliverError::Refused { words: "nobody can be written to at the address of the mailbox".to_owned() };
+        let to = Mailbox::new("", address).ok_or_else(refused)?;
+        let Heading { from, to, message_id, envelope_from, date, .. } = self.heading(parcel, to);
+        let text = match self.people.language {
+            mail::Language::Ru => {
+                "Это письмо шлюз отправил сам себе, чтобы проверить дорогу. Делать ничего не нужно, письмо можно удалить."
+            }
+            mail::Language::En => {
+                "The gateway sent this mail to itself to try the way. Nothing is to be done; it may be deleted."
+            }
+        };
+        let letter = Letter {
+            from,
+            to,
+            reply_to: None,
+            subject: "Leadgate canary".to_owned(),
+            text: format!("{text}\n"),
+            html: None,
+            message_id,
+            in_reply_to: None,
+            references: Vec::new(),
+            envelope_from,
+            kind: LetterKind::Notice,
+            date,
+            canary: Some(mark),
         };
         self.mailer.send(&letter).await
     }
@@ -469,6 +511,9 @@ impl Deliver for Mailing {
         }
         if parcel.job.recipient == Recipient::Relay {
             return self.relay(parcel).await;
+        }
+        if let Recipient::Canary(source) = &parcel.job.recipient {
+            return self.canary(parcel, source).await;
         }
         let to = match self.to(parcel)? {
             Ok(to) => to,
