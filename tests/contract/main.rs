@@ -136,6 +136,7 @@ mod on {
             what_is_not_fresh_owes_nothing,
             acts_owe_what_they_tell,
             a_claim_is_one_gateways,
+            a_silent_gateway_holds_nothing,
             a_lane_keeps_its_order,
             nobody_delays_another,
             people_look_retry_and_drop,

@@ -21,7 +21,7 @@ fn node(n: u128) -> NodeId {
     NodeId(Uuid::from_u128(n))
 }
 
-fn beat(n: u128) -> Beat {
+pub(crate) fn beat(n: u128) -> Beat {
     Beat {
         node: node(n),
         name: format!("machine-{n}"),

@@ -18,6 +18,7 @@ use leadgate_core::submission::Purpose;
 use leadgate_core::views::PageAt;
 use uuid::Uuid;
 
+use crate::nodes::beat;
 use crate::support::{Backend, Db, Place, Post, act, days, id_at, minutes, page, post, start};
 
 const PHONE: &str = "+7 916 123-45-67";
@@ -69,7 +70,7 @@ impl Db {
 
     async fn claimed(&self, who: NodeId, target: &str, most: u32, now: Timestamp, lasts: Duration) -> Vec<Job> {
         let want = vec![Want { target: target.to_owned(), most }];
-        self.store.claim_jobs(want, Claim { node: who, now, lasts }).await.unwrap()
+        self.store.claim_jobs(want, Claim { node: who, now, lasts, silence: LONG }).await.unwrap()
     }
 
     async fn settle(&self, job: &Job, end: JobEnd, words: &str) {
@@ -251,6 +252,29 @@ pub(crate) async fn a_claim_is_one_gateways(db: Db) {
     assert_eq!(db.detail(&back[1]).await.job.state, JobState::Dead);
 }
 
+pub(crate) async fn a_silent_gateway_holds_nothing(db: Db) {
+    let db = db.with_routes(all("webhook:a"));
+    for _ in 0..3 {
+        db.about(7).await;
+    }
+    let (silent, awake, unknown) = (node(1), node(2), node(3));
+    db.store.beat(beat(1), LONG * 60).await.unwrap();
+    db.store.beat(beat(2), LONG * 60).await.unwrap();
+    let lost = db.claimed(silent, "webhook:a", 1, start(), LONG * 60).await.remove(0);
+    assert_eq!(db.claimed(unknown, "webhook:a", 1, start(), LONG * 60).await.len(), 1, "it has not had the time to tell");
+    assert_eq!(db.claimed(awake, "webhook:a", 1, start(), LONG * 60).await.len(), 1);
+    let age = "UPDATE node SET seen_at = seen_at - 50000000 WHERE name = 'machine-1'";
+    db.execute(age).await;
+    assert_eq!(db.claimed(awake, "webhook:a", 9, start(), LONG).await, [], "nobody was silent for long");
+    db.execute(age).await;
+    assert_eq!(db.claimed(silent, "webhook:a", 9, start(), LONG).await, [], "nobody takes their own for lost");
+    let taken = db.claimed(awake, "webhook:a", 9, start(), LONG).await;
+    assert_eq!(taken.iter().map(|job| (job.seq, job.attempt)).collect::<Vec<_>>(), [(lost.seq, 2)]);
+    // Whoever wakes up writes nothing of what is another's.
+    db.settle(&lost, JobEnd::Dead, "too late").await;
+    assert_eq!(db.detail(&taken[0]).await.job.state, JobState::Sending);
+}
+
 pub(crate) async fn a_lane_keeps_its_order(db: Db) {
     let db = db.with_routes(Routes::new(vec![
         route("webhook:ordered", Recipient::Target, "*", None),
@@ -296,7 +320,7 @@ pub(crate) async fn nobody_delays_another(db: Db) {
     db.store.tell(db.news(event::DISK_LOW, data)).await.unwrap();
     let wants = ["webhook:dead", "webhook:live"].map(|target| Want { target: target.to_owned(), most: 4 }).to_vec();
     let now = start() + days(1);
-    let claimed = db.store.claim_jobs(wants, Claim { node: node(1), now, lasts: LONG }).await.unwrap();
+    let claimed = db.store.claim_jobs(wants, Claim { node: node(1), now, lasts: LONG, silence: LONG }).await.unwrap();
     let live = claimed.iter().filter(|job| job.target == "webhook:live").count();
     assert_eq!((claimed.len(), live), (5, 1));
     assert!(claimed.is_sorted_by_key(|job| (job.at, job.seq)), "the longest due first");
@@ -494,7 +518,7 @@ async fn a_crowd(backend: Backend) {
             let mut had = Vec::new();
             loop {
                 let wants = ["webhook:ordered", "webhook:loose"].map(|target| Want { target: target.to_owned(), most: 7 });
-                let claim = Claim { node: node(task), now: start(), lasts: Duration::from_mins(10) };
+                let claim = Claim { node: node(task), now: start(), lasts: Duration::from_mins(10), silence: LONG };
                 let jobs = store.claim_jobs(wants.to_vec(), claim).await.unwrap();
                 let end = |job: &Job| Settled {
                     seq: job.seq,

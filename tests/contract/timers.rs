@@ -1,17 +1,19 @@
 //! What is due at a time, what is wrong until it is not any more, and who is answered.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use leadgate_core::change::{Close, LeadChange, Stage};
 use leadgate_core::ids::{LeadId, ManagerId, SourceId};
 use leadgate_core::onward::{
     Alarm, CONTACT_WAITING, Detail, EventData, JobId, LEAD_WAITING, NewTimer, Timer, TimerEnd, event, of_address,
 };
-use leadgate_core::ports::Sweep;
+use leadgate_core::ports::{Store, Sweep};
 use leadgate_core::receipt::Outcome;
 use uuid::Uuid;
 
 use crate::outbox::all;
-use crate::support::{Db, days, minutes, post, start};
+use crate::support::{Backend, Db, Place, days, minutes, post, start};
 
 const PHONE: &str = "+7 916 123-45-67";
 
@@ -184,4 +186,47 @@ pub(crate) async fn an_address_is_answered_once_a_day(db: Db) {
     let sweep = Sweep { now: start() + days(1) + minutes(6), content_keys_before: start(), ..Sweep::default() };
     assert_eq!(db.store.sweep(sweep).await.unwrap(), 2, "boris and vera");
     assert_eq!(db.rows("answered").await.len(), 2);
+}
+
+/// Two gateways look for what is due, again and again: each timer is told of once, and one that comes again once each time.
+async fn a_crowd(backend: Backend) {
+    const TIMERS: usize = 200;
+    const TIMES: i64 = 3;
+    let db = Db::fresh(backend).await.with_routes(all("webhook:a"));
+    let Place::Postgres(database) = &db.place else { panic!("a server") };
+    let second: Arc<dyn Store> = Arc::new(database.open().await.unwrap());
+    let timer = |n: usize| NewTimer { kind: "digest", key: n.to_string(), due_at: start(), source: None };
+    db.store.set_timers((0..TIMERS).map(timer).collect()).await.unwrap();
+    let db = Arc::new(db);
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..8 {
+        let (db, store) = (Arc::clone(&db), if task % 2 == 0 { Arc::clone(&db.store) } else { Arc::clone(&second) });
+        tasks.spawn(async move {
+            let mut told = 0;
+            loop {
+                let due = store.due_timers(start() + days(TIMES), 16).await.unwrap();
+                if due.is_empty() {
+                    return told;
+                }
+                let again = |timer: &Timer| Some(timer.due_at + days(1)).filter(|again| *again < start() + days(TIMES));
+                told += store.settle_timers(due.iter().map(|timer| db.end(timer, again(timer))).collect()).await.unwrap();
+            }
+        });
+    }
+    let told: u64 = tasks.join_all().await.into_iter().sum();
+    let expected = TIMERS * usize::try_from(TIMES).unwrap();
+    assert_eq!(usize::try_from(told).unwrap(), expected);
+    assert_eq!(db.rows("job").await.len(), expected);
+    assert_eq!(db.store.next_timer().await.unwrap(), None);
+    second.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_fires() {
+    a_crowd(Backend::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_fires_behind_a_pooler() {
+    a_crowd(Backend::PgBouncer).await;
 }

@@ -7,6 +7,7 @@
 mod drain;
 mod flaky;
 mod kill;
+mod onward;
 mod outage;
 mod restart;
 mod senders;

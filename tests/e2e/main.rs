@@ -15,6 +15,8 @@ mod forms;
 mod hostile;
 mod keeping;
 mod mapping;
+mod onward;
+mod onward_mail;
 mod outbox;
 mod people;
 mod proxy;

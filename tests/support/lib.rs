@@ -9,4 +9,6 @@ pub mod load;
 pub mod mail;
 pub mod people;
 pub mod postgres;
+pub mod receiver;
 pub mod s3;
+pub mod smtp;

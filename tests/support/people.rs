@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
+use leadgate_core::onward::{Route, Routes};
 use leadgate_core::phone::Country;
 use leadgate_core::ports::Store;
 use leadgate_core::prepare::Prepared;
@@ -170,17 +171,24 @@ pub async fn fill(path: &Path, contacts: u64) -> anyhow::Result<()> {
 
 /// Puts some people into a database.
 pub async fn put(store: &dyn Store, people: Range<u64>) -> anyhow::Result<()> {
-    let rules = Arc::new(rules());
     let begin: Timestamp = "2026-01-01T00:00:00Z".parse()?;
+    let long_ago = |n| delivery(n, begin + jiff::SignedDuration::from_millis(i64::try_from(n).unwrap_or(i64::MAX)));
+    record(store, people, rules(), long_ago).await
+}
+
+/// Puts some people into a database as if they wrote now; whoever a route names is owed each of their leads.
+pub async fn put_fresh(store: &dyn Store, people: Range<u64>, routes: Vec<Route>) -> anyhow::Result<()> {
+    let now = Timestamp::now();
+    let fresh = |n| Submission { historic: false, ..delivery(n, now) };
+    record(store, people, Rules { routes: Arc::new(Routes::new(routes)), ..rules() }, fresh).await
+}
+
+async fn record(store: &dyn Store, people: Range<u64>, rules: Rules, delivery: impl Fn(u64) -> Submission) -> anyhow::Result<()> {
+    let rules = Arc::new(rules);
     let mut n = people.start;
     while n < people.end {
         let to = (n + 2_000).min(people.end);
-        let items = (n..to)
-            .map(|n| {
-                let at = begin + jiff::SignedDuration::from_millis(i64::try_from(n).unwrap_or(i64::MAX));
-                Arc::new(Prepared::new(delivery(n, at), &rules))
-            })
-            .collect();
+        let items = (n..to).map(|n| Arc::new(Prepared::new(delivery(n), &rules))).collect();
         store.record(Batch { items, cursors: Vec::new() }, Arc::clone(&rules)).await?;
         n = to;
     }

@@ -146,7 +146,7 @@ fn last(reference: &str) -> String {
 
 fn words(schema: &Value) -> String {
     // What may be null has its words with what else it may be.
-    let all = [schema].into_iter().chain(schema["oneOf"].as_array().into_iter().flatten());
+    let mut all = [schema].into_iter().chain(schema["oneOf"].as_array().into_iter().flatten());
     all.find_map(|schema| schema["description"].as_str())
         .unwrap_or_default()
         .replace('\n', " ")

@@ -39,13 +39,23 @@ macro_rules! next_of_its_lane {
 
 // ------------------------------------------------------------------------------------------------------------ delivering
 
-/// Follows the beginning of a transaction that claims: claims that have run out are free.
-pub(crate) const FREE: &str = concat!(
-    "; UPDATE job SET state = 'waiting', node = NULL, claimed_until = NULL
-       WHERE seq = ANY (ARRAY (SELECT seq FROM job WHERE state = 'sending' AND claimed_until <= ",
-    now!(),
-    " ORDER BY seq FOR UPDATE SKIP LOCKED))"
-);
+/// Follows the beginning of a transaction that claims: claims that have run out, and those of others that fell silent, are free.
+pub(crate) fn free_lost(claim: Claim) -> String {
+    format!(
+        concat!(
+            "; UPDATE job SET state = 'waiting', node = NULL, claimed_until = NULL
+               WHERE seq = ANY (ARRAY (
+                   SELECT seq FROM job WHERE state = 'sending' AND (claimed_until <= ",
+            now!(),
+            " OR node IN (SELECT id FROM node WHERE id <> '\\x{}' AND seen_at < ",
+            now!(),
+            " - {}))
+                   ORDER BY seq FOR UPDATE SKIP LOCKED))"
+        ),
+        claim.node.0.simple(),
+        lasting(claim.silence)
+    )
+}
 
 /// Claims what is due.
 pub(crate) async fn claim(conn: &mut Conn, wants: &[Want], claim: Claim) -> Result<Vec<Job>, StoreError> {

@@ -16,7 +16,7 @@ use crate::{PostgresStore, WRITE, briefs, jobs, news, read, timers, write};
 #[async_trait]
 impl Outbox for PostgresStore {
     async fn claim_jobs(&self, wants: Vec<Want>, claim: Claim) -> Result<Vec<Job>, StoreError> {
-        let mut conn = self.write_with(&[WRITE, jobs::FREE].concat()).await?;
+        let mut conn = self.write_with(&[WRITE, &jobs::free_lost(claim)].concat()).await?;
         let claimed = jobs::claim(&mut conn, &wants, claim).await;
         conn.end(claimed).await
     }

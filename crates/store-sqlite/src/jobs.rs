@@ -31,10 +31,15 @@ macro_rules! now {
 /// Claims what is due.
 pub(crate) async fn claim(conn: &mut SqliteConnection, wants: &[Want], claim: Claim) -> Result<Vec<Job>, StoreError> {
     let sql = concat!(
-        "UPDATE job SET state = 'waiting', node = NULL, claimed_until = NULL WHERE state = 'sending' AND claimed_until <= ",
-        now!()
+        "UPDATE job SET state = 'waiting', node = NULL, claimed_until = NULL
+         WHERE state = 'sending' AND (claimed_until <= ",
+        now!(),
+        " OR node IN (SELECT id FROM node WHERE id <> ?1 AND seen_at < ",
+        now!(),
+        " - ?2))"
     );
-    sqlx::query(sql).execute(&mut *conn).await.map_err(store)?;
+    let silence = i64::try_from(claim.silence.as_micros()).unwrap_or(i64::MAX / 2);
+    sqlx::query(sql).bind(&claim.node.0.as_bytes()[..]).bind(silence).execute(&mut *conn).await.map_err(store)?;
     let sql = concat!(
         "UPDATE job SET state = 'sending', node = ?4, claimed_until = ",
         now!(),

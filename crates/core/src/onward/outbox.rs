@@ -56,6 +56,8 @@ pub struct Claim {
     pub now: Timestamp,
     /// After this time others may have what is not settled.
     pub lasts: Duration,
+    /// What others claimed is free once they have not told for so long that they live.
+    pub silence: Duration,
 }
 
 /// A target as the configuration has it.
@@ -293,7 +295,7 @@ pub fn of_address(key: &str) -> [u8; 32] {
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Claims due jobs: of each target so many at most, the longest due first. Claims that have run out by the database's clock
-    /// are free. A job with a lane is not claimed while an earlier one of that lane and target has not ended.
+    /// are free, and those of other gateways that have been silent for too long. A job with a lane is not claimed while an earlier one of that lane and target has not ended.
     async fn claim_jobs(&self, wants: Vec<Want>, claim: Claim) -> Result<Vec<Job>, StoreError>;
     /// Writes what became of claimed jobs, and tells what follows; all of it or nothing. What was claimed again meanwhile is
     /// passed over.

@@ -1,7 +1,8 @@
 //! Delivers what is owed: claims what is due, hands it to its target, and writes what became of it.
 //!
-//! One loop claims and settles; deliveries run beside it. Each target has its own room and its own breaker, so that one that is
-//! dead or slow delays no other. Nothing is read while deliveries are under way, and no transaction is held across one.
+//! One loop decides; deliveries, one claim and one writing of ends run beside it, so that a delivery begins as soon as another has
+//! ended, and whatever ends during a commit shares the next. Each target has its own room and its own breaker, so that one that is
+//! dead or slow delays no other. No transaction is held across a delivery.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::ids::NodeId;
-use leadgate_core::onward::{Alarm, BriefOf, Claim, Detail, EventData, Job, JobEnd, News, Settled, Want, event};
+use leadgate_core::onward::{Alarm, Brief, BriefOf, Claim, Detail, EventData, Job, JobEnd, News, Settled, Want, event};
 use leadgate_core::ports::{DeliverError, Delivered, Parcel, Store, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -19,6 +20,7 @@ use super::breaker::{Breaker, pause_after};
 use super::{Target, TargetView, target};
 use crate::app::Gateway;
 use crate::metrics;
+use crate::nodes::SILENT_AFTER;
 
 /// What was committed elsewhere, or by a person, is seen after this time at the latest.
 const POLL: Duration = Duration::from_secs(1);
@@ -56,6 +58,9 @@ pub async fn run(gateway: Arc<Gateway>, node: NodeId, store: Arc<dyn Store>, sto
         installation,
         targets: BTreeMap::new(),
         under_way: JoinSet::new(),
+        claiming: JoinSet::new(),
+        writing: JoinSet::new(),
+        ends: Ends::default(),
         last: Looked::default(),
     };
     worker.configure();
@@ -76,8 +81,34 @@ struct Worker {
     store: Arc<dyn Store>,
     installation: uuid::Uuid,
     targets: BTreeMap<String, Running>,
-    under_way: JoinSet<(Job, Result<Delivered, DeliverError>)>,
+    under_way: JoinSet<Ended>,
+    /// One at most.
+    claiming: JoinSet<Claimed>,
+    /// One at most; whether another job may have waited for what is written.
+    writing: JoinSet<bool>,
+    /// Not yet written.
+    ends: Ends,
     last: Looked,
+}
+
+/// A job, and how its delivery ended.
+type Ended = (Job, Result<Delivered, DeliverError>);
+
+/// What was claimed, and what is to be told of it.
+#[derive(Default)]
+struct Claimed {
+    jobs: Vec<Job>,
+    briefs: Vec<Brief>,
+    /// There may be more.
+    more: bool,
+}
+
+/// How deliveries ended.
+#[derive(Default)]
+struct Ends {
+    settled: Vec<Settled>,
+    /// Another job may wait for one of them.
+    frees: bool,
 }
 
 /// A target at work.
@@ -134,27 +165,38 @@ impl Worker {
     async fn work(&mut self, stop: &CancellationToken) {
         // Whether something may be due, and whether the last claim left something behind.
         let (mut due, mut more) = (true, true);
+        let mut looked = Instant::now();
         let gateway = Arc::clone(&self.gateway);
         let mut reloaded = std::pin::pin!(gateway.reloaded());
         loop {
-            if due {
-                more = match self.claim().await {
-                    Ok(more) => more,
-                    Err(error) => {
-                        tracing::warn!(%error, "what is owed waits for the database");
-                        tokio::time::sleep(TROUBLE_PAUSE).await;
-                        false
-                    }
-                };
+            if due && self.claiming.is_empty() {
+                due = false;
+                // Where there is no room now, there may be more when there is.
+                more |= !self.claim();
             }
             self.begin();
-            let wait = self.wait();
+            self.write_ends();
+            let look_at = looked + self.wait();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                Some(ended) = self.under_way.join_next(), if !self.under_way.is_empty() => {
-                    // The end of one may be what another has waited for.
-                    due = self.settle(ended).await || more;
+                // However much there is to do.
+                () = tokio::time::sleep_until(look_at) => {
+                    due |= self.look().await;
+                    looked = Instant::now();
+                }
+                Some(written) = self.writing.join_next() => {
+                    due |= written.unwrap_or_default();
+                    self.tell_alarms(gateway.clock.now()).await;
+                }
+                Some(claimed) = self.claiming.join_next() => {
+                    let claimed = claimed.unwrap_or_default();
+                    more = claimed.more;
+                    self.take_on(claimed);
+                }
+                Some(ended) = self.under_way.join_next() => {
+                    self.settle(ended);
+                    due |= more;
                 }
                 () = gateway.intake.writes().committed() => due = true,
                 () = gateway.onward.asked() => {
@@ -170,12 +212,11 @@ impl Worker {
                     self.configure();
                     due = true;
                 }
-                () = tokio::time::sleep(wait) => due = self.look().await,
             }
         }
     }
 
-    /// How long to wait if nothing happens.
+    /// How long after the last look to look again.
     fn wait(&self) -> Duration {
         let now = self.gateway.clock.now();
         let opens = self.targets.values().filter_map(|running| running.breaker.opens_at(now)).min();
@@ -207,8 +248,8 @@ impl Worker {
         }
     }
 
-    /// Claims what there is room for. Whether there may be more.
-    async fn claim(&mut self) -> Result<bool, StoreError> {
+    /// Begins to claim what there is room for. `false`: there is none.
+    fn claim(&mut self) -> bool {
         let now = self.gateway.clock.now();
         let mut wants = Vec::new();
         for running in self.targets.values() {
@@ -218,34 +259,32 @@ impl Worker {
             }
         }
         if wants.is_empty() {
-            return Ok(false);
+            return false;
         }
         let longest = self.targets.values().map(|running| running.target.longest).max().unwrap_or_default();
-        let claim = Claim { node: self.node, now, lasts: longest * 2 + MARGIN };
-        let wanted: usize = wants.iter().map(|want| want.most as usize).sum();
-        let jobs = self.store.claim_jobs(wants, claim).await?;
-        let more = jobs.len() == wanted;
-        if !jobs.is_empty() {
-            self.take_on(jobs, now).await?;
-        }
-        Ok(more)
+        let claim = Claim { node: self.node, now, lasts: longest * 2 + MARGIN, silence: SILENT_AFTER };
+        let store = Arc::clone(&self.store);
+        self.claiming.spawn(async move {
+            match claimed(&*store, wants, claim).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::warn!(%error, "what is owed waits for the database");
+                    tokio::time::sleep(TROUBLE_PAUSE).await;
+                    Claimed::default()
+                }
+            }
+        });
+        true
     }
 
-    /// Reads what is to be told, and puts the jobs in line.
-    async fn take_on(&mut self, jobs: Vec<Job>, now: Timestamp) -> Result<(), StoreError> {
-        let of = jobs.iter().map(|job| BriefOf {
-            lead: job.data.lead,
-            contact: job.data.contact,
-            activity: job.data.activity,
-            submission: job.data.submission,
-        });
-        let briefs = self.store.briefs(of.collect()).await?;
-        for (job, brief) in jobs.into_iter().zip(briefs) {
+    /// Puts what was claimed in line.
+    fn take_on(&mut self, claimed: Claimed) {
+        let now = self.gateway.clock.now();
+        for (job, brief) in claimed.jobs.into_iter().zip(claimed.briefs) {
             if let Some(running) = self.targets.get_mut(&job.target) {
                 running.waiting.push_back(Parcel { job, installation: self.installation, brief, now });
             }
         }
-        Ok(())
     }
 
     /// Begins what there is room for.
@@ -271,39 +310,38 @@ impl Worker {
         }
     }
 
-    /// Writes how deliveries ended: this one and whatever else has ended meanwhile.
-    /// Whether another may have waited for one of them.
-    async fn settle(&mut self, first: Result<(Job, Result<Delivered, DeliverError>), tokio::task::JoinError>) -> bool {
+    /// Takes note of how deliveries ended: this one and whatever else has ended meanwhile.
+    fn settle(&mut self, first: Result<Ended, tokio::task::JoinError>) {
         let now = self.gateway.clock.now();
-        let mut settled = Vec::new();
-        let mut frees = false;
         let mut ended = Some(first);
         while let Some(one) = ended {
             match one {
                 Ok((job, outcome)) => {
-                    frees |= self.targets.get(&job.target).is_some_and(|running| running.target.ordered);
-                    settled.extend(self.ended(&job, outcome, now));
+                    self.ends.frees |= self.targets.get(&job.target).is_some_and(|running| running.target.ordered);
+                    let settled = self.ended(&job, outcome, now);
+                    self.ends.settled.extend(settled);
                 }
                 // Its claim runs out, and it is tried again.
                 Err(error) => tracing::error!(%error, "a delivery panicked"),
             }
             ended = self.under_way.try_join_next();
         }
-        settled.extend(self.put_back(now));
-        let news = self.dead_news(now);
-        self.write(settled, news).await;
-        self.tell_alarms(now).await;
-        frees
+        let back = self.put_back(now);
+        self.ends.settled.extend(back);
     }
 
-    async fn write(&self, settled: Vec<Settled>, news: Vec<News>) {
-        // If it is not written, it is delivered again when the claim has run out: at least once.
-        while let Err(error) = self.store.settle_jobs(settled.clone(), news.clone()).await {
-            tracing::warn!(%error, "what became of deliveries cannot be written");
-            if !matches!(error, StoreError::Conflict) {
-                return;
-            }
+    /// Begins to write what has ended, unless something is being written: then it goes with the next.
+    fn write_ends(&mut self) {
+        if self.ends.settled.is_empty() || !self.writing.is_empty() {
+            return;
         }
+        let Ends { settled, frees } = std::mem::take(&mut self.ends);
+        let news = self.dead_news(self.gateway.clock.now());
+        let store = Arc::clone(&self.store);
+        self.writing.spawn(async move {
+            write(&*store, settled, news).await;
+            frees
+        });
     }
 
     /// What is to be written of one delivery.
@@ -390,7 +428,7 @@ impl Worker {
                 }
                 let news = self.dead_news(now);
                 if !news.is_empty() {
-                    self.write(Vec::new(), news).await;
+                    write(&*self.store, Vec::new(), news).await;
                 }
             }
             Err(error) => tracing::warn!(%error, "deliveries whose time is over cannot be given up"),
@@ -430,12 +468,42 @@ impl Worker {
     async fn finish(&mut self) {
         let until = Instant::now() + LAST_DELIVERIES;
         while let Ok(Some(ended)) = tokio::time::timeout_at(until, self.under_way.join_next()).await {
-            self.settle(ended).await;
+            self.settle(ended);
+            self.write_ends();
+            while self.writing.try_join_next().is_some() {}
         }
+        while self.writing.join_next().await.is_some() {
+            self.write_ends();
+        }
+        // It is written or not, but not later than that the gateway leaves.
+        while let Ok(Some(_)) = tokio::time::timeout_at(until, self.claiming.join_next()).await {}
         if !self.under_way.is_empty() {
             tracing::warn!(count = self.under_way.len(), "some deliveries did not end in time: they are made again");
         }
         // What was claimed is free when the gateway leaves.
+    }
+}
+
+async fn claimed(store: &dyn Store, wants: Vec<Want>, claim: Claim) -> Result<Claimed, StoreError> {
+    let wanted: usize = wants.iter().map(|want| want.most as usize).sum();
+    let jobs = store.claim_jobs(wants, claim).await?;
+    let of = jobs.iter().map(|job| BriefOf {
+        lead: job.data.lead,
+        contact: job.data.contact,
+        activity: job.data.activity,
+        submission: job.data.submission,
+    });
+    let briefs = if jobs.is_empty() { Vec::new() } else { store.briefs(of.collect()).await? };
+    Ok(Claimed { more: jobs.len() == wanted, jobs, briefs })
+}
+
+async fn write(store: &dyn Store, settled: Vec<Settled>, news: Vec<News>) {
+    // If it is not written, it is delivered again when the claim has run out: at least once.
+    while let Err(error) = store.settle_jobs(settled.clone(), news.clone()).await {
+        tracing::warn!(%error, "what became of deliveries cannot be written");
+        if !matches!(error, StoreError::Conflict) {
+            return;
+        }
     }
 }
 
