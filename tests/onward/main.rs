@@ -1,4 +1,4 @@
-//! Mails by a mail server that people run: OpenSMTPD takes them, and puts them into a maildir.
+//! Mails by a mail server that people run: `OpenSMTPD` takes them, and puts them into a maildir.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
@@ -17,7 +17,7 @@ use mail_parser::MessageParser;
 /// A user every system has.
 const USER: &str = "nobody";
 
-/// OpenSMTPD, begun by root. There is one at a time: its spool and its socket are the system's.
+/// `OpenSMTPD`, begun by root. There is one at a time: its spool and its socket are the system's.
 struct OpenSmtpd {
     child: Child,
     folder: tempfile::TempDir,

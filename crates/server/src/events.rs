@@ -1,6 +1,7 @@
 //! docs/events.md is made of the catalogue and of the types that are sent.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
@@ -93,11 +94,11 @@ fn page() -> String {
     let mut page = BEGIN.to_owned();
     for subject in [Subject::Lead, Subject::Contact, Subject::Submission, Subject::Operation] {
         let (title, holds) = heading(subject);
-        page += &format!("\n## {title}\n\n{holds}\n\n| event | version | told when |\n|---|---|---|\n");
+        write!(page, "\n## {title}\n\n{holds}\n\n| event | version | told when |\n|---|---|---|\n").unwrap();
         for kind in EVENTS.iter().filter(|kind| kind.subject == subject) {
-            page += &format!("| `{}` | {} | {} |\n", kind.name, kind.version, kind.words);
+            write!(page, "| `{}` | {} | {} |\n", kind.name, kind.version, kind.words).unwrap();
         }
-        page += &format!("\n```json\n{}\n```\n", example(subject));
+        write!(page, "\n```json\n{}\n```\n", example(subject)).unwrap();
     }
     page += SENT;
     page += &types();
@@ -112,7 +113,7 @@ fn types() -> String {
     let mut named: Vec<String> = Vec::new();
     let mut next = VecDeque::from([("Envelope".to_owned(), serde_json::to_value(Envelope::schema()).unwrap())]);
     while let Some((name, schema)) = next.pop_front() {
-        text += &format!("\n### {name}\n\n{}", described(&schema));
+        write!(text, "\n### {name}\n\n{}", described(&schema)).unwrap();
         for part in references(&schema) {
             if part != "Envelope" && !named.contains(&part) {
                 let schema = parts.iter().find(|(name, _)| *name == part).unwrap_or_else(|| panic!("{part} is no type"));
@@ -144,7 +145,15 @@ fn last(reference: &str) -> String {
 }
 
 fn words(schema: &Value) -> String {
-    schema["description"].as_str().unwrap_or_default().replace('\n', " ").replace("  ", " ").trim().to_owned()
+    // What may be null has its words with what else it may be.
+    let all = [schema].into_iter().chain(schema["oneOf"].as_array().into_iter().flatten());
+    all.filter_map(|schema| schema["description"].as_str())
+        .next()
+        .unwrap_or_default()
+        .replace('\n', " ")
+        .replace("  ", " ")
+        .trim()
+        .to_owned()
 }
 
 fn described(schema: &Value) -> String {
@@ -154,7 +163,7 @@ fn described(schema: &Value) -> String {
     let mut text = format!("{about}| field | what | meaning |\n|---|---|---|\n");
     for (name, property) in properties {
         let absent = if required.contains(&name.as_str()) { "" } else { ", may be absent" };
-        text += &format!("| `{name}` | {}{absent} | {} |\n", kind(property), words(property));
+        write!(text, "| `{name}` | {}{absent} | {} |\n", kind(property), words(property)).unwrap();
     }
     text
 }

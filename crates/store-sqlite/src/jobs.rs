@@ -89,8 +89,7 @@ pub(crate) async fn settle(conn: &mut SqliteConnection, settled: &[Settled], tol
                 ("done", None)
             }
             JobEnd::Dead => ("dead", None),
-            JobEnd::Retry(due_at) => ("waiting", Some(due_at.as_microsecond())),
-            JobEnd::Postponed(due_at) => ("waiting", Some(due_at.as_microsecond())),
+            JobEnd::Retry(due_at) | JobEnd::Postponed(due_at) => ("waiting", Some(due_at.as_microsecond())),
         };
         let untried = i64::from(matches!(one.end, JobEnd::Postponed(_)));
         rows.push(json!([one.seq, one.attempt, state, due_at, one.at.as_microsecond(), one.words, untried]));

@@ -85,7 +85,7 @@ pub struct JobFilter {
     pub target: Option<String>,
     /// This one.
     pub id: Option<JobId>,
-    /// EventData this lead.
+    /// About this lead.
     pub lead: Option<LeadId>,
 }
 

@@ -148,7 +148,7 @@ impl Routes {
     }
 
     /// The deliveries an event owes. `data`: as JSON; `lead`: what keeps them in order, where a target asks for it.
-    pub fn jobs<'e>(&self, event: &Occurred<'e>, jobs: &mut Vec<NewJob>) {
+    pub fn jobs(&self, event: &Occurred<'_>, jobs: &mut Vec<NewJob>) {
         let before = jobs.len();
         for route in self.0.iter().filter(|route| route.fits(event.name, event.source)) {
             let id = JobId::of(event.id, &route.target, &route.recipient);

@@ -428,7 +428,7 @@ fn managers(value: Option<Value>, report: &Report, company: &Company) -> Vec<Man
                 section.problem("id", format!("there are two managers called {id}"));
             }
             let name = name.unwrap_or_else(|| id.0.clone());
-            managers.push(Manager { name, id, email, time_zone, quiet, digest_at, language });
+            managers.push(Manager { id, name, email, time_zone, quiet, digest_at, language });
         }
         section.finish();
     }
@@ -494,7 +494,7 @@ fn onward<'a>(
     let mail = reading.mail(root.section("mail"));
     let has_mail = mail.is_some() || report.has_problem("mail");
     let onward = Onward {
-        operator: reading.operator(root.section("operator")),
+        operator: onward::Reading::operator(root.section("operator")),
         notices: reading.notices(root.take("notify"), has_mail),
         webhooks: reading.webhooks(root.section("webhooks")),
         mail,

@@ -217,7 +217,7 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     /// `[operator]`
-    pub fn operator(&self, mut section: Section<'_>) -> Operator {
+    pub fn operator(mut section: Section<'_>) -> Operator {
         let emails = section.list("emails", address);
         let digest_at = match section.text("digest_at").as_deref() {
             None => Some(jiff::civil::time(8, 0, 0, 0)),

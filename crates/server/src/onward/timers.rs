@@ -169,19 +169,14 @@ impl Tells<'_> {
     ) -> Result<(), StoreError> {
         let (routes, key) = (&self.live.rules.routes, self.source.to_string());
         let source = Some(self.source.clone());
-        match since {
-            Some(since) => {
-                let detail = Detail { source: source.clone(), since: Some(since), count, ..Detail::default() };
-                let news = self.gateway.news(names.0, source, detail.clone(), self.now, routes);
-                self.store.raise(Alarm { name: names.0, key, since, detail }, news).await?;
-            }
-            None => {
-                let detail = Detail { source: source.clone(), ..Detail::default() };
-                let news = names.1.map(|name| self.gateway.news(name, source, detail, self.now, routes));
-                self.store.clear(names.0, &key, news).await?;
-            }
-        }
-        Ok(())
+        let Some(since) = since else {
+            let detail = Detail { source: source.clone(), ..Detail::default() };
+            let news = names.1.map(|name| self.gateway.news(name, source, detail, self.now, routes));
+            return self.store.clear(names.0, &key, news).await.map(|_| ());
+        };
+        let detail = Detail { source: source.clone(), since: Some(since), count, ..Detail::default() };
+        let news = self.gateway.news(names.0, source, detail.clone(), self.now, routes);
+        self.store.raise(Alarm { name: names.0, key, since, detail }, news).await.map(|_| ())
     }
 }
 

@@ -88,7 +88,7 @@ async fn nothing_is_done_to_everything_and_nothing_that_makes_no_sense() {
         ("retry", json!({ "everything": true })),
     ] {
         let answer = rig.call(Method::POST, &format!("/outbox/{deed}"), &rig.key).json(&body).send().await.unwrap();
-        problem(answer, 422, "invalid").await;
+        problem(answer, 422, "invalid-value").await;
     }
     for query in ["?state=lost", "?lead=x", "?what=1", "?state="] {
         problem(rig.call(Method::GET, &format!("/outbox{query}"), &rig.key).send().await.unwrap(), 400, "bad-request").await;
