@@ -48,12 +48,12 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["leadgate", "leadgate-wire", "leadgate-tests"]),
     ("lettre", &["leadgate-outbound"]),
     ("utoipa-axum", &["leadgate"]),
-    ("lettre", &["leadgate-outbound"]),
     ("minijinja", &["leadgate-outbound"]),
     (
         "tokio",
         &[
             "leadgate",
+            "leadgate-wire",
             "leadgate-mailbox",
             "leadgate-outbound",
             "leadgate-store-postgres",

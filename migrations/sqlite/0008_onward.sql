@@ -8,7 +8,7 @@ CREATE TABLE job (
     seq           INTEGER PRIMARY KEY,
     id            BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),   -- derived from the event, the target and the recipient
     target        TEXT    NOT NULL,                              -- mail, webhook:<id>
-    recipient     TEXT    NOT NULL,                              -- empty; manager:<id>, responsible, customer, an address of the company
+    recipient     TEXT    NOT NULL,                              -- empty; manager:<id>, responsible, customer, relay, an address of the company
     event         BLOB    NOT NULL CHECK (length(event) = 16),
     name          TEXT    NOT NULL,                              -- the event's
     data          TEXT    NOT NULL,                              -- the event's: ids only

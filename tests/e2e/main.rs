@@ -17,6 +17,7 @@ mod keeping;
 mod mapping;
 mod onward;
 mod onward_mail;
+mod outbox;
 mod people;
 mod proxy;
 mod replay;

@@ -11,6 +11,8 @@ pub mod clock;
 pub mod config;
 pub mod copying;
 pub mod erasing;
+#[cfg(test)]
+mod events;
 pub mod housekeeping;
 pub mod http;
 pub mod intake;

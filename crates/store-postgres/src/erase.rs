@@ -4,8 +4,9 @@
 use leadgate_core::change::ChangeError;
 use leadgate_core::ids::{ContactId, SubmissionId};
 use leadgate_core::keeping::{Erased, ErasedView, Erasure, Footprint};
-use leadgate_core::onward::{EventData, event};
+use leadgate_core::onward::{EventData, event, of_address};
 use leadgate_core::ports::{Act, StoreError};
+use leadgate_core::prepare::IdentityKind;
 use leadgate_core::submission::hex;
 use sqlx::postgres::PgRow;
 
@@ -128,6 +129,8 @@ pub(crate) async fn erase(conn: &mut Conn, erasure: &Erasure, act: &Act) -> Resu
     leads(conn, &theirs.leads, before.is_none(), act).await?;
     person(conn, contact, act).await?;
     jobs::forget(conn, &theirs.leads, contact, act.at).await?;
+    let emails = theirs.identities.iter().filter(|(kind, _)| kind == IdentityKind::EMAIL.as_str());
+    timers::unanswered(conn, &emails.map(|(_, value)| of_address(value)).collect::<Vec<_>>()).await?;
     timers::taken(conn, &theirs.leads, Some(contact)).await?;
     let sql = "INSERT INTO erased (uuid, contact, at, actor, reason, key) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
     let statement = sqlx::query(sql).bind(&uuid).bind(contact).bind(micros(act.at)).bind(text(&act.actor));

@@ -13,6 +13,7 @@ use leadgate_core::onward::{
 };
 use leadgate_core::page;
 use leadgate_core::ports::StoreError;
+use leadgate_core::submission::Reference;
 use leadgate_core::views::{Page, PageAt};
 use sqlx::QueryBuilder;
 use sqlx::postgres::{PgRow, Postgres};
@@ -108,6 +109,7 @@ pub(crate) async fn settle(conn: &mut Conn, settled: &[Settled], told: &[News]) 
     let mut sorted: Vec<&Settled> = settled.iter().collect();
     sorted.sort_by_key(|one| one.seq);
     refs(conn, &sorted).await?;
+    threads(conn, &sorted).await?;
     ends(conn, &sorted).await?;
     if told.is_empty() { Ok(()) } else { news::tell(conn, told).await }
 }
@@ -125,6 +127,26 @@ async fn refs(conn: &mut Conn, settled: &[&Settled]) -> Result<(), StoreError> {
     for one in settled {
         if let JobEnd::Done(refs) = &one.end {
             for (scope, value) in refs {
+                rows.int(one.seq).int(one.attempt).text(scope.as_str()).text(value.as_str());
+            }
+        }
+    }
+    bulk::run(conn, rows).await
+}
+
+/// Whoever answers a mail of ours goes on with what that tells of.
+async fn threads(conn: &mut Conn, settled: &[&Settled]) -> Result<(), StoreError> {
+    static REF: Part = Part {
+        head: "INSERT INTO activity_ref (scope, value, activity) SELECT v.scope, v.value, a.id FROM",
+        columns: &[("seq", Kind::Int), ("attempt", Kind::Int), ("scope", Kind::Text), ("value", Kind::Text)],
+        tail: "JOIN job j ON j.seq = v.seq AND j.attempts = v.attempt AND j.state = 'sending'
+               JOIN activity a ON a.id = (j.data::json ->> 'activity')::bigint
+               ON CONFLICT DO NOTHING",
+    };
+    let mut rows = Rows::of(&REF);
+    for one in settled {
+        if let JobEnd::Done(refs) = &one.end {
+            for (scope, value) in refs.iter().filter(|(scope, _)| scope == Reference::MESSAGE_ID) {
                 rows.int(one.seq).int(one.attempt).text(scope.as_str()).text(value.as_str());
             }
         }

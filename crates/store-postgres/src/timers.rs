@@ -201,6 +201,15 @@ pub(crate) async fn alarms(conn: &mut Conn) -> Result<Vec<AlarmView>, StoreError
 
 // -------------------------------------------------------------------------------------------------------------- answers
 
+/// That addresses were answered is forgotten.
+pub(crate) async fn unanswered(conn: &mut Conn, addresses: &[[u8; 32]]) -> Result<(), StoreError> {
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let addresses: Vec<&[u8]> = addresses.iter().map(|address| &address[..]).collect();
+    conn.run(sqlx::query("DELETE FROM answered WHERE address = ANY ($1)").bind(addresses)).await.map(|_| ())
+}
+
 /// The key that signs links: the one that was there first.
 pub(crate) async fn link_key(conn: &mut Conn, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
     let sql = "INSERT INTO link_key (only_row, key) VALUES (1, $1) ON CONFLICT DO NOTHING";

@@ -6,6 +6,7 @@ use leadgate_core::onward::{
 };
 use leadgate_core::page;
 use leadgate_core::ports::StoreError;
+use leadgate_core::submission::Reference;
 use leadgate_core::views::{Page, PageAt};
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
@@ -93,8 +94,7 @@ pub(crate) async fn settle(conn: &mut SqliteConnection, settled: &[Settled], tol
                 ("done", None)
             }
             JobEnd::Dead => ("dead", None),
-            JobEnd::Retry(due_at) => ("waiting", Some(due_at.as_microsecond())),
-            JobEnd::Postponed(due_at) => ("waiting", Some(due_at.as_microsecond())),
+            JobEnd::Retry(due_at) | JobEnd::Postponed(due_at) => ("waiting", Some(due_at.as_microsecond())),
         };
         let untried = i64::from(matches!(one.end, JobEnd::Postponed(_)));
         rows.push(json!([one.seq, one.attempt, state, due_at, one.at.as_microsecond(), one.words, untried]));
@@ -104,7 +104,15 @@ pub(crate) async fn settle(conn: &mut SqliteConnection, settled: &[Settled], tol
                    SELECT j.seq, v.value ->> 2, v.value ->> 3 FROM json_each(?1) v CROSS JOIN job j ON j.seq = v.value ->> 0
                    WHERE j.state = 'sending' AND j.attempts = v.value ->> 1
                    ON CONFLICT DO NOTHING";
-        sqlx::query(sql).bind(to_json(&refs)?).execute(&mut *conn).await.map_err(store)?;
+        let refs = to_json(&refs)?;
+        sqlx::query(sql).bind(&refs).execute(&mut *conn).await.map_err(store)?;
+        // Whoever answers a mail of ours goes on with what that tells of.
+        let sql = "INSERT INTO activity_ref (scope, value, activity)
+                   SELECT v.value ->> 2, v.value ->> 3, a.id FROM json_each(?1) v CROSS JOIN job j ON j.seq = v.value ->> 0
+                   CROSS JOIN activity a ON a.id = j.data ->> 'activity'
+                   WHERE v.value ->> 2 = ?2 AND j.state = 'sending' AND j.attempts = v.value ->> 1
+                   ON CONFLICT DO NOTHING";
+        sqlx::query(sql).bind(&refs).bind(Reference::MESSAGE_ID).execute(&mut *conn).await.map_err(store)?;
     }
     let sql = "UPDATE job SET state = v.value ->> 2, due_at = coalesce(v.value ->> 3, due_at), words = v.value ->> 5,
                               ended_at = iif(v.value ->> 3 IS NULL, v.value ->> 4, NULL), attempts = attempts - (v.value ->> 6),

@@ -141,6 +141,14 @@ pub(crate) async fn alarms(conn: &mut SqliteConnection) -> Result<Vec<AlarmView>
 const ANSWERED_FOR: i64 = 24 * HOUR;
 const HOUR: i64 = 3_600_000_000;
 
+/// That addresses were answered is forgotten.
+pub(crate) async fn unanswered(conn: &mut SqliteConnection, addresses: &[[u8; 32]]) -> Result<(), StoreError> {
+    for address in addresses {
+        sqlx::query("DELETE FROM answered WHERE address = ?1").bind(&address[..]).execute(&mut *conn).await.map_err(store)?;
+    }
+    Ok(())
+}
+
 /// The key that signs links.
 pub(crate) async fn link_key(conn: &mut SqliteConnection, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
     let sql = "INSERT INTO link_key (only_row, key) VALUES (1, ?1) ON CONFLICT DO NOTHING";

@@ -108,9 +108,10 @@ pub struct Settings {
 
 fn build(mut config: toml::Table, secrets: &dyn Secrets, context: &BuildContext) -> Result<Connector, Vec<BuildProblem>> {
     let mut problems = Vec::new();
+    // First: it looks at the user's name, which the connection takes.
+    let policy = Policy::take(&mut config, context, &mut problems);
     let connection = Connection::take(&mut config, secrets, context, &mut problems);
     let watching = Watching::take(&mut config, context, &mut problems);
-    let policy = Policy::take(&mut config, context, &mut problems);
     let rules = rules(config, &policy, &mut problems);
     if !problems.is_empty() {
         return Err(problems);

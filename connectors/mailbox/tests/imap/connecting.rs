@@ -27,7 +27,7 @@ async fn nobody_there() {
 async fn without_encryption_no_other_machine_is_reached() {
     let mut connection = plain(143);
     // What the name meant when the configuration was read counts no more.
-    connection.host = "192.0.2.1".to_owned();
+    connection.server.host = "192.0.2.1".to_owned();
     let error = Session::open(&connection).await.err().unwrap();
     assert!(matches!(&error, ImapError::Tls(words) if words.starts_with("192.0.2.1 is another machine")), "{error:?}");
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use leadgate_mailbox::settings::{Connection, Login, OAuth, Security};
+use leadgate_mailbox::settings::{Connection, Login, OAuth};
+use leadgate_wire::peer::Security;
 
 use crate::support::taken;
 
@@ -23,11 +24,17 @@ fn oauth(config: &str) -> OAuth {
 #[test]
 fn what_is_not_said() {
     let connection = good("host = \"Imap.Example.com\"\nuser = \"u@example.com\"\npassword = \"p\"");
-    assert_eq!((connection.host.as_str(), connection.port, connection.security), ("imap.example.com", 993, Security::Tls));
-    assert_eq!((connection.ca, connection.fingerprint, connection.timeout), (None, None, Duration::from_mins(1)));
+    assert_eq!(
+        (connection.server.host.as_str(), connection.server.port, connection.server.security),
+        ("imap.example.com", 993, Security::Tls)
+    );
+    assert_eq!(
+        (connection.server.ca, connection.server.fingerprint, connection.server.timeout),
+        (None, None, Duration::from_mins(1))
+    );
     assert!(matches!(connection.login, Login::Password(password) if password.expose() == "p"));
-    assert_eq!(good("host = \"h\"\nuser = \"u\"\npassword = \"p\"\nsecurity = \"starttls\"").port, 143);
-    assert_eq!(good("host = \"пример.рф\"\nuser = \"u\"\npassword = \"p\"").host, "xn--e1afmkfd.xn--p1ai");
+    assert_eq!(good("host = \"h\"\nuser = \"u\"\npassword = \"p\"\nsecurity = \"starttls\"").server.port, 143);
+    assert_eq!(good("host = \"пример.рф\"\nuser = \"u\"\npassword = \"p\"").server.host, "xn--e1afmkfd.xn--p1ai");
     for here in ["127.0.0.1", "localhost", "::1", "[::1]"] {
         good(&format!("host = \"{here}\"\nuser = \"u\"\npassword = \"p\"\nsecurity = \"plain\"\nport = 1143"));
     }
@@ -41,7 +48,7 @@ fn fingerprints() {
     for text in [bare.to_owned(), pairs.join(":"), format!("sha256 Fingerprint={}", pairs.join(":"))] {
         let connection =
             good(&format!("host = \"h\"\nuser = \"u\"\npassword = \"p\"\nfingerprint = \"{text}\"\ntimeout = \"1 min 30 s\""));
-        assert_eq!((connection.fingerprint, connection.timeout), (expected, Duration::from_secs(90)), "{text}");
+        assert_eq!((connection.server.fingerprint, connection.server.timeout), (expected, Duration::from_secs(90)), "{text}");
     }
 }
 
@@ -50,7 +57,7 @@ fn providers() {
     let google =
         "user = \"u\"\noauth = { provider = \"google\", client_id = \"c\", client_secret = \"s\", refresh_token = \"r\" }";
     let connection = good(google);
-    assert_eq!((connection.host.as_str(), connection.port), ("imap.gmail.com", 993));
+    assert_eq!((connection.server.host.as_str(), connection.server.port), ("imap.gmail.com", 993));
     let google = oauth(google);
     assert_eq!((google.token_url.as_str(), google.scope), ("https://oauth2.googleapis.com/token", None));
     let person = oauth("user = \"u\"\noauth = { provider = \"microsoft\", client_id = \"c\", refresh_token = \"r\" }");
@@ -58,7 +65,7 @@ fn providers() {
     assert_eq!(person.scope.as_deref(), Some("https://outlook.office.com/IMAP.AccessAsUser.All offline_access"));
     let company = "host = \"h\"\nuser = \"u\"\n\
                    oauth = { provider = \"microsoft\", client_id = \"c\", client_secret = \"s\", tenant = \"example.com\" }";
-    assert_eq!(good(company).host, "h");
+    assert_eq!(good(company).server.host, "h");
     let company = oauth(company);
     assert_eq!(company.token_url, "https://login.microsoftonline.com/example.com/oauth2/v2.0/token");
     assert_eq!(company.scope.as_deref(), Some("https://outlook.office365.com/.default"));

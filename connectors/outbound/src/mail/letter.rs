@@ -10,6 +10,10 @@ use lettre::message::{Body, Message, MultiPart, SinglePart};
 use super::clean;
 use super::mailbox::Mailbox;
 
+/// The header that marks what the gateway sends itself.
+pub const CANARY: &str = "X-Leadgate-Canary";
+/// The longest mark.
+const MARK: usize = 200;
 /// The longest subject, in characters. Lists show about 70.
 const SUBJECT: usize = 200;
 /// Bytes of a message id that is repeated: longer ones do not fit a line (RFC 5322, section 2.1.1).
@@ -56,6 +60,8 @@ pub struct Letter {
     pub kind: LetterKind,
     /// When.
     pub date: Timestamp,
+    /// The gateway sends it to itself, with this mark in [`CANARY`].
+    pub canary: Option<String>,
 }
 
 /// Everything of a letter but what it says.
@@ -94,6 +100,7 @@ impl Heading {
             envelope_from: self.envelope_from,
             kind,
             date: self.date,
+            canary: None,
         }
     }
 }
@@ -148,6 +155,9 @@ impl Letter {
         for (name, value) in marks {
             mail = mail.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), (*value).to_owned()));
         }
+        if let Some(mark) = self.canary.as_deref().filter(|mark| is_mark(mark)) {
+            mail = mail.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(CANARY), mark.to_owned()));
+        }
         let written = match &self.html {
             None => mail.singlepart(part(ContentType::TEXT_PLAIN, &self.text)?),
             Some(html) => {
@@ -162,6 +172,11 @@ impl Letter {
         };
         written.map(|mail| mail.formatted()).map_err(|_| LetterError::Unwritable("its envelope is not complete"))
     }
+}
+
+/// Whether a text can be one word of a header.
+fn is_mark(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MARK && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Base64 for what is mostly Cyrillic: half as long as quoted-printable, which is for the rest.
@@ -216,6 +231,7 @@ mod tests {
             references: Vec::new(),
             envelope_from: None,
             kind: LetterKind::Notice,
+            canary: None,
             date: "2026-11-21T19:42:45Z".parse().unwrap(),
         }
     }
@@ -250,6 +266,18 @@ mod tests {
         }
         let head = headers(&Letter { kind: LetterKind::Written, ..letter() }.to_bytes().unwrap());
         assert!(!head.iter().any(|line| line.starts_with("Auto-")), "{head:?}");
+    }
+
+    #[test]
+    fn what_the_gateway_sends_itself_is_marked() {
+        let marked = |mark: &str| headers(&Letter { canary: Some(mark.to_owned()), ..letter() }.to_bytes().unwrap());
+        let long = format!("{}.1795290165.{}", "s".repeat(64), "0".repeat(32));
+        for mark in ["info.1795290165.00", &long] {
+            assert!(marked(mark).contains(&format!("X-Leadgate-Canary: {mark}")), "{:?}", marked(mark));
+        }
+        for bad in ["", "a b", "a\r\nBcc: x@y.ru", "ключ", &"a".repeat(201)] {
+            assert_eq!(marked(bad), headers(&letter().to_bytes().unwrap()), "{bad}");
+        }
     }
 
     #[test]

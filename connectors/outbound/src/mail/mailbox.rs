@@ -67,12 +67,13 @@ impl Mailbox {
 
     /// A link that writes there (RFC 6068).
     pub(super) fn href(&self) -> String {
+        let hex = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
         let mut href = "mailto:".to_owned();
         for byte in self.address.user().bytes() {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 href.push(char::from(byte));
             } else {
-                href.push_str(&format!("%{byte:02X}"));
+                href.extend(['%', hex(byte >> 4), hex(byte & 15)]);
             }
         }
         href.push('@');

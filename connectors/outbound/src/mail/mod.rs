@@ -24,7 +24,7 @@ mod words;
 pub use answering::{Unanswered, customer_address, may_be_answered};
 pub use auto_reply::AutoReply;
 pub use digest::{Health, Kept, ManagerDigest, OperatorDigest, Row, Silent};
-pub use letter::{Heading, Letter, LetterError, LetterKind, message_id};
+pub use letter::{CANARY, Heading, Letter, LetterError, LetterKind, message_id};
 pub use mailbox::Mailbox;
 pub use mailer::Mailer;
 pub use notice::Notice;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, HtmlEscape, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
 use serde::Serialize;
 
 use super::letter::LetterError;
@@ -206,7 +206,11 @@ fn environment(footer: &str) -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
-    environment.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    environment.set_auto_escape_callback(|name| match Path::new(name).extension() {
+        Some(end) if end == "html" => AutoEscape::Html,
+        _ => AutoEscape::None,
+    });
+    environment.set_formatter(write);
     environment.add_filter("br", br);
     environment.add_global("footer", clean::block(footer, 1_000).0);
     for (file, text) in EMBEDDED {
@@ -219,8 +223,35 @@ fn environment(footer: &str) -> Environment<'static> {
 
 /// A text with its lines kept in HTML. Programs that know no `white-space` keep them, too.
 fn br(text: &str) -> Value {
-    let lines: Vec<String> = text.lines().map(|line| HtmlEscape(line).to_string()).collect();
+    let lines: Vec<String> = text.lines().map(escaped).collect();
     Value::from_safe_string(lines.join("<br>"))
+}
+
+/// A value in its place: escaped in HTML, unless a template made it.
+fn write(out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+    match value.as_str() {
+        Some(text) if matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe() => {
+            out.write_str(&escaped(text)).map_err(|error| minijinja::Error::new(ErrorKind::BadEscape, error.to_string()))
+        }
+        _ => escape_formatter(out, state, value),
+    }
+}
+
+/// A text in HTML, between tags or in a quoted attribute. Slashes stay, unlike by minijinja's own hand: programs that look for links in
+/// mails do not all read `&#x2f;`.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// The templates of a folder.

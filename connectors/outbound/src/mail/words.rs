@@ -36,11 +36,13 @@ pub(super) fn headline(name: &str, language: Language) -> &'static str {
         event::WEBHOOK_BROKEN => ("Получатель не принимает события", "A target takes nothing"),
         event::WEBHOOK_RECOVERED => ("Получатель снова принимает события", "A target takes deliveries again"),
         event::DELIVERY_DEAD => ("События не доставлены", "Deliveries were given up"),
+        event::CANARY_DUE => ("Проверочная заявка", "Test lead"),
         event::CANARY_LOST => ("Проверочная заявка не дошла", "The test lead did not come back"),
         event::CANARY_RETURNED => ("Проверочные заявки снова доходят", "The test lead comes back again"),
         event::CLOCK_WRONG => ("Часы идут неверно", "A clock is wrong"),
         event::DISK_LOW => ("Мало места на диске", "Little space on the disk"),
         event::CERTIFICATE_EXPIRING => ("Сертификат скоро закончится", "The certificate ends soon"),
+        event::DIGEST_DUE => ("Сводка", "Digest"),
         _ => ("Событие", "Event"),
     };
     pick(language, ru, en)
@@ -244,7 +246,8 @@ mod tests {
         for kind in EVENTS {
             for language in Language::ALL {
                 assert!(!matches!(headline(kind.name, language), "Событие" | "Event"), "{}", kind.name);
-                if kind.subject == Subject::Operation {
+                // What is private has a letter of its own.
+                if kind.subject == Subject::Operation && !kind.is_private() {
                     assert_eq!(advice(kind.name, language).is_empty(), is_relief(kind.name), "{}", kind.name);
                 }
             }

@@ -26,6 +26,13 @@ pub struct EventKind {
     pub words: &'static str,
 }
 
+impl EventKind {
+    /// Whether it goes to nobody but whom it is for: no pattern makes anybody else hear of it.
+    pub fn is_private(&self) -> bool {
+        matches!(self.name, event::CANARY_DUE | event::DIGEST_DUE)
+    }
+}
+
 macro_rules! events {
     ($($constant:ident = $name:literal, $subject:ident, $words:literal;)+) => {
         /// The names of the events.
@@ -65,6 +72,7 @@ events! {
     WEBHOOK_BROKEN = "webhook.broken", Operation, "A target takes nothing: deliveries to it wait.";
     WEBHOOK_RECOVERED = "webhook.recovered", Operation, "A target that took nothing takes deliveries again.";
     DELIVERY_DEAD = "delivery.dead", Operation, "Deliveries were given up.";
+    CANARY_DUE = "canary.due", Operation, "It is time for the gateway to send itself something by the outside road; told to nobody else.";
     CANARY_LOST = "canary.lost", Operation, "What the gateway sent itself by the outside road did not come back.";
     CANARY_RETURNED = "canary.returned", Operation, "What the gateway sends itself comes back again.";
     DIGEST_DUE = "digest.due", Operation, "It is time for a daily digest; told to nobody but whom it is for.";

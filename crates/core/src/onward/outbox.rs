@@ -87,7 +87,7 @@ pub struct JobFilter {
     pub target: Option<String>,
     /// This one.
     pub id: Option<JobId>,
-    /// EventData this lead.
+    /// About this lead.
     pub lead: Option<LeadId>,
 }
 
@@ -98,7 +98,8 @@ pub struct JobView {
     pub id: JobId,
     /// By what: `mail`, `webhook:<id>`.
     pub target: String,
-    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `customer`, or an address of the company.
+    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `customer`, `relay`, `canary:<source>`, or an
+    /// address of the company.
     pub to: String,
     /// The event's name.
     pub event: String,

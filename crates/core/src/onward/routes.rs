@@ -68,6 +68,10 @@ pub enum Recipient {
     Address(String),
     /// The customer, at the address of that very delivery: an automatic answer.
     Customer,
+    /// The customer: what one of us answered to a notice is passed on.
+    Relay,
+    /// The gateway itself, by the outside road of a source.
+    Canary(String),
 }
 
 impl Recipient {
@@ -77,9 +81,11 @@ impl Recipient {
             "" => Self::Target,
             "responsible" => Self::Responsible,
             "customer" => Self::Customer,
-            _ => match text.strip_prefix("manager:") {
-                Some(manager) => Self::Manager(manager.to_owned()),
-                None => Self::Address(text.to_owned()),
+            "relay" => Self::Relay,
+            _ => match text.split_once(':') {
+                Some(("manager", manager)) => Self::Manager(manager.to_owned()),
+                Some(("canary", source)) => Self::Canary(source.to_owned()),
+                _ => Self::Address(text.to_owned()),
             },
         }
     }
@@ -93,6 +99,8 @@ impl fmt::Display for Recipient {
             Self::Responsible => f.write_str("responsible"),
             Self::Address(address) => f.write_str(address),
             Self::Customer => f.write_str("customer"),
+            Self::Relay => f.write_str("relay"),
+            Self::Canary(source) => write!(f, "canary:{source}"),
         }
     }
 }
@@ -140,7 +148,7 @@ impl Routes {
     }
 
     /// The deliveries an event owes. `data`: as JSON; `lead`: what keeps them in order, where a target asks for it.
-    pub fn jobs<'e>(&self, event: &Occurred<'e>, jobs: &mut Vec<NewJob>) {
+    pub fn jobs(&self, event: &Occurred<'_>, jobs: &mut Vec<NewJob>) {
         let before = jobs.len();
         for route in self.0.iter().filter(|route| route.fits(event.name, event.source)) {
             let id = JobId::of(event.id, &route.target, &route.recipient);
@@ -228,8 +236,10 @@ mod tests {
 
     #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer"] {
+        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "canary:site"] {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
+        assert_eq!(Recipient::parse("canary:site"), Recipient::Canary("site".to_owned()));
+        assert_eq!(Recipient::parse("manager:canary:a"), Recipient::Manager("canary:a".to_owned()));
     }
 }

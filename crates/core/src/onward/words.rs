@@ -100,6 +100,7 @@ fn english(name: &str, told: &Told) -> Option<(String, String)> {
                 "leadgate outbox list --state dead --target {target} says why; leadgate outbox retry or drop them, in the same words."
             ),
         ),
+        event::CANARY_DUE => well(format!("It is time for the gateway to send itself something by {source}.")),
         event::CANARY_LOST => (
             format!("What the gateway sent itself by {source} did not come back{why}."),
             "Real leads take the same road: send the form or a mail yourself, and look at each step on the way to the gateway."
@@ -163,6 +164,7 @@ fn russian(name: &str, told: &Told) -> Option<(String, String)> {
                 "Почему, скажет leadgate outbox list --state dead --target {target}; отправить снова или отказаться: leadgate outbox retry или drop с теми же словами."
             ),
         ),
+        event::CANARY_DUE => well(format!("Шлюзу пора отправить самому себе проверку через {source}.")),
         event::CANARY_LOST => (
             format!("Проверка, которую шлюз отправил сам себе через {source}, не вернулась{why}."),
             "Настоящие заявки идут тем же путём: отправьте форму или письмо сами и проверьте каждый шаг до шлюза.".to_owned(),
@@ -194,8 +196,14 @@ mod tests {
     use crate::ids::SourceId;
 
     /// What tells that all is well, or nothing at all.
-    const WELL: [&str; 5] =
-        [event::SOURCE_HEARD, event::SOURCE_RECOVERED, event::WEBHOOK_RECOVERED, event::CANARY_RETURNED, event::DIGEST_DUE];
+    const WELL: [&str; 6] = [
+        event::SOURCE_HEARD,
+        event::SOURCE_RECOVERED,
+        event::WEBHOOK_RECOVERED,
+        event::CANARY_RETURNED,
+        event::CANARY_DUE,
+        event::DIGEST_DUE,
+    ];
 
     fn full() -> Detail {
         Detail {

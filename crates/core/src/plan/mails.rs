@@ -11,7 +11,7 @@ use crate::onward::event;
 use crate::prepare::{Failed, IdentityKind};
 use crate::receipt::{IdentityState, Outcome, Reason};
 use crate::rules::LeadPer;
-use crate::submission::Signal;
+use crate::submission::{ActivityKind, Signal};
 
 /// The most other addressees a receipt names.
 const MOST_PASSED_OVER: usize = 5;
@@ -52,6 +52,19 @@ impl Step<'_> {
             self.reason(Reason::OpenLead { lead });
         }
         self.written(lead, Some(contact), ambiguous);
+    }
+
+    /// One of us answers a notice of the gateway, or something else of a thread: it belongs there, and is what we wrote.
+    pub(super) fn answered_by_us(&mut self) -> bool {
+        let referred = self.referred().filter(|(_, place)| place.lead.is_some() || place.contact.is_some());
+        let Some((scope, place)) = referred.filter(|_| self.item.submission.draft.activity == ActivityKind::Email) else {
+            return false;
+        };
+        self.reason(Reason::Sent);
+        self.reason(Reason::Refers { scope });
+        let contact = place.contact.map(|contact| self.facts.root(contact));
+        self.written(place.lead, contact, false);
+        true
     }
 
     fn written(&mut self, lead: Option<LeadId>, contact: Option<ContactId>, ambiguous: bool) {

@@ -164,6 +164,9 @@ impl Step<'_> {
         {
             return self.go_on(fact.place, true);
         }
+        if self.item.ours_alone && self.answered_by_us() {
+            return;
+        }
         if submission.purpose == Purpose::Test || self.item.ours_alone {
             self.reason(if self.item.ours_alone { Reason::OursAlone } else { Reason::MarkedTest });
             return self.test_lead();

@@ -102,6 +102,27 @@ fn what_we_send_goes_to_the_thread_and_the_answer_follows_it() {
 }
 
 #[test]
+fn what_one_of_us_answers_to_our_mailbox_belongs_to_the_thread() {
+    let mut story = story();
+    story.send(mail(1).mail_from(ANNA).with(|s| s.draft.known_as.push(id("in1"))));
+    let touched = story.db.leads[&LeadId(1)].touched_at;
+    let events = story.db.events.len();
+    let of_ours = |n| mail(n).mail_from("manager@my-company.ru");
+    let answer = story.send(of_ours(2).with(|s| s.draft.refers_to.push(id("in1"))));
+    assert_eq!(ids(&answer), (Outcome::Attached, Some(1), Some(1)));
+    assert!(said(&answer, &Reason::Sent), "{:?}", answer.reasons);
+    assert_eq!(story.db.leads[&LeadId(1)].touched_at, touched, "the customer did nothing");
+    assert_eq!(story.db.events[events..].iter().map(|event| event.1).collect::<Vec<_>>(), ["mail.sent"]);
+    let alone = story.send(of_ours(3).with(|s| s.draft.refers_to.push(id("nothing we know"))));
+    assert_eq!(alone.outcome, Outcome::Test, "of one of us, and of no thread");
+    let forged = story.send(of_ours(4).with(|s| {
+        s.draft.refers_to.push(id("in1"));
+        s.signals.push(Signal::Spoof { detail: "dmarc=fail".to_owned() });
+    }));
+    assert_ne!(forged.lead, Some(LeadId(1)), "whoever only says to be one of us");
+}
+
+#[test]
 fn what_we_send_goes_to_the_addressee() {
     let mut story = story();
     story.send(Delivery::new(1).email(ANNA).phone(PHONE));

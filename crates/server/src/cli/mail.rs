@@ -64,6 +64,7 @@ fn letter(gate: &Gate, settings: &Settings, to: Mailbox) -> Letter {
     };
     let heading = settings.heading(JobId(gate.clock.event().0), to, gate.clock.now());
     Letter {
+        canary: None,
         from: heading.from,
         to: heading.to,
         reply_to: heading.reply_to,

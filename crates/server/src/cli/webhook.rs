@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{anyhow, bail};
+use leadgate_core::ids::SourceId;
 use leadgate_core::ports::{DeliverError, Delivered};
 use leadgate_outbound::webhook::{Hook, Webhook, sample};
 use serde::Serialize;
@@ -40,7 +41,7 @@ impl<'a> Told<'a> {
             id: &hook.id,
             target: hook.target(),
             events: hook.events.iter().map(ToString::to_string).collect(),
-            sources: hook.sources.as_ref().map(|sources| sources.iter().map(|source| source.as_str()).collect()),
+            sources: hook.sources.as_ref().map(|sources| sources.iter().map(SourceId::as_str).collect()),
             signed: hook.is_signed(),
             ordered: hook.ordered,
         }

@@ -22,7 +22,7 @@ use super::attachments::attachments;
 use super::keeping::keeping;
 use super::layers::{Layers, absolute, join};
 use super::machine::Machine;
-use super::onward::{self, AutoReply, Onward};
+use super::onward::{self, Canary, OfSources, Onward, Road};
 use super::problems::suggestion;
 use super::section::{Report, Section};
 use super::tls::tls;
@@ -52,8 +52,8 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     let ours = Arc::new(company.ours(&managers));
     let around =
         Around { report: &report, resolver: &resolver, company: &company, public_url: &public_url, ours, data_dir: &data_dir };
-    let (sources, auto_replies) = configured_sources(root.section("sources"), &around);
-    let onward = onward(&mut root, &around, (&managers, &sources), auto_replies, &server.inner_services);
+    let (sources, of_sources) = configured_sources(root.section("sources"), &around, server.public_url.is_some());
+    let onward = onward(&mut root, &around, (&managers, &sources), of_sources, &server.inner_services);
     root.finish();
     let problems = report.into_problems();
     if problems.is_empty() {
@@ -428,7 +428,7 @@ fn managers(value: Option<Value>, report: &Report, company: &Company) -> Vec<Man
                 section.problem("id", format!("there are two managers called {id}"));
             }
             let name = name.unwrap_or_else(|| id.0.clone());
-            managers.push(Manager { name, id, email, time_zone, quiet, digest_at, language });
+            managers.push(Manager { id, name, email, time_zone, quiet, digest_at, language });
         }
         section.finish();
     }
@@ -444,9 +444,10 @@ fn manager_id(text: &str) -> Result<ManagerId, String> {
     }
 }
 
-fn configured_sources<'a>(section: Section<'a>, around: &Around<'a>) -> (Vec<Source>, BTreeMap<SourceId, AutoReply>) {
+/// `reachable`: see [`onward::canary_road`].
+fn configured_sources<'a>(section: Section<'a>, around: &Around<'a>, reachable: bool) -> (Vec<Source>, OfSources) {
     let report = around.report;
-    let (mut sources, mut auto_replies) = (Vec::new(), BTreeMap::new());
+    let (mut sources, mut of_sources) = (Vec::new(), OfSources::default());
     for (id, value) in section.entries() {
         let path = join("sources", &id);
         let id = match SourceId::parse(&id) {
@@ -460,13 +461,22 @@ fn configured_sources<'a>(section: Section<'a>, around: &Around<'a>) -> (Vec<Sou
             report.problem(&path, format!("a source is a section: write [{path}] and its keys below"));
             continue;
         };
-        let mut section = Section::new(table, path, report);
+        let mut section = Section::new(table, path.clone(), report);
         if let Some(reply) = onward::auto_reply(&mut section) {
-            auto_replies.insert(id.clone(), reply);
+            of_sources.auto_replies.insert(id.clone(), reply);
         }
-        sources.extend(source(id, section, around));
+        let every = onward::canary_every(&mut section);
+        let Some(source) = source(id, section, around) else { continue };
+        match every.map(|every| (every, onward::canary_road(&source, reachable))) {
+            None => {}
+            Some((every, Ok(road))) => {
+                of_sources.canaries.insert(source.id.clone(), Canary { every, road });
+            }
+            Some((_, Err(words))) => report.problem(&join(&path, "canary"), words),
+        }
+        sources.push(source);
     }
-    (sources, auto_replies)
+    (sources, of_sources)
 }
 
 /// Who hears of what.
@@ -474,7 +484,7 @@ fn onward<'a>(
     root: &mut Section<'a>,
     around: &Around<'a>,
     (managers, sources): (&[Manager], &[Source]),
-    auto_replies: BTreeMap<SourceId, AutoReply>,
+    OfSources { auto_replies, canaries }: OfSources,
     inner_services: &[Inner],
 ) -> Onward {
     let sources: Vec<SourceId> = sources.iter().map(|source| source.id.clone()).collect();
@@ -484,13 +494,18 @@ fn onward<'a>(
     let mail = reading.mail(root.section("mail"));
     let has_mail = mail.is_some() || report.has_problem("mail");
     let onward = Onward {
-        operator: reading.operator(root.section("operator")),
+        operator: onward::Reading::operator(root.section("operator")),
         notices: reading.notices(root.take("notify"), has_mail),
         webhooks: reading.webhooks(root.section("webhooks")),
         mail,
         auto_replies,
+        canaries,
     };
     if !has_mail {
+        for source in onward.canaries.iter().filter(|(_, canary)| canary.road != Road::Form).map(|(source, _)| source) {
+            let path = format!("sources.{source}.canary");
+            report.problem(&path, "there is no [mail] to send it by: set up [mail] with the server that sends mails");
+        }
         for source in onward.auto_replies.keys() {
             let path = format!("sources.{source}.auto_reply");
             report.problem(&path, "there is no [mail] to answer by: set up [mail] with the server that sends mails");

@@ -38,7 +38,7 @@ pub use attachments::{Attachments, S3};
 pub use keeping::{Keeping, Lifetime};
 pub use leadgate_core::language::Language;
 pub use machine::FALLBACK_COUNTRY;
-pub use onward::{AutoReply, MAIL, Notice, Onward, Operator};
+pub use onward::{AutoReply, CANARY, Canary, MAIL, Notice, Onward, Operator, Road};
 pub use problems::{Problem, Problems, did_you_mean};
 pub use tls::{Acme, Tls};
 

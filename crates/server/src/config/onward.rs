@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
 use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{EVENTS, Pattern, Quiet, Recipient, Route, Routes, Subject, event};
+use leadgate_outbound::mail::ReplyVia;
 use leadgate_outbound::{mail, webhook};
 use leadgate_wire::guarded::Allowed;
 use leadgate_wire::keys::Keys;
@@ -15,12 +17,14 @@ use toml::Value;
 use super::layers::join;
 use super::problems::suggestion;
 use super::section::{Report, Section};
-use super::{Company, Manager};
+use super::{Company, Manager, Source};
 use crate::onward::Digest;
 use crate::secrets::Resolver;
 
 /// The target of mails.
 pub const MAIL: &str = "mail";
+/// The target of canaries by forms.
+pub const CANARY: &str = "canary";
 
 /// Who hears of what, and by what.
 #[derive(Debug, Default)]
@@ -35,6 +39,8 @@ pub struct Onward {
     pub notices: Vec<Notice>,
     /// `auto_reply` of sources.
     pub auto_replies: BTreeMap<SourceId, AutoReply>,
+    /// `canary` of sources.
+    pub canaries: BTreeMap<SourceId, Canary>,
 }
 
 /// `[operator]`
@@ -70,6 +76,51 @@ pub struct AutoReply {
     pub per_hour: u32,
 }
 
+/// `canary` of a source: the gateway sends itself something by it, and expects it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// How often.
+    pub every: SignedDuration,
+    /// How it goes.
+    pub road: Road,
+}
+
+/// How a canary goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Road {
+    /// As a visitor's form, by the address that senders use.
+    Form,
+    /// As a mail to this address of the mailbox.
+    Mailbox(String),
+}
+
+impl Road {
+    /// By which target.
+    pub fn target(&self) -> &'static str {
+        match self {
+            Self::Form => CANARY,
+            Self::Mailbox(_) => MAIL,
+        }
+    }
+
+    /// In what time it should be back. A mail may wait on its way; a form is tried again in this time, see the breaker's pauses.
+    pub fn within(&self) -> SignedDuration {
+        match self {
+            Self::Form => SignedDuration::from_mins(10),
+            Self::Mailbox(_) => SignedDuration::from_mins(15),
+        }
+    }
+}
+
+/// What sources have beside their own keys.
+#[derive(Debug, Default)]
+pub(super) struct OfSources {
+    /// `auto_reply`
+    pub auto_replies: BTreeMap<SourceId, AutoReply>,
+    /// `canary`
+    pub canaries: BTreeMap<SourceId, Canary>,
+}
+
 /// Stands for the addresses of `[operator]`.
 const OPERATOR: &str = "operator";
 /// Automatic answers of a source in an hour, unless it says otherwise.
@@ -100,8 +151,13 @@ impl Onward {
         for hook in &self.webhooks {
             routes.push(hook.route());
         }
-        if self.mail.is_some() {
+        if let Some(mail) = &self.mail {
             routes.extend(self.mails());
+            if mail.reply_via == ReplyVia::Gateway {
+                let events = vec![Pattern::One(event::MAIL_SENT.to_owned())];
+                let (target, recipient) = (MAIL.into(), Recipient::Relay);
+                routes.push(Route { target, recipient, events, sources: None, ordered: false });
+            }
         }
         Routes::new(routes)
     }
@@ -117,7 +173,7 @@ impl Onward {
         let named = |names: &[&str]| names.iter().map(|name| Pattern::One((*name).to_owned())).collect::<Vec<_>>();
         let mut routes = Vec::new();
         let operator: Vec<Recipient> = self.operator.emails.iter().cloned().map(Recipient::Address).collect();
-        let alarms = EVENTS.iter().filter(|kind| kind.subject == Subject::Operation && kind.name != event::DIGEST_DUE);
+        let alarms = EVENTS.iter().filter(|kind| kind.subject == Subject::Operation && !kind.is_private());
         let alarms = named(&alarms.map(|kind| kind.name).collect::<Vec<_>>());
         routes.extend(operator.iter().map(|to| route(to, alarms.clone(), None)));
         for notice in &self.notices {
@@ -161,7 +217,7 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     /// `[operator]`
-    pub fn operator(&self, mut section: Section<'_>) -> Operator {
+    pub fn operator(mut section: Section<'_>) -> Operator {
         let emails = section.list("emails", address);
         let digest_at = match section.text("digest_at").as_deref() {
             None => Some(jiff::civil::time(8, 0, 0, 0)),
@@ -314,6 +370,36 @@ pub(super) fn auto_reply(section: &mut Section<'_>) -> Option<AutoReply> {
             section.problem("auto_reply", "write true, or { subject = \"..\", text = \"..\", per_hour = 60 }");
             None
         }
+    }
+}
+
+/// `canary = "1 h"`
+pub(super) fn canary_every(section: &mut Section<'_>) -> Option<SignedDuration> {
+    let every = section.duration("canary")?;
+    if every < SignedDuration::from_mins(5) || every > SignedDuration::from_hours(24 * 7) {
+        section.problem("canary", "from \"5 min\" to \"7 days\" is possible; \"1 h\" does for a form, \"6 h\" for a mailbox");
+        return None;
+    }
+    Some(every)
+}
+
+/// How a source's canary goes. `reachable`: it is known by what address senders reach the gateway.
+pub(super) fn canary_road(source: &Source, reachable: bool) -> Result<Road, String> {
+    match source.kind.name {
+        "html_form" if reachable => Ok(Road::Form),
+        "html_form" => Err("the address that senders use is not known: set [server] public_url".to_owned()),
+        // Of several any will do; the same every time.
+        "imap" => source
+            .connector
+            .rules
+            .own
+            .emails
+            .iter()
+            .min()
+            .cloned()
+            .map(Road::Mailbox)
+            .ok_or_else(|| "the address of this mailbox is not known: name it in addresses".to_owned()),
+        other => Err(format!("only forms of your own (html_form) and mailboxes (imap) can have one, not {other}")),
     }
 }
 

@@ -248,6 +248,32 @@ fn a_source_s_own_problems_have_its_path() {
 }
 
 #[test]
+fn a_canary_needs_a_road_from_outside() {
+    const MAIL: &str = "[mail]\nhost = \"127.0.0.1\"\nsecurity = \"plain\"\nfrom = \"leads@zavod.ru\"\n";
+    const SERVER: &str = "[server]\npublic_url = \"https://leads.zavod.ru\"\n";
+    let form = |every: &str| format!("[sources.site]\nkind = \"html_form\"\ncanary = \"{every}\"\n");
+    let mailbox = |user: &str| {
+        format!(
+            "[sources.info]\nkind = \"imap\"\nhost = \"mail.zavod.ru\"\nuser = \"{user}\"\npassword = \"x\"\ncanary = \"6 h\"\n"
+        )
+    };
+    let good = Folder::new(&format!("{SERVER}{MAIL}{}{}", form("5 min"), mailbox("Info@zavod.ru"))).good();
+    let canaries: Vec<_> =
+        good.onward.canaries.iter().map(|(id, canary)| (id.as_str(), canary.every, canary.road.clone())).collect();
+    let road = Road::Mailbox("info@zavod.ru".to_owned());
+    assert_eq!(canaries, [("info", SignedDuration::from_hours(6), road), ("site", SignedDuration::from_mins(5), Road::Form)]);
+    let told = |text: &str, key: &str| Folder::new(text).words(key);
+    assert!(told(&form("1 h"), "sources.site.canary").contains("public_url"));
+    for bad in ["4 min", "8 days", "soon"] {
+        assert!(told(&format!("{SERVER}{}", form(bad)), "sources.site.canary").contains("min\""), "{bad}");
+    }
+    assert!(told(&mailbox("info@zavod.ru"), "sources.info.canary").contains("[mail]"));
+    assert!(told(&format!("{MAIL}{}", mailbox("info")), "sources.info.canary").contains("addresses"));
+    let other = "[sources.t]\nkind = \"tilda\"\ncanary = \"1 h\"\n";
+    assert!(told(&format!("{SERVER}{other}"), "sources.t.canary").contains("not tilda"));
+}
+
+#[test]
 fn files_that_are_no_toml_say_where() {
     let folder = Folder::new("[company]\nname = \n");
     let problems = folder.load().unwrap_err();

@@ -1,9 +1,11 @@
 //! The gateway over real sockets: a temporary folder, port 0, the real store and connectors. Nothing sleeps.
 
 mod api;
+mod canary;
 mod inbound;
 mod openapi;
 mod operation;
+mod outbox;
 mod pulls;
 mod replay;
 mod tls;
@@ -71,9 +73,14 @@ impl Rig {
 
     /// Does not wait for the store. Must be called within the runtime.
     fn in_folder(folder: TempDir, server: &str, more: &str) -> Self {
+        Self::in_folder_at(folder, server, more, Clock::system())
+    }
+
+    /// With a clock of one's own.
+    fn in_folder_at(folder: TempDir, server: &str, more: &str, clock: Clock) -> Self {
         write_config(folder.path(), server, more);
         let path = folder.path().to_path_buf();
-        let app = App::build(load(folder.path()).unwrap(), Clock::system(), Box::new(move || load(&path))).unwrap();
+        let app = App::build(load(folder.path()).unwrap(), clock, Box::new(move || load(&path))).unwrap();
         let (address, tls) = (app.addresses()[0], app.tls_addresses().first().copied());
         let gateway = Arc::clone(app.gateway());
         let key = secrets::read_api_token(&gateway.data_dir).unwrap().unwrap().expose().to_owned();

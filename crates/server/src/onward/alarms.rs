@@ -73,18 +73,14 @@ impl Looking<'_> {
     ) -> Result<(), StoreError> {
         let routes = &self.gateway.live().rules.routes;
         let source = detail.source.clone();
-        match since {
-            Some(since) => {
-                let detail = Detail { since: Some(since), ..detail };
-                let news = self.gateway.news(name, source, detail.clone(), self.now, routes);
-                let alarm = Alarm { name, key: key.to_owned(), since, detail };
-                self.store.raise(alarm, news).await.map(|_| ())
-            }
-            None => {
-                let news = over.map(|over| self.gateway.news(over, source, detail, self.now, routes));
-                self.store.clear(name, key, news).await.map(|_| ())
-            }
-        }
+        let Some(since) = since else {
+            let news = over.map(|over| self.gateway.news(over, source, detail, self.now, routes));
+            return self.store.clear(name, key, news).await.map(|_| ());
+        };
+        let detail = Detail { since: Some(since), ..detail };
+        let news = self.gateway.news(name, source, detail.clone(), self.now, routes);
+        let alarm = Alarm { name, key: key.to_owned(), since, detail };
+        self.store.raise(alarm, news).await.map(|_| ())
     }
 
     async fn clock(&self, machine: &str) -> Result<(), StoreError> {

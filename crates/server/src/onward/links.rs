@@ -1,10 +1,10 @@
 //! Links in mails that act: signed, for one deed by one person, for a time. A link only leads to a page that asks; nothing is done by
 //! opening it, because programs open the links of mails, too.
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp};
-use leadgate_core::ids::{ContactId, LeadId, SubmissionId};
+use leadgate_core::ids::{ContactId, LeadId, SourceId, SubmissionId};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -14,6 +14,8 @@ pub const PATH: &str = "/act";
 pub const LASTS: SignedDuration = SignedDuration::from_hours(24 * 14);
 /// The longest token that is looked at.
 const LONGEST: usize = 1024;
+/// Bytes of a canary's signature.
+const CANARY_MAC: usize = 16;
 
 /// What a link does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +88,40 @@ impl Signer {
         Some(format!("{PATH}/{}.{}", BASE64URL_NOPAD.encode(&payload), BASE64URL_NOPAD.encode(&mac)))
     }
 
+    /// The address that an answer to a notice of a lead goes to, below the gateway's own: `leads+r12-0a1b2c3d4e5f6071@example.com`.
+    /// It is no secret of the manager's: it says which lead, and that the gateway made it.
+    pub fn reply_address(&self, own: &str, lead: LeadId) -> Option<String> {
+        let (local, domain) = own.rsplit_once('@')?;
+        Some(format!("{local}+r{lead}-{}@{domain}", self.reply_mac(lead)?))
+    }
+
+    /// Whether one of these texts holds an address that [`Self::reply_address`] made for a lead.
+    pub fn is_reply_address(&self, own: &str, lead: LeadId, shown: &[String]) -> bool {
+        let made = self.reply_address(own, lead).map(|made| made.to_ascii_lowercase());
+        made.is_some_and(|made| shown.iter().any(|text| text.to_ascii_lowercase().contains(&made)))
+    }
+
+    fn reply_mac(&self, lead: LeadId) -> Option<String> {
+        let mac = self.mac(format!("reply:{lead}").as_bytes())?.finalize().into_bytes();
+        Some(leadgate_core::submission::hex(&mac[..8]))
+    }
+
+    /// What marks a canary of a source that is sent now: `<source>.<seconds since 1970>.<signature>`, one word of a header.
+    pub fn canary(&self, source: &SourceId, now: Timestamp) -> Option<String> {
+        let said = format!("{source}.{}", now.as_second());
+        let mac = self.mac(format!("canary:{said}").as_bytes())?.finalize().into_bytes();
+        Some(format!("{said}.{}", HEXLOWER.encode(&mac[..CANARY_MAC])))
+    }
+
+    /// Which source's canary a mark is, and when it was sent; `None`: it was not made here.
+    pub fn read_canary(&self, mark: &str) -> Option<(SourceId, Timestamp)> {
+        let (said, mac) = mark.rsplit_once('.').filter(|_| mark.len() <= LONGEST)?;
+        let mac = HEXLOWER.decode(mac.as_bytes()).ok().filter(|mac| mac.len() == CANARY_MAC)?;
+        self.mac(format!("canary:{said}").as_bytes())?.verify_truncated_left(&mac).ok()?;
+        let (source, second) = said.rsplit_once('.')?;
+        Some((SourceId::parse(source).ok()?, Timestamp::from_second(second.parse().ok()?).ok()?))
+    }
+
     /// Reads a token.
     pub fn read(&self, token: &str, now: Timestamp) -> Result<Link, BadLink> {
         if token.len() > LONGEST {
@@ -115,6 +151,38 @@ mod tests {
         assert!(signer.read(token, last).is_ok());
         assert_eq!(signer.read(token, over), Err(BadLink::Over));
         assert_eq!(Signer::new([8; 32]).read(token, now), Err(BadLink::Forged));
+    }
+
+    #[test]
+    fn an_answers_address_is_of_one_lead() {
+        let signer = Signer::new([7; 32]);
+        let address = signer.reply_address("leads@example.com", LeadId(12)).unwrap();
+        assert!(address.starts_with("leads+r12-") && address.ends_with("@example.com") && address.len() < 64 + 12, "{address}");
+        let shown = [format!("Leads <{}>", address.to_uppercase())];
+        assert!(signer.is_reply_address("leads@example.com", LeadId(12), &shown));
+        assert!(!signer.is_reply_address("leads@example.com", LeadId(1), &shown));
+        assert!(!Signer::new([8; 32]).is_reply_address("leads@example.com", LeadId(12), &shown));
+        assert!(!signer.is_reply_address("leads@example.com", LeadId(12), &["leads+r12-@example.com".to_owned()]));
+    }
+
+    #[test]
+    fn a_canary_says_whose_it_is_and_when_it_was_sent() {
+        let (signer, now) = (Signer::new([7; 32]), Timestamp::from_second(1_000_000).unwrap());
+        let source = SourceId::parse("site").unwrap();
+        let mark = signer.canary(&source, now).unwrap();
+        assert!(mark.starts_with("site.1000000.") && mark.bytes().all(|byte| byte.is_ascii_graphic()), "{mark}");
+        assert_eq!(signer.read_canary(&mark), Some((source, now)));
+        assert_eq!(Signer::new([8; 32]).read_canary(&mark), None);
+        let mac = mark.rsplit_once('.').unwrap().1;
+        for bad in
+            ["", ".", "..", "site.1000000.", "site.1000000.00", &format!("info.1000000.{mac}"), &format!("site.1000001.{mac}")]
+        {
+            assert_eq!(signer.read_canary(bad), None, "{bad}");
+        }
+        for at in 0..mark.len() {
+            assert_eq!(signer.read_canary(&mark[..at]), None, "{at}");
+        }
+        assert_eq!(signer.read_canary(&"a".repeat(5000)), None);
     }
 
     #[test]

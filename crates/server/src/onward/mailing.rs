@@ -18,13 +18,14 @@ use leadgate_core::views::{
     ActivityView, ContactDetail, LeadDetail, LeadFilter, LeadSummary, PageAt, SubmissionFilter, SubmissionSummary,
 };
 use leadgate_outbound::mail::{
-    self, AlarmNotice, AutoReply, Heading, Health, Kept, Letter, LetterError, Link as Button, Mailbox, Mailer, ManagerDigest,
-    Notice, OperatorDigest, Reader, Row, Silent,
+    self, AlarmNotice, AutoReply, Heading, Health, Kept, Letter, LetterError, LetterKind, Link as Button, Mailbox, Mailer,
+    ManagerDigest, Notice, OperatorDigest, Reader, ReplyVia, Row, Silent,
 };
 
+use super::canary::{self, Flight};
 use super::links::Deed;
 use crate::app::Gateway;
-use crate::config;
+use crate::config::{self, Road};
 
 /// Rows of a list in a digest.
 const ROWS: u32 = 20;
@@ -123,7 +124,9 @@ impl Mailing {
                 let mailbox = Mailbox::new("", address).ok_or_else(refused)?;
                 Ok(Ok(To { mailbox, reader: self.reader(""), by: address }))
             }
-            Recipient::Target | Recipient::Customer => Ok(Err(moot("nobody is written to"))),
+            Recipient::Target | Recipient::Customer | Recipient::Relay | Recipient::Canary(_) => {
+                Ok(Err(moot("nobody is written to")))
+            }
         }
     }
 
@@ -183,7 +186,7 @@ impl Mailing {
             answers: answers.is_some(),
         };
         let mut heading = self.heading(parcel, to.mailbox);
-        heading.reply_to = answers;
+        heading.reply_to = self.reply_to(answers, lead.as_ref()).await;
         let about = lead.as_ref().map(|lead| lead.uuid).or_else(|| person.as_ref().map(|person| person.uuid));
         heading.references.extend(about.map(|about| self.mailer.settings().thread(about)));
         let letter = notice.letter(&to.reader, &self.mailer.settings().templates, heading);
@@ -227,6 +230,110 @@ impl Mailing {
             links.extend(self.link(deed, to.by, parcel.now).await.map(|url| (label, url)));
         }
         links
+    }
+
+    /// Where an answer to a notice goes: to the customer, or to the gateway, which passes it on.
+    async fn reply_to(&self, customer: Option<Mailbox>, lead: Option<&LeadDetail>) -> Option<Mailbox> {
+        let settings = self.mailer.settings();
+        let customer = customer?;
+        match (settings.reply_via, lead) {
+            (ReplyVia::Gateway, Some(lead)) => {
+                let address = self.gateway.signer().await?.reply_address(settings.from.email(), lead.lead.id)?;
+                Mailbox::new(customer.name(), &address)
+            }
+            _ => Some(customer),
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------------ relays
+
+    /// What one of us answered to a notice goes to the customer.
+    async fn relay(&self, parcel: &Parcel) -> Result<Delivered, DeliverError> {
+        let store = self.store().await?;
+        let Some(id) = parcel.job.data.lead else { return Ok(moot("not passed on: it is of no lead")) };
+        let Some(lead) = store.lead(id).await.map_err(|error| trouble(&error))? else {
+            return Ok(moot("not passed on: the lead does not exist any more"));
+        };
+        let Some(activity) = activity(Some(&lead), None, parcel) else {
+            return Ok(moot("not passed on: there is nothing to pass on any more"));
+        };
+        let Some(written) = &activity.content.mail else { return Ok(moot("not passed on: it is no mail")) };
+        let settings = self.mailer.settings();
+        let addressed: Vec<String> = written.to.iter().chain(&written.cc).cloned().collect();
+        let Some(signer) = self.gateway.signer().await else {
+            return Err(DeliverError::Later { words: "the key of links cannot be read".to_owned(), after: None });
+        };
+        // What was sent to the customer itself is only kept.
+        if activity.content.outgoing || activity.suspect || !signer.is_reply_address(settings.from.email(), id, &addressed) {
+            return Ok(moot("not passed on: it was not sent to the address of a notice"));
+        }
+        let others = lead.timeline.iter().rev().filter(|other| other.id != activity.id && !other.content.outgoing);
+        let given = others.into_iter().find(|other| other.source.is_some());
+        let Some(to) = mail::customer_address(lead.person.as_ref(), given, &self.rules.ours) else {
+            return Err(DeliverError::Refused {
+                words: "not passed on: the customer has no address that can be written to".to_owned(),
+            });
+        };
+        let Some(text) = activity.content.message.clone().filter(|text| !text.trim().is_empty()) else {
+            return Ok(moot("not passed on: it says nothing"));
+        };
+        let name = if settings.from.name().is_empty() { self.people.company.as_str() } else { settings.from.name() };
+        let from = Mailbox::new(name, settings.from.email()).unwrap_or_else(|| settings.from.clone());
+        let Heading { message_id, envelope_from, date, .. } = self.heading(parcel, to.clone());
+        let letter = Letter {
+            from,
+            to,
+            reply_to: None,
+            subject: written.subject.clone(),
+            text: text + "\n",
+            html: None,
+            message_id,
+            in_reply_to: None,
+            references: Vec::new(),
+            envelope_from,
+            kind: LetterKind::Written,
+            date,
+            canary: None,
+        };
+        self.mailer.send(&letter).await
+    }
+
+    // ---------------------------------------------------------------------------------------------------------- canaries
+
+    /// A mail to one of our own mailboxes, which its watcher finds.
+    async fn canary(&self, parcel: &Parcel, source: &str) -> Result<Delivered, DeliverError> {
+        let Flight { road, mark } = match canary::begin(&self.gateway, parcel, source).await? {
+            Ok(flight) => flight,
+            Err(moot) => return Ok(moot),
+        };
+        let Road::Mailbox(address) = &road else { return Ok(moot("it does not go by mail any more")) };
+        let refused = || DeliverError::Refused { words: "nobody can be written to at the address of the mailbox".to_owned() };
+        let to = Mailbox::new("", address).ok_or_else(refused)?;
+        let Heading { from, to, message_id, envelope_from, date, .. } = self.heading(parcel, to);
+        let text = match self.people.language {
+            mail::Language::Ru => {
+                "Это письмо шлюз отправил сам себе, чтобы проверить дорогу. Делать ничего не нужно, письмо можно удалить."
+            }
+            mail::Language::En => {
+                "The gateway sent this mail to itself to try the way. Nothing is to be done; it may be deleted."
+            }
+        };
+        let letter = Letter {
+            from,
+            to,
+            reply_to: None,
+            subject: "Leadgate canary".to_owned(),
+            text: format!("{text}\n"),
+            html: None,
+            message_id,
+            in_reply_to: None,
+            references: Vec::new(),
+            envelope_from,
+            kind: LetterKind::Notice,
+            date,
+            canary: Some(mark),
+        };
+        self.mailer.send(&letter).await
     }
 
     // ----------------------------------------------------------------------------------------------------------- answers
@@ -401,6 +508,12 @@ impl Deliver for Mailing {
     async fn deliver(&self, parcel: &Parcel) -> Result<Delivered, DeliverError> {
         if parcel.job.recipient == Recipient::Customer {
             return self.answer(parcel).await;
+        }
+        if parcel.job.recipient == Recipient::Relay {
+            return self.relay(parcel).await;
+        }
+        if let Recipient::Canary(source) = &parcel.job.recipient {
+            return self.canary(parcel, source).await;
         }
         let to = match self.to(parcel)? {
             Ok(to) => to,

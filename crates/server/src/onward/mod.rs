@@ -2,6 +2,7 @@
 
 mod alarms;
 mod breaker;
+pub mod canary;
 mod desk;
 pub mod links;
 mod mailing;

@@ -8,19 +8,23 @@ use leadgate_core::ports::Deliver;
 use leadgate_outbound::mail::{self, Mailer, Reader};
 use leadgate_outbound::webhook::Webhook;
 
+use super::canary::Forms;
 use super::mailing::{Mailing, People, Person};
 use crate::app::{Gateway, Live};
-use crate::config::MAIL;
+use crate::config::{CANARY, MAIL, Road};
 
 /// A target's own limit comes first.
 const SLACK: std::time::Duration = std::time::Duration::from_secs(5);
 /// A mail that could not be sent for so long is given up.
 const MAIL_GIVEN_UP: SignedDuration = SignedDuration::from_hours(24 * 3);
 
+/// A canary is not sent any more when the next one is due; that is sooner.
+const CANARY_GIVEN_UP: SignedDuration = SignedDuration::from_hours(24 * 8);
+
 /// A target.
 #[derive(Clone)]
 pub struct Target {
-    /// Its name: `mail`, `webhook:<id>`.
+    /// Its name: `mail`, `webhook:<id>`, `canary`.
     pub name: String,
     /// Delivers there.
     pub deliver: Arc<dyn Deliver>,
@@ -66,6 +70,19 @@ pub fn all(gateway: &Arc<Gateway>) -> Vec<Target> {
             longest: hook.timeout + SLACK,
             give_up_after: SignedDuration::try_from(hook.give_up_after).unwrap_or(SignedDuration::MAX),
         });
+    }
+    if live.onward.canaries.values().any(|canary| canary.road == Road::Form) {
+        match gateway.outward.guarded() {
+            Ok(client) => targets.push(Target {
+                name: CANARY.to_owned(),
+                deliver: Arc::new(Forms::new(client, Arc::clone(gateway))),
+                ordered: false,
+                at_once: 4,
+                longest: Forms::LONGEST + SLACK,
+                give_up_after: CANARY_GIVEN_UP,
+            }),
+            Err(error) => tracing::error!(%error, "the gateway cannot send itself anything"),
+        }
     }
     if let Some(settings) = &live.onward.mail {
         let settings = Arc::new(settings.clone());

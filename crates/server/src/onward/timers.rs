@@ -16,6 +16,7 @@ use leadgate_core::ports::{Store, StoreError};
 use leadgate_core::views::SourceHealth;
 use tokio_util::sync::CancellationToken;
 
+use super::canary;
 use crate::app::{Gateway, Live};
 
 /// Whether a source is silent; the key is its id.
@@ -55,13 +56,16 @@ pub async fn run(gateway: Arc<Gateway>, store: Arc<dyn Store>, stop: Cancellatio
     }
 }
 
-/// Sets the timers of sources and digests; those that are set stay.
+/// Sets the timers of sources, canaries and digests; those that are set stay.
 async fn set_timers(gateway: &Gateway, store: &dyn Store) -> Result<(), StoreError> {
     let (live, now) = (gateway.live(), gateway.clock.now());
     let ids = live.sources.iter().map(|source| &source.id).chain(live.pulls.iter().map(|pull| &pull.id));
     let expected = ids.filter(|id| live.expects(id));
     let silence = |id: &SourceId| NewTimer { kind: SILENCE, key: id.to_string(), due_at: now, source: Some(id.clone()) };
     let mut timers: Vec<NewTimer> = expected.map(silence).collect();
+    for source in live.onward.canaries.keys().filter(|source| live.expects(source)) {
+        timers.push(NewTimer { kind: canary::DUE, key: source.to_string(), due_at: now, source: Some(source.clone()) });
+    }
     for digest in &live.digests {
         timers.push(NewTimer { kind: DIGEST, key: digest.to.to_string(), due_at: digest.next_after(now), source: None });
     }
@@ -83,6 +87,8 @@ async fn fire(gateway: &Gateway, store: &dyn Store) -> Result<usize, StoreError>
         ends.push(match timer.kind.as_str() {
             LEAD_WAITING | CONTACT_WAITING => waiting(gateway, &live, timer, now),
             SILENCE => silence(gateway, &live, store, &health, timer, now).await?,
+            canary::DUE => canary::due(gateway, &live, store, timer, now).await?,
+            canary::EXPECTED => canary::lost(gateway, &live, store, timer, now).await?,
             DIGEST => digest(gateway, &live, timer, now),
             // Of a newer gateway: it is not for this one to take away.
             _ => continue,
@@ -163,19 +169,14 @@ impl Tells<'_> {
     ) -> Result<(), StoreError> {
         let (routes, key) = (&self.live.rules.routes, self.source.to_string());
         let source = Some(self.source.clone());
-        match since {
-            Some(since) => {
-                let detail = Detail { source: source.clone(), since: Some(since), count, ..Detail::default() };
-                let news = self.gateway.news(names.0, source, detail.clone(), self.now, routes);
-                self.store.raise(Alarm { name: names.0, key, since, detail }, news).await?;
-            }
-            None => {
-                let detail = Detail { source: source.clone(), ..Detail::default() };
-                let news = names.1.map(|name| self.gateway.news(name, source, detail, self.now, routes));
-                self.store.clear(names.0, &key, news).await?;
-            }
-        }
-        Ok(())
+        let Some(since) = since else {
+            let detail = Detail { source: source.clone(), ..Detail::default() };
+            let news = names.1.map(|name| self.gateway.news(name, source, detail, self.now, routes));
+            return self.store.clear(names.0, &key, news).await.map(|_| ());
+        };
+        let detail = Detail { source: source.clone(), since: Some(since), count, ..Detail::default() };
+        let news = self.gateway.news(names.0, source, detail.clone(), self.now, routes);
+        self.store.raise(Alarm { name: names.0, key, since, detail }, news).await.map(|_| ())
     }
 }
 

@@ -374,8 +374,9 @@ impl Worker {
             }
         };
         let end = if late && matches!(end, JobEnd::Retry(_)) { JobEnd::Dead } else { end };
-        // What tells of trouble with deliveries makes no more of it.
-        if end == JobEnd::Dead && job.name != event::DELIVERY_DEAD && job.name != event::WEBHOOK_BROKEN {
+        // What tells of trouble with deliveries makes no more of it; of a canary its absence tells.
+        let tells = [event::DELIVERY_DEAD, event::WEBHOOK_BROKEN, event::CANARY_DUE];
+        if end == JobEnd::Dead && !tells.contains(&job.name.as_str()) {
             running.dead += 1;
         }
         tracing::debug!(target = job.target, job = %job.id, attempt = job.attempt, words, "a delivery ended");

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::app::{Gateway, LivePull};
 use crate::metrics::SourceMeters;
+use crate::onward::canary;
 
 /// What is told goes to the database so often, and at once when the state changes.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
@@ -102,6 +103,22 @@ impl<'a> Bound<'a> {
     async fn kept_ask(&self, store: &dyn Store) -> Result<Option<Ask>, StoreError> {
         Ok(store.source_notes().await?.into_iter().find(|note| note.source == *self.source).and_then(|note| note.ask))
     }
+
+    /// What the gateway sent itself is never recorded: that it came back is noted.
+    async fn without_canaries(&self, items: Vec<Submission>) -> Result<Vec<Submission>, IntakeError> {
+        if !items.iter().any(canary::is_marked) {
+            return Ok(items);
+        }
+        let busy = || IntakeError::Busy("the database is not open".to_owned());
+        let signer = self.gateway.signer().await.ok_or_else(busy)?;
+        let store = self.gateway.store_now().ok_or_else(busy)?;
+        let (items, returned) = canary::sift(items, signer, self.source);
+        if let Some(sent) = returned {
+            let noted = canary::returned(self.gateway, &**store, self.source, sent).await;
+            noted.map_err(|error| IntakeError::Busy(error.to_string()))?;
+        }
+        Ok(items)
+    }
 }
 
 #[async_trait]
@@ -111,6 +128,7 @@ impl Feed for Bound<'_> {
     }
 
     async fn submit(&self, items: Vec<Submission>, to: Cursor) -> Result<Vec<Receipt>, IntakeError> {
+        let items = self.without_canaries(items).await?;
         let to = CursorMove { source: self.source.clone(), to, fence: Some(self.fence) };
         let receipts = self.gateway.intake.advance(items, to).await?;
         let now = self.gateway.clock.now().as_second();

@@ -58,10 +58,10 @@ impl Peer {
 fn host(keys: &mut Keys, usual: &Usual<'_>) -> String {
     let example = usual.example;
     let Some(text) = keys.text("host") else {
-        return usual.host.map(str::to_owned).unwrap_or_else(|| {
+        if usual.host.is_none() {
             keys.problem("host", format!("which server? write host = \"{example}\""));
-            String::new()
-        });
+        }
+        return usual.host.unwrap_or_default().to_owned();
     };
     let text = text.trim();
     if let Ok(address) = text.trim_matches(['[', ']']).parse::<IpAddr>() {

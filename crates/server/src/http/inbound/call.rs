@@ -25,6 +25,7 @@ use crate::app::{Gateway, Live, LiveSource, Pace};
 use crate::http::pages;
 use crate::http::peer::{self, Caller};
 use crate::metrics::Refused;
+use crate::onward::canary;
 
 /// What is read of a body that is too large, so that a browser shows our page instead of a broken connection.
 const DRAIN_OVERSIZE: u64 = 32 << 20;
@@ -174,7 +175,32 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// What the gateway sent itself: read as everything is, and noted instead of recorded. `None`: it is none of that.
+    async fn canary(&self, request: &Request<'_>) -> Option<Response> {
+        let mark = request.header(canary::HEADER)?;
+        let (Some(signer), Some(store)) = (self.gateway.signer().await, self.gateway.store().await) else {
+            return Some(self.busy(request));
+        };
+        let (source, sent) = signer.read_canary(mark)?;
+        let parsed = catch_unwind(AssertUnwindSafe(|| self.source.push.parse(request)));
+        // It cannot solve a captcha: being asked for one is as far as it gets.
+        let read = matches!(parsed, Ok(Ok(Parsed::Submissions(_) | Parsed::Ask(_) | Parsed::Again(..))));
+        if source != self.source.id || !read {
+            return Some(not_found());
+        }
+        Some(match canary::returned(self.gateway, &**store, &source, sent).await {
+            Ok(()) => text(StatusCode::OK, "The canary is back\n"),
+            Err(error) => {
+                tracing::warn!(%source, %error, "that a canary came back cannot be written");
+                self.busy(request)
+            }
+        })
+    }
+
     async fn decoded(&self, request: &Request<'_>, pace: Pace) -> Response {
+        if let Some(response) = self.canary(request).await {
+            return response;
+        }
         let mut parsed = catch_unwind(AssertUnwindSafe(|| self.source.push.parse(request)));
         if let Ok(Ok(Parsed::Ask(challenge))) = &parsed {
             let told = self.ask(challenge).await;
