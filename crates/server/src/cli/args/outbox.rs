@@ -95,7 +95,7 @@ pub enum WebhookCommand {
 /// `mail`
 #[derive(Debug, Subcommand)]
 pub enum MailCommand {
-    /// Try the server of [mail]: connect, log in, and with an address send a mail there. The gateway need not run.
+    /// Try the mail server: connect, log in, and with an address send a mail there. The gateway need not run.
     #[command(after_help = "Examples:\n  leadgate mail test\n  leadgate mail test me@company.ru")]
     Test {
         /// Whom to send a mail to.
