@@ -16,7 +16,7 @@ impl Mount {
     #[expect(clippy::print_stdout, reason = "a test that tried nothing must say so")]
     fn new(at: &Path) -> anyhow::Result<Option<Self>> {
         std::fs::create_dir(at)?;
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m,mode=0700", "tmpfs"]).arg(at).output()?;
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs"]).arg(at).output()?;
         if mounted.status.success() {
             return Ok(Some(Self(at.to_path_buf())));
         }
