@@ -5,13 +5,15 @@
 //! dead or slow delays no other. No transaction is held across a delivery.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::ids::NodeId;
 use leadgate_core::onward::{Alarm, Brief, BriefOf, Claim, Detail, EventData, Job, JobEnd, News, Settled, Want, event};
-use leadgate_core::ports::{DeliverError, Delivered, Parcel, Store, StoreError};
+use leadgate_core::ports::{Deliver, DeliverError, Delivered, Parcel, Store, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -299,10 +301,7 @@ impl Worker {
                 let parcel = Parcel { now, ..parcel };
                 self.under_way.spawn(async move {
                     let begun = Instant::now();
-                    let outcome = match timeout(longest, deliver.deliver(&parcel)).await {
-                        Ok(outcome) => outcome,
-                        Err(_) => Err(DeliverError::Unavailable { words: "it took too long".to_owned(), after: None }),
-                    };
+                    let outcome = attempt(&*deliver, &parcel, longest).await;
                     metrics::delivered(&parcel.job.target, outcome_name(&outcome), begun.elapsed());
                     (parcel.job, outcome)
                 });
@@ -321,8 +320,8 @@ impl Worker {
                     let settled = self.ended(&job, outcome, now);
                     self.ends.settled.extend(settled);
                 }
-                // Its claim runs out, and it is tried again.
-                Err(error) => tracing::error!(%error, "a delivery panicked"),
+                // Only at the end of the process; its claim runs out, and it is tried again.
+                Err(error) => tracing::error!(%error, "a delivery was stopped"),
             }
             ended = self.under_way.try_join_next();
         }
@@ -507,6 +506,21 @@ async fn write(store: &dyn Store, settled: Vec<Settled>, news: Vec<News>) {
     }
 }
 
+/// One attempt, which ends whatever happens in it: what never ended would keep its room for ever.
+async fn attempt(deliver: &dyn Deliver, parcel: &Parcel, longest: Duration) -> Result<Delivered, DeliverError> {
+    match timeout(longest, AssertUnwindSafe(deliver.deliver(parcel)).catch_unwind()).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_panic)) => {
+            tracing::error!(job = %parcel.job.id, target = parcel.job.target, "a delivery panicked; it is tried again");
+            Err(DeliverError::Later {
+                words: "delivering it panicked: tell its developers, with the log".to_owned(),
+                after: None,
+            })
+        }
+        Err(_elapsed) => Err(DeliverError::Unavailable { words: "it took too long".to_owned(), after: None }),
+    }
+}
+
 fn is_time(last: &mut Option<Instant>, every: Duration, now: Instant) -> bool {
     let is_time = last.is_none_or(|last| now.duration_since(last) >= every);
     if is_time {
@@ -542,5 +556,33 @@ impl Gateway {
     ) -> News {
         let data = EventData { detail: Some(detail), ..EventData::default() };
         News { id: self.clock.event(), name, at, source, data, routes: Arc::clone(routes) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use leadgate_outbound::webhook::sample;
+    use uuid::Uuid;
+
+    use super::*;
+
+    struct Broken;
+
+    #[async_trait]
+    impl Deliver for Broken {
+        async fn deliver(&self, parcel: &Parcel) -> Result<Delivered, DeliverError> {
+            assert!(parcel.job.target.is_empty(), "a mistake of ours");
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_ends_whatever_happens_in_it() {
+        let parcel = |target| sample(event::LEAD_CREATED, target, Uuid::nil(), Uuid::nil(), Timestamp::UNIX_EPOCH).unwrap();
+        let panics = attempt(&Broken, &parcel("webhook:a"), Duration::from_secs(5)).await;
+        assert!(matches!(&panics, Err(DeliverError::Later { words, .. }) if words.contains("panicked")), "{panics:?}");
+        let hangs = attempt(&Broken, &parcel(""), Duration::ZERO).await;
+        assert!(matches!(&hangs, Err(DeliverError::Unavailable { .. })), "{hangs:?}");
     }
 }
