@@ -72,6 +72,10 @@ pub enum Recipient {
     Relay,
     /// The gateway itself, by the outside road of a source.
     Canary(String),
+    /// The customer: what a manager wrote by the gateway.
+    Reply,
+    /// A chat of the company's own, by the messenger's id.
+    Chat(String),
 }
 
 impl Recipient {
@@ -82,9 +86,11 @@ impl Recipient {
             "responsible" => Self::Responsible,
             "customer" => Self::Customer,
             "relay" => Self::Relay,
+            "reply" => Self::Reply,
             _ => match text.split_once(':') {
                 Some(("manager", manager)) => Self::Manager(manager.to_owned()),
                 Some(("canary", source)) => Self::Canary(source.to_owned()),
+                Some(("chat", chat)) => Self::Chat(chat.to_owned()),
                 _ => Self::Address(text.to_owned()),
             },
         }
@@ -101,6 +107,8 @@ impl fmt::Display for Recipient {
             Self::Customer => f.write_str("customer"),
             Self::Relay => f.write_str("relay"),
             Self::Canary(source) => write!(f, "canary:{source}"),
+            Self::Reply => f.write_str("reply"),
+            Self::Chat(chat) => write!(f, "chat:{chat}"),
         }
     }
 }

@@ -124,9 +124,12 @@ impl Mailing {
                 let mailbox = Mailbox::new("", address).ok_or_else(refused)?;
                 Ok(Ok(To { mailbox, reader: self.reader(""), by: address }))
             }
-            Recipient::Target | Recipient::Customer | Recipient::Relay | Recipient::Canary(_) => {
-                Ok(Err(moot("nobody is written to")))
-            }
+            Recipient::Target
+            | Recipient::Customer
+            | Recipient::Relay
+            | Recipient::Canary(_)
+            | Recipient::Reply
+            | Recipient::Chat(_) => Ok(Err(moot("nobody is written to"))),
         }
     }
 
