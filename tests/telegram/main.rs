@@ -1,6 +1,7 @@
-//! The connector for Telegram bots against a Bot API of our own.
+//! The connector for Telegram bots against a Bot API of our own, and the whole gateway against somebody else's.
 
 mod api;
+mod counterpart;
 mod feed;
 mod polling;
 mod webhook;
