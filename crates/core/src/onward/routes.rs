@@ -70,6 +70,8 @@ pub enum Recipient {
     Customer,
     /// The customer: what one of us answered to a notice is passed on.
     Relay,
+    /// Whoever of us wrote what it is about.
+    Author,
     /// The gateway itself, by the outside road of a source.
     Canary(String),
 }
@@ -82,6 +84,7 @@ impl Recipient {
             "responsible" => Self::Responsible,
             "customer" => Self::Customer,
             "relay" => Self::Relay,
+            "author" => Self::Author,
             _ => match text.split_once(':') {
                 Some(("manager", manager)) => Self::Manager(manager.to_owned()),
                 Some(("canary", source)) => Self::Canary(source.to_owned()),
@@ -100,6 +103,7 @@ impl fmt::Display for Recipient {
             Self::Address(address) => f.write_str(address),
             Self::Customer => f.write_str("customer"),
             Self::Relay => f.write_str("relay"),
+            Self::Author => f.write_str("author"),
             Self::Canary(source) => write!(f, "canary:{source}"),
         }
     }
@@ -236,7 +240,7 @@ mod tests {
 
     #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "canary:site"] {
+        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "author", "canary:site"] {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
         assert_eq!(Recipient::parse("canary:site"), Recipient::Canary("site".to_owned()));

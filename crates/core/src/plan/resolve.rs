@@ -148,7 +148,7 @@ impl Step<'_> {
         if known.is_none() && self.is_copy() {
             return;
         }
-        if self.item.content.outgoing {
+        if submission.draft.outgoing {
             return self.sent();
         }
         if self.is_forged() {
