@@ -71,7 +71,7 @@ impl Db {
 
     async fn claimed(&self, who: NodeId, target: &str, most: u32, now: Timestamp, lasts: Duration) -> Vec<Job> {
         let want = vec![Want { target: target.to_owned(), most }];
-        self.store.claim_jobs(want, Claim { node: who, now, lasts, silence: LONG }).await.unwrap()
+        self.store.claim_jobs(want, Claim { node: who, now, lasts, silence: LONG, frees: true }).await.unwrap()
     }
 
     async fn settle(&self, job: &Job, end: JobEnd, words: &str) {
@@ -321,7 +321,8 @@ pub(crate) async fn nobody_delays_another(db: Db) {
     db.store.tell(db.news(event::DISK_LOW, data)).await.unwrap();
     let wants = ["webhook:dead", "webhook:live"].map(|target| Want { target: target.to_owned(), most: 4 }).to_vec();
     let now = start() + days(1);
-    let claimed = db.store.claim_jobs(wants, Claim { node: node(1), now, lasts: LONG, silence: LONG }).await.unwrap();
+    let claimed =
+        db.store.claim_jobs(wants, Claim { node: node(1), now, lasts: LONG, silence: LONG, frees: true }).await.unwrap();
     let live = claimed.iter().filter(|job| job.target == "webhook:live").count();
     assert_eq!((claimed.len(), live), (5, 1));
     assert!(claimed.is_sorted_by_key(|job| (job.at, job.seq)), "the longest due first");
@@ -539,7 +540,7 @@ async fn a_crowd(backend: Backend) {
             let mut had = Vec::new();
             loop {
                 let wants = ["webhook:ordered", "webhook:loose"].map(|target| Want { target: target.to_owned(), most: 7 });
-                let claim = Claim { node: node(task), now: start(), lasts: Duration::from_mins(10), silence: LONG };
+                let claim = Claim { node: node(task), now: start(), lasts: Duration::from_mins(10), silence: LONG, frees: true };
                 let jobs = store.claim_jobs(wants.to_vec(), claim).await.unwrap();
                 let end = |job: &Job| Settled {
                     seq: job.seq,

@@ -7,6 +7,7 @@
 pub mod attribution;
 pub mod carry;
 pub mod change;
+pub mod chat;
 pub mod email;
 pub mod ids;
 pub mod keeping;

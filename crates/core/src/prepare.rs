@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::attribution::Touch;
+use crate::chat::{ChatFacts, OfferedFile, Sending};
 use crate::mail::{Failure, MailFacts};
 use crate::name::{NameKey, PersonName};
 use crate::phone::{Country, PhoneKind};
@@ -120,6 +121,15 @@ pub struct Content {
     /// What the mail says of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mail: Option<MailFacts>,
+    /// What the messenger's message says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<Box<ChatFacts>>,
+    /// Files that were named and are not here yet, or could not be fetched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offered: Vec<OfferedFile>,
+    /// How it fares, if the gateway sends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sending: Option<Sending>,
 }
 
 /// An address that could not be reached, with its canonical form if it is nobody of ours.
@@ -208,6 +218,9 @@ impl Prepared {
             outgoing: draft.outgoing || answered,
             notification: draft.notification,
             mail: draft.mail.take().map(|mail| mail.bounded()),
+            chat: draft.chat.take().map(|chat| Box::new(chat.bounded())),
+            offered: OfferedFile::bounded(std::mem::take(&mut draft.offered)),
+            sending: None,
         };
         let failed = failed(std::mem::take(&mut draft.failures), rules);
         let seeks_twin = draft.notification || (source_rules.notified && content.mail.is_none());

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
+use crate::ids::{ActivityId, ContactId, LeadId, ManagerId, SourceId, SubmissionId};
 use crate::prepare::IdentityKind;
 use crate::rules::{KnownContact, Strength};
 use crate::senders::Sender;
@@ -185,6 +185,11 @@ pub enum Reason {
     OursAlone,
     /// Not an enquiry: automatic mail.
     NotAnEnquiry,
+    /// One of us wrote it.
+    ByStaff {
+        /// Who.
+        manager: ManagerId,
+    },
     /// A person said that what comes from this sender is no enquiry.
     Ignored {
         /// The sender.
@@ -428,6 +433,7 @@ impl Reason {
             Self::Held { words, .. } => words.clone(),
             Self::MarkedTest => "its sender marked it as a test".to_owned(),
             Self::OursAlone => "every phone and e-mail in it is the company's own".to_owned(),
+            Self::ByStaff { manager } => format!("manager {manager} wrote it"),
             Self::NotAnEnquiry => "it is not an enquiry".to_owned(),
             Self::Ignored { sender } => {
                 format!("what comes from the {sender} is no enquiry, a person said (`leadgate senders list`)")

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::attribution::Touch;
-use crate::ids::{SourceId, SubmissionId};
+use crate::chat::{ChatFacts, OfferedFile};
+use crate::ids::{ManagerId, SourceId, SubmissionId};
 pub use crate::mail::{Failure, MailClass, MailFacts};
 
 /// One delivery, decoded but not judged. A connector decides nothing but this.
@@ -232,6 +233,19 @@ pub struct Draft {
     pub mail: Option<Box<MailFacts>>,
     /// Addresses that could not be reached.
     pub failures: Vec<Failure>,
+    /// What a messenger's message says of itself.
+    pub chat: Option<Box<ChatFacts>>,
+    /// Files that are only named: fetched afterwards, which the event `file.offered` asks for.
+    pub offered: Vec<OfferedFile>,
+    /// Under the same external key it adds to the activity instead of taking its place: an album's next picture.
+    pub gathers: bool,
+    /// The id of a campaign's link by which the person came: its touch is filled in before the delivery is planned. What is
+    /// unknown stays as a field.
+    pub campaign: Option<String>,
+    /// The manager who wrote it, where the server knows their account: it makes no lead.
+    pub by_staff: Option<ManagerId>,
+    /// Something is to be done because of it, which the event `message.received` asks for: an answer, a button's deed.
+    pub follow_up: bool,
 }
 
 /// A value as typed, with the field it stood in.

@@ -105,7 +105,7 @@ impl SourceView {
             id: source.id.clone(),
             kind: Cow::Borrowed(source.kind.name),
             enabled: source.enabled,
-            is_asked: matches!(source.connector.mode, Mode::Pull(_)),
+            is_asked: source.connector.mode.push().is_none(),
             url: source.path().map(|path| format!("{base}{path}")),
             script: script_of(&source.connector.mode).map(|script| script.tag(base, source.id.as_str())),
             tokens: source.tokens.len(),
@@ -132,10 +132,7 @@ impl SourceView {
 
 /// The script that pages may include, if there is one.
 pub fn script_of(mode: &Mode) -> Option<Script> {
-    match mode {
-        Mode::Push(push) => push.script(),
-        Mode::Pull(_) => None,
-    }
+    mode.push().and_then(|push| push.script())
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ use leadgate_core::ports::StoreError;
 use leadgate_core::views::{Page, PageAt};
 
 use crate::locks::Locks;
-use crate::{PostgresStore, WRITE, briefs, jobs, news, read, timers, write};
+use crate::{LOOK, PostgresStore, WRITE, briefs, jobs, news, read, timers, write};
 
 #[async_trait]
 impl Outbox for PostgresStore {
     async fn claim_jobs(&self, wants: Vec<Want>, claim: Claim) -> Result<Vec<Job>, StoreError> {
-        let mut conn = self.write_with(&[WRITE, &jobs::free_lost(claim)].concat()).await?;
+        let mut conn = self.write_with(&[WRITE, &jobs::before_claim(claim)].concat()).await?;
         let claimed = jobs::claim(&mut conn, &wants, claim).await;
         conn.end(claimed).await
     }
@@ -58,7 +58,10 @@ impl Outbox for PostgresStore {
     }
 
     async fn briefs(&self, of: Vec<BriefOf>) -> Result<Vec<Brief>, StoreError> {
-        read!(self, conn => briefs::briefs(conn, &of))
+        // By their keys, however few rows the statistics know of.
+        let mut conn = self.servers.begin(LOOK).await?;
+        let briefs = briefs::briefs(&mut conn, &of).await;
+        conn.end(briefs).await
     }
 
     async fn tell(&self, told: News) -> Result<(), StoreError> {

@@ -28,8 +28,8 @@ macro_rules! now {
 
 // ------------------------------------------------------------------------------------------------------------ delivering
 
-/// Claims what is due.
-pub(crate) async fn claim(conn: &mut SqliteConnection, wants: &[Want], claim: Claim) -> Result<Vec<Job>, StoreError> {
+/// Claims that have run out, and those of others that fell silent, are free.
+async fn free_lost(conn: &mut SqliteConnection, claim: Claim) -> Result<(), StoreError> {
     let sql = concat!(
         "UPDATE job SET state = 'waiting', node = NULL, claimed_until = NULL
          WHERE state = 'sending' AND (claimed_until <= ",
@@ -39,7 +39,15 @@ pub(crate) async fn claim(conn: &mut SqliteConnection, wants: &[Want], claim: Cl
         " - ?2))"
     );
     let silence = i64::try_from(claim.silence.as_micros()).unwrap_or(i64::MAX / 2);
-    sqlx::query(sql).bind(&claim.node.0.as_bytes()[..]).bind(silence).execute(&mut *conn).await.map_err(store)?;
+    sqlx::query(sql).bind(&claim.node.0.as_bytes()[..]).bind(silence).execute(conn).await.map_err(store)?;
+    Ok(())
+}
+
+/// Claims what is due.
+pub(crate) async fn claim(conn: &mut SqliteConnection, wants: &[Want], claim: Claim) -> Result<Vec<Job>, StoreError> {
+    if claim.frees {
+        free_lost(conn, claim).await?;
+    }
     let sql = concat!(
         "UPDATE job SET state = 'sending', node = ?4, claimed_until = ",
         now!(),

@@ -69,7 +69,7 @@ pub use crate::backup::{Idle, Original, files_beside};
 pub use crate::error::OpenError;
 pub use crate::open::Options;
 use crate::sequence::Sequence;
-use crate::writer::{Pending, Writer, Writing};
+use crate::writer::{Lasts, Pending, Writer, Writing};
 
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS: i32 = 10_000;
@@ -157,9 +157,26 @@ impl SqliteStore {
         T: Send + 'static,
         F: for<'w> FnOnce(&'w mut Writing) -> Pending<'w, Result<T, StoreError>> + Send + 'static,
     {
+        self.write_with(Lasts::Always, weight, work).await
+    }
+
+    /// What may be lost if the machine itself fails, because it is done again then: nobody waits for the disk.
+    async fn write_soon<T, F>(&self, weight: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'w> FnOnce(&'w mut Writing) -> Pending<'w, Result<T, StoreError>> + Send + 'static,
+    {
+        self.write_with(Lasts::Soon, weight, work).await
+    }
+
+    async fn write_with<T, F>(&self, lasts: Lasts, weight: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'w> FnOnce(&'w mut Writing) -> Pending<'w, Result<T, StoreError>> + Send + 'static,
+    {
         let writer = self.serving.lock().await.as_ref().map(|serving| serving.writer.clone());
         match writer {
-            Some(writer) => writer.write(weight, work).await,
+            Some(writer) => writer.write(lasts, weight, work).await,
             None if self.read_only => Err(error::unavailable("the database was opened for reading")),
             None => Err(error::unavailable("the store is closed")),
         }

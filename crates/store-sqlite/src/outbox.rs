@@ -20,11 +20,11 @@ fn time(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
 #[async_trait]
 impl Outbox for SqliteStore {
     async fn claim_jobs(&self, wants: Vec<Want>, claim: Claim) -> Result<Vec<Job>, StoreError> {
-        self.write(1, move |writing| Box::pin(async move { jobs::claim(&mut writing.conn, &wants, claim).await })).await
+        self.write_soon(1, move |writing| Box::pin(async move { jobs::claim(&mut writing.conn, &wants, claim).await })).await
     }
 
     async fn settle_jobs(&self, settled: Vec<Settled>, told: Vec<News>) -> Result<(), StoreError> {
-        self.write(1, move |writing| Box::pin(async move { jobs::settle(&mut writing.conn, &settled, &told).await })).await
+        self.write_soon(1, move |writing| Box::pin(async move { jobs::settle(&mut writing.conn, &settled, &told).await })).await
     }
 
     async fn next_job(&self, targets: Vec<String>) -> Result<Option<Timestamp>, StoreError> {

@@ -22,6 +22,15 @@ const MOST_JOBS: usize = 32;
 /// Work that shares a commit at most, in submissions: what comes after waits for the next, so that nobody waits long.
 const MOST_WEIGHT: usize = 1024;
 
+/// From when on what is written outlasts a failure of the machine itself. That of this process everything outlasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// When it is answered: the log is on the disk.
+    Always,
+    /// With the next commit that does, or when the log is put into the database: what is lost is only done again.
+    Soon,
+}
+
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a job works with, inside the transaction.
@@ -34,6 +43,8 @@ pub(crate) struct Writing {
 
 /// A job of any type.
 trait Job: Send {
+    /// From when on it must outlast a failure of the machine.
+    fn lasts(&self) -> Lasts;
     /// How much it writes, in submissions.
     fn weight(&self) -> usize;
     /// Writes its rows.
@@ -44,6 +55,7 @@ trait Job: Send {
 
 /// A job, with what it makes and who waits for it.
 struct Task<T, F> {
+    lasts: Lasts,
     weight: usize,
     work: Option<F>,
     value: Option<T>,
@@ -55,6 +67,10 @@ where
     T: Send + 'static,
     F: for<'w> FnOnce(&'w mut Writing) -> Pending<'w, Result<T, StoreError>> + Send + 'static,
 {
+    fn lasts(&self) -> Lasts {
+        self.lasts
+    }
+
     fn weight(&self) -> usize {
         self.weight
     }
@@ -98,7 +114,10 @@ impl Writer {
         std::thread::Builder::new().name("leadgate-writer".to_owned()).spawn(move || {
             runtime.block_on(async {
                 let checkpointer = Checkpointer::start(options.clone());
-                Desk { queue, open: Some(writing), options, folder, checkpointer, _lock: lock }.serve().await;
+                let queue = Queue { jobs: queue, next: None };
+                Desk { queue, open: Some(writing), lasts: Lasts::Always, options, folder, checkpointer, _lock: lock }
+                    .serve()
+                    .await;
             });
             if ended.send(()).is_err() {
                 tracing::debug!("nobody waited for the writer's end");
@@ -108,23 +127,52 @@ impl Writer {
     }
 
     /// Runs a job in a transaction and returns after its commit. `weight`: how much it writes, in submissions.
-    pub(crate) async fn write<T, F>(&self, weight: usize, work: F) -> Result<T, StoreError>
+    pub(crate) async fn write<T, F>(&self, lasts: Lasts, weight: usize, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'w> FnOnce(&'w mut Writing) -> Pending<'w, Result<T, StoreError>> + Send + 'static,
     {
         let (caller, answered) = oneshot::channel();
-        let task = Task { weight, work: Some(work), value: None, caller };
+        let task = Task { lasts, weight, work: Some(work), value: None, caller };
         self.jobs.send(Box::new(task)).await.map_err(|_| error::unavailable("the store is closed"))?;
         answered.await.unwrap_or_else(|_| Err(error::unavailable("the writer stopped before it could answer")))
     }
 }
 
+/// The jobs that wait.
+struct Queue {
+    jobs: mpsc::Receiver<Box<dyn Job>>,
+    /// Looked at, and left for the next commit.
+    next: Option<Box<dyn Job>>,
+}
+
+impl Queue {
+    /// The next job; `None`: there will be none.
+    async fn recv(&mut self) -> Option<Box<dyn Job>> {
+        match self.next.take() {
+            Some(job) => Some(job),
+            None => self.jobs.recv().await,
+        }
+    }
+
+    /// A job that waits and may share a commit that lasts like this one: what need not last may share any.
+    fn sharing(&mut self, lasts: Lasts) -> Option<Box<dyn Job>> {
+        let job = self.next.take().or_else(|| self.jobs.try_recv().ok())?;
+        if lasts == Lasts::Always || job.lasts() == Lasts::Soon {
+            return Some(job);
+        }
+        self.next = Some(job);
+        None
+    }
+}
+
 /// The far end of the queue.
 struct Desk {
-    queue: mpsc::Receiver<Box<dyn Job>>,
+    queue: Queue,
     /// `None` after the connection was lost.
     open: Option<Writing>,
+    /// How the connection commits now.
+    lasts: Lasts,
     options: SqliteConnectOptions,
     folder: PathBuf,
     checkpointer: Checkpointer,
@@ -162,7 +210,7 @@ impl Desk {
         let Some(writing) = &mut self.open else { return first.answer(Err(error::unavailable("the database is not open"))) };
         let before = writing.sequence;
         let mut group = Group::default();
-        match execute(&mut writing.conn, "BEGIN IMMEDIATE").await {
+        match begin(writing, &mut self.lasts, first.lasts()).await {
             Ok(()) => run_all(writing, &mut self.queue, first, &mut group).await,
             Err(error) => {
                 first.answer(Err(again(&error)));
@@ -223,21 +271,36 @@ impl Desk {
             let mut conn = self.options.connect().await.map_err(error::store)?;
             let sequence = Sequence::load(&mut conn).await?;
             self.open = Some(Writing { conn, sequence });
+            self.lasts = Lasts::Always;
             tracing::info!("the database connection is open again");
         }
         Ok(())
     }
 }
 
+/// Begins a transaction that lasts as its jobs must: <https://sqlite.org/pragma.html#pragma_synchronous>, in WAL mode.
+async fn begin(writing: &mut Writing, now: &mut Lasts, lasts: Lasts) -> Result<(), StoreError> {
+    if *now != lasts {
+        let sql = match lasts {
+            Lasts::Always => "PRAGMA synchronous = FULL",
+            Lasts::Soon => "PRAGMA synchronous = NORMAL",
+        };
+        execute(&mut writing.conn, sql).await?;
+        *now = lasts;
+    }
+    execute(&mut writing.conn, "BEGIN IMMEDIATE").await
+}
+
 /// Runs the first job and those that wait, until enough share the commit.
-async fn run_all(writing: &mut Writing, queue: &mut mpsc::Receiver<Box<dyn Job>>, first: Box<dyn Job>, group: &mut Group) {
+async fn run_all(writing: &mut Writing, queue: &mut Queue, first: Box<dyn Job>, group: &mut Group) {
+    let lasts = first.lasts();
     let mut weight = 0;
     let mut next = Some(first);
     while let Some(job) = next.take() {
         weight += job.weight();
         run_one(writing, job, group).await;
         if group.lost.is_none() && group.written.len() < MOST_JOBS && weight < MOST_WEIGHT {
-            next = queue.try_recv().ok();
+            next = queue.sharing(lasts);
         }
     }
 }

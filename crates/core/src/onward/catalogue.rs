@@ -29,7 +29,7 @@ pub struct EventKind {
 impl EventKind {
     /// Whether it goes to nobody but whom it is for: no pattern makes anybody else hear of it.
     pub fn is_private(&self) -> bool {
-        matches!(self.name, event::CANARY_DUE | event::DIGEST_DUE)
+        matches!(self.name, event::CANARY_DUE | event::DIGEST_DUE | event::MESSAGE_RECEIVED | event::FILE_OFFERED)
     }
 }
 
@@ -61,6 +61,10 @@ events! {
     CONTACT_ERASED = "contact.erased", Contact, "Everything known of a person was removed.";
     MAIL_SENT = "mail.sent", Lead, "A manager wrote a mail to a customer, which the gateway saw in a mailbox.";
     MAIL_REFUSED = "mail.refused", Lead, "What a manager answered to a notice could not be passed on to the customer.";
+    MESSAGE_SENT = "message.sent", Lead, "A manager wrote to a customer by a messenger, or by the gateway; it is on its way.";
+    MESSAGE_FAILED = "message.failed", Lead, "What a manager wrote to a customer by the gateway did not arrive.";
+    MESSAGE_RECEIVED = "message.received", Submission, "Something is to be done because of a bot's update; told to nobody else.";
+    FILE_OFFERED = "file.offered", Submission, "A delivery names files that are to be fetched; told to nobody else.";
     ACTIVITY_DETACHED = "activity.detached", Lead, "An activity was taken off its lead and got a lead of its own.";
     ACTIVITY_RESTORED = "activity.restored", Lead, "A detached activity was put back.";
     SUBMISSION_QUARANTINED = "submission.quarantined", Submission, "A delivery waits for a person to look at it.";

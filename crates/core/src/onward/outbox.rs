@@ -58,6 +58,8 @@ pub struct Claim {
     pub lasts: Duration,
     /// What others claimed is free once they have not told for so long that they live.
     pub silence: Duration,
+    /// Look for claims that have run out, and for those of gateways that fell silent. It takes longer, so not every claim does.
+    pub frees: bool,
 }
 
 /// A target as the configuration has it.
@@ -294,8 +296,9 @@ pub fn of_address(key: &str) -> [u8; 32] {
 /// What a store keeps of what is owed outward. One method is one transaction.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Claims due jobs: of each target so many at most, the longest due first. Claims that have run out by the database's clock
-    /// are free, and those of other gateways that have been silent for too long. A job with a lane is not claimed while an earlier one of that lane and target has not ended.
+    /// Claims due jobs: of each target so many at most, the longest due first. If it is to free, claims that have run out by the
+    /// database's clock are free, and those of other gateways that have been silent for too long. A claim may be lost when the
+    /// machine fails: then it is free, too. A job with a lane is not claimed while an earlier one of that lane and target has not ended.
     async fn claim_jobs(&self, wants: Vec<Want>, claim: Claim) -> Result<Vec<Job>, StoreError>;
     /// Writes what became of claimed jobs, and tells what follows; all of it or nothing. What was claimed again meanwhile is
     /// passed over.

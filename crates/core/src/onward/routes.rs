@@ -74,6 +74,10 @@ pub enum Recipient {
     Author,
     /// The gateway itself, by the outside road of a source.
     Canary(String),
+    /// The customer: what a manager wrote by the gateway.
+    Reply,
+    /// A chat of the company's own, by the messenger's id.
+    Chat(String),
 }
 
 impl Recipient {
@@ -85,9 +89,11 @@ impl Recipient {
             "customer" => Self::Customer,
             "relay" => Self::Relay,
             "author" => Self::Author,
+            "reply" => Self::Reply,
             _ => match text.split_once(':') {
                 Some(("manager", manager)) => Self::Manager(manager.to_owned()),
                 Some(("canary", source)) => Self::Canary(source.to_owned()),
+                Some(("chat", chat)) => Self::Chat(chat.to_owned()),
                 _ => Self::Address(text.to_owned()),
             },
         }
@@ -105,6 +111,8 @@ impl fmt::Display for Recipient {
             Self::Relay => f.write_str("relay"),
             Self::Author => f.write_str("author"),
             Self::Canary(source) => write!(f, "canary:{source}"),
+            Self::Reply => f.write_str("reply"),
+            Self::Chat(chat) => write!(f, "chat:{chat}"),
         }
     }
 }

@@ -237,6 +237,8 @@ pub struct Facts {
     pub references: HashMap<(String, String), Place>,
     /// Activities by the source's own id.
     pub external: HashMap<(String, String), Place>,
+    /// What those of these activities tell to which a delivery of the batch adds.
+    pub told: HashMap<ActivityId, Content>,
     /// Holders of identities, at most the newest 16 of a value (the active one always).
     pub holders: HashMap<(IdentityKind, String), Vec<Holder>>,
     /// Contacts, closed over `merged_into`.
@@ -262,6 +264,7 @@ impl Facts {
             keys: HashMap::new(),
             references: HashMap::new(),
             external: HashMap::new(),
+            told: HashMap::new(),
             holders: HashMap::new(),
             contacts: HashMap::new(),
             orphans: HashMap::new(),

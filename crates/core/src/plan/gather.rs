@@ -302,7 +302,7 @@ impl<'a> Gathered<'a> {
             self.activities.insert(new.id.0, row);
         }
         if let Some(activity) = plan.amends {
-            self.amend(activity.0, item, seq);
+            self.amend(activity.0, item, plan, seq);
         }
         if let Some(touched) = &plan.touched {
             self.touched(touched, item, plan);
@@ -374,9 +374,9 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn amend(&mut self, activity: i64, item: &'a Prepared, submission: i64) {
+    fn amend(&mut self, activity: i64, item: &'a Prepared, plan: &'a Plan, submission: i64) {
         let at = item.submission.received_at;
-        let content = item.content_json.as_str();
+        let content = plan.gathered.as_deref().unwrap_or(item.content_json.as_str());
         let touch = item.touch_json.as_str();
         let keep = |old: &'a str| if touch.is_empty() { old } else { touch };
         if let Some(row) = self.activities.get_mut(&activity) {

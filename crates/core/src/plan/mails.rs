@@ -69,7 +69,8 @@ impl Step<'_> {
 
     fn written(&mut self, lead: Option<LeadId>, contact: Option<ContactId>, ambiguous: bool) {
         let activity = self.activity(lead, contact, ambiguous, false);
-        self.tell(event::MAIL_SENT);
+        let is_mail = self.item.submission.draft.activity == ActivityKind::Email;
+        self.tell(if is_mail { event::MAIL_SENT } else { event::MESSAGE_SENT });
         let outcome = if lead.is_some() { Outcome::Attached } else { Outcome::Returned };
         self.end(outcome, Place { lead, contact, activity: Some(activity) });
     }

@@ -49,6 +49,8 @@ pub struct Lookup {
     pub references: Vec<(String, String)>,
     /// Activities `(source, external key)`.
     pub external: Vec<(String, String)>,
+    /// Those of them to which a delivery adds: what they tell is loaded, too. Empty for most batches.
+    pub gathering: Vec<(String, String)>,
     /// Identities that are looked up (not of strength none), and those that may be added to a contact.
     pub identities: Vec<(IdentityKind, String)>,
     /// Senders that may be ignored.
@@ -72,6 +74,9 @@ impl Lookup {
             lookup.references.extend(draft.refers_to.iter().chain(ids).map(|r| (r.scope.clone(), r.value.clone())));
             lookup.references.extend(draft.known_as.iter().flat_map(copies::same));
             lookup.external.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
+            if submission.draft.gathers {
+                lookup.gathering.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
+            }
             lookup.identities.extend(item.identities.iter().map(|i| (i.kind.clone(), i.value.clone())));
             let failed = item.failed.iter().filter_map(|failed| failed.key.clone());
             lookup.identities.extend(failed.map(|key| (IdentityKind::EMAIL, key)));
@@ -82,7 +87,7 @@ impl Lookup {
         lookup.submissions.dedup();
         lookup.keys.sort_unstable();
         lookup.keys.dedup();
-        for pairs in [&mut lookup.references, &mut lookup.external] {
+        for pairs in [&mut lookup.references, &mut lookup.external, &mut lookup.gathering] {
             pairs.sort_unstable();
             pairs.dedup();
         }

@@ -7,6 +7,7 @@ use super::facts::{ContactFact, Facts, KeyFact, LeadFact, Place};
 use super::identities::{self, Found};
 use super::writes::{ContactSeen, LeadTouched, NewActivity, NewContact, NewEvent, NewLead, Plan};
 use crate::change::Stage;
+use crate::chat;
 use crate::ids::{ActivityId, ContactId, EventId, LeadId};
 use crate::onward::event;
 use crate::prepare::Prepared;
@@ -50,6 +51,7 @@ pub(super) fn empty(item: &Prepared) -> Plan {
         lead: None,
         activity: None,
         amends: None,
+        gathered: None,
         identities: Vec::new(),
         seen: None,
         touched: None,
@@ -122,7 +124,19 @@ impl Step<'_> {
         self.unusable();
         self.planned(known);
         self.after_mail();
+        self.follow_up();
         self.own_keys();
+    }
+
+    /// What is to be done because of it, whatever became of it.
+    fn follow_up(&mut self) {
+        let draft = &self.item.submission.draft;
+        if draft.follow_up {
+            self.tell(event::MESSAGE_RECEIVED);
+        }
+        if !self.item.content.offered.is_empty() && self.plan.receipt.activity.is_some() {
+            self.tell(event::FILE_OFFERED);
+        }
     }
 
     /// Everything that owns its keys.
@@ -133,6 +147,9 @@ impl Step<'_> {
         }
         let no_enquiry = match self.ignored() {
             Some(sender) => Some(Reason::Ignored { sender }),
+            None if submission.draft.by_staff.is_some() => {
+                submission.draft.by_staff.clone().map(|manager| Reason::ByStaff { manager })
+            }
             None => (submission.purpose == Purpose::Note).then_some(Reason::NotAnEnquiry),
         };
         if let Some(reason) = no_enquiry.filter(|_| !self.vouched()) {
@@ -148,7 +165,7 @@ impl Step<'_> {
         if known.is_none() && self.is_copy() {
             return;
         }
-        if submission.draft.outgoing {
+        if submission.draft.outgoing && amended.is_none() {
             return self.sent();
         }
         if self.is_forged() {
@@ -196,13 +213,26 @@ impl Step<'_> {
         let contact = place.contact.map(|contact| self.facts.root(contact));
         let Some(activity) = place.activity else { return self.resolve() };
         self.plan.amends = Some(activity);
-        if let Some(contact) = contact {
+        self.gather(activity);
+        // What we wrote is nothing the customer did.
+        if let Some(contact) = contact.filter(|_| !self.item.content.outgoing) {
             self.join(contact, activity, false);
         }
-        if let Some(lead) = place.lead {
+        if let Some(lead) = place.lead.filter(|_| !self.item.content.outgoing) {
             self.touch_lead(lead, contact, None, None);
         }
         self.end(Outcome::Amended, Place { contact, ..place });
+    }
+
+    /// A part of what an activity tells is put to the rest of it.
+    fn gather(&mut self, activity: ActivityId) {
+        if !self.item.submission.draft.gathers {
+            return;
+        }
+        let Some(told) = self.facts.told.get_mut(&activity) else { return };
+        *told = chat::gather(told, &self.item.content);
+        // What was read from JSON is written as JSON.
+        self.plan.gathered = serde_json::to_string(told).ok();
     }
 
     /// A further activity where an earlier one stands: the same key with other content, or a reference.
@@ -457,6 +487,9 @@ impl Step<'_> {
         revised: bool,
     ) -> ActivityId {
         let id = self.facts.ids.activity();
+        if self.item.submission.draft.gathers {
+            self.facts.told.insert(id, self.item.content.clone());
+        }
         self.plan.activity = Some(NewActivity {
             id,
             lead,

@@ -28,6 +28,8 @@ pub struct Plan {
     pub activity: Option<NewActivity>,
     /// An activity to update with this delivery's content; the earlier content is kept as a revision.
     pub amends: Option<ActivityId>,
+    /// What the activity tells from now on, as JSON, where that is not what the delivery says alone.
+    pub gathered: Option<String>,
     /// Identities to write: `(kind, value, contact)` names a row, made or updated.
     pub identities: Vec<IdentityWrite>,
     /// A known contact that did something.

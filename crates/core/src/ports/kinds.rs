@@ -44,6 +44,26 @@ pub enum Mode {
     Push(Box<dyn Push>),
     /// We ask.
     Pull(Box<dyn Pull>),
+    /// Senders call us, and we see to it that they do.
+    Both(Box<dyn Push>, Box<dyn Pull>),
+}
+
+impl Mode {
+    /// What is called by senders.
+    pub fn push(&self) -> Option<&dyn Push> {
+        match self {
+            Self::Push(push) | Self::Both(push, _) => Some(&**push),
+            Self::Pull(_) => None,
+        }
+    }
+
+    /// What asks.
+    pub fn pull(&self) -> Option<&dyn Pull> {
+        match self {
+            Self::Pull(pull) | Self::Both(_, pull) => Some(&**pull),
+            Self::Push(_) => None,
+        }
+    }
 }
 
 /// What is wrong with a source's config: key path within the source, and words.

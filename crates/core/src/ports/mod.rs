@@ -5,6 +5,7 @@ mod kinds;
 mod pull;
 mod push;
 mod store;
+mod talks;
 
 pub use deliver::{Deliver, DeliverError, Delivered, Parcel};
 pub use kinds::{Build, BuildContext, BuildProblem, Connector, Mode, Secrets, SourceKind};
@@ -14,6 +15,7 @@ pub use push::{
     Supplied, Told,
 };
 pub use store::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep, source_lease};
+pub use talks::{Account, Campaign, ChatState, Fetched, MOST_TRIES, NewReply, Redeemed, Talks};
 
 /// A boxed error at the end of a chain.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

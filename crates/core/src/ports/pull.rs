@@ -52,6 +52,10 @@ pub trait Feed: Send + Sync {
     async fn answered(&self) -> Result<(), IntakeError>;
     /// A random number, for pauses that do not meet.
     fn random(&self) -> u64;
+    /// The address at which senders call this source; `None` if nobody does.
+    fn url(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a person may ask of a source that is read.

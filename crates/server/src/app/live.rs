@@ -146,12 +146,17 @@ impl Live {
         let (mut sources, mut pulls) = (Vec::new(), Vec::new());
         for source in config.sources {
             let (id, kind, enabled) = (source.id, source.kind.name, source.enabled);
-            match source.connector.mode {
-                Mode::Push(push) => sources.push(Arc::new(LiveSource::new(id, kind, enabled, push, source.tokens))),
-                Mode::Pull(pull) => {
-                    let meters = SourceMeters::new(&id);
-                    pulls.push(Arc::new(LivePull { id, kind, enabled, pull, meters }));
-                }
+            let (push, pull) = match source.connector.mode {
+                Mode::Push(push) => (Some(push), None),
+                Mode::Pull(pull) => (None, Some(pull)),
+                Mode::Both(push, pull) => (Some(push), Some(pull)),
+            };
+            if let Some(pull) = pull {
+                let (id, meters) = (id.clone(), SourceMeters::new(&id));
+                pulls.push(Arc::new(LivePull { id, kind, enabled, pull, meters }));
+            }
+            if let Some(push) = push {
+                sources.push(Arc::new(LiveSource::new(id, kind, enabled, push, source.tokens)));
             }
         }
         Ok(Self {

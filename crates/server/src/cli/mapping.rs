@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::{Explanation, Mode, Parsed, Part, PathToken, Refusal, Reply, Request, Supplied, Told};
+use leadgate_core::ports::{Explanation, Parsed, Part, PathToken, Refusal, Reply, Request, Supplied, Told};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::submission::{Draft, Purpose, Submission};
@@ -173,7 +173,7 @@ async fn parts(content_type: &str, bytes: &Bytes) -> anyhow::Result<Option<Vec<P
 }
 
 fn made(gate: &Gate, source: &Source, body: &Body) -> anyhow::Result<Made> {
-    let Mode::Push(push) = &source.connector.mode else {
+    let Some(push) = source.connector.mode.push() else {
         bail!("{} is asked by the gateway itself: nobody posts to it", source.id);
     };
     let query = if body.query.is_empty() { String::new() } else { format!("?{}", body.query) };

@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::{Ask, Finding, FolderReport, Mode, PullState};
+use leadgate_core::ports::{Ask, Finding, FolderReport, PullState};
 use serde_json::json;
 
 use super::api::Api;
@@ -83,7 +83,7 @@ fn find<'a>(gate: &'a Gate, id: &SourceId) -> anyhow::Result<&'a Source> {
 /// Runs `source test`.
 pub(super) async fn test(gate: &Gate, id: &SourceId) -> anyhow::Result<()> {
     let source = find(gate, id)?;
-    let Mode::Pull(pull) = &source.connector.mode else {
+    let Some(pull) = source.connector.mode.pull() else {
         bail!("{id} is called by its senders: try it with leadgate send --source {id}, or a body with leadgate source try {id}");
     };
     let json = gate.json();

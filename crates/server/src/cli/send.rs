@@ -3,7 +3,7 @@
 use anyhow::{anyhow, bail};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use leadgate_core::ports::{Mode, Parsed, PathToken, Request};
+use leadgate_core::ports::{Parsed, PathToken, Request};
 use leadgate_core::submission::Purpose;
 use leadgate_core::views::{PageAt, SubmissionDetail, SubmissionFilter};
 use url::form_urlencoded::Serializer;
@@ -47,7 +47,7 @@ pub(super) async fn command(mut gate: Gate, send: Send) -> anyhow::Result<()> {
 fn choose<'a>(gate: &'a Gate, send: &Send, fields: &[(&str, &str)]) -> anyhow::Result<&'a Source> {
     let sources = &gate.config.sources;
     let fits = |source: &Source| send.real || would_be_test(source, gate, fields);
-    let takes = |source: &&Source| source.enabled && matches!(source.connector.mode, Mode::Push(_));
+    let takes = |source: &&Source| source.enabled && source.connector.mode.push().is_some();
     match &send.source {
         Some(id) => {
             let source = sources.iter().find(|source| source.id == *id);
@@ -73,7 +73,7 @@ fn choose<'a>(gate: &'a Gate, send: &Send, fields: &[(&str, &str)]) -> anyhow::R
 
 /// Whether the source would take this as a test. Decoding is pure: nothing is sent.
 fn would_be_test(source: &Source, gate: &Gate, fields: &[(&str, &str)]) -> bool {
-    let Mode::Push(push) = &source.connector.mode else { return false };
+    let Some(push) = source.connector.mode.push() else { return false };
     let base = gate.config.base_url();
     let url = format!("{base}{}", source.path().unwrap_or_default());
     let body = Bytes::from(Serializer::new(String::new()).extend_pairs(fields).finish());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::{Mode, SourceKind};
+use leadgate_core::ports::SourceKind;
 use leadgate_core::receipt::Outcome;
 use leadgate_core::secret::Secret;
 use leadgate_core::views::{SourceHealth, SourceNote};
@@ -236,7 +236,7 @@ async fn new(gate: &Gate, wanted: &Wanted, id: Option<SourceId>) -> anyhow::Resu
         .replace("{script}", script.as_deref().unwrap_or_default());
     let mut text = print::Text::default();
     text.line(format!("Written to {}; what the source can be told stands there.", path.display()));
-    let is_asked = matches!(source.connector.mode, Mode::Pull(_));
+    let is_asked = source.connector.mode.push().is_none();
     if is_asked {
         text.line(format!("\n{}\n", steps.trim()));
     } else {
@@ -334,7 +334,7 @@ async fn rotate(gate: &Gate, id: &SourceId, finish: bool) -> anyhow::Result<()> 
         let ids: Vec<&str> = gate.config.sources.iter().map(|source| source.id.as_str()).collect();
         bail!("there is no source {id}; there are: {}", ids.join(", "));
     }
-    if gate.config.sources.iter().any(|source| source.id == *id && matches!(source.connector.mode, Mode::Pull(_))) {
+    if gate.config.sources.iter().any(|source| source.id == *id && source.connector.mode.push().is_none()) {
         bail!("{id} is a source the gateway asks: it has no URL");
     }
     if !gate.config.without_tokens().contains(id) {

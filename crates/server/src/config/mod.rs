@@ -30,7 +30,7 @@ use leadgate_core::email;
 use leadgate_core::ids::{ManagerId, SourceId};
 use leadgate_core::onward::Quiet;
 use leadgate_core::phone::{self, Country, Hints};
-use leadgate_core::ports::{Connector, Mode, SourceKind};
+use leadgate_core::ports::{Connector, SourceKind};
 use leadgate_core::rules::{Ours, Rules, SourceRules};
 use leadgate_core::secret::Secret;
 use leadgate_outbound::mail::ReplyVia;
@@ -386,7 +386,7 @@ impl Config {
 
     /// The sources whose tokens the configuration does not name.
     pub fn without_tokens(&self) -> Vec<SourceId> {
-        let called = self.sources.iter().filter(|source| matches!(source.connector.mode, Mode::Push(_)));
+        let called = self.sources.iter().filter(|source| source.connector.mode.push().is_some());
         called.filter(|source| source.tokens.is_empty()).map(|source| source.id.clone()).collect()
     }
 

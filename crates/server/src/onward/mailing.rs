@@ -147,9 +147,13 @@ impl Mailing {
                 let refused = || DeliverError::Refused { words: "nobody can be written to at this address".to_owned() };
                 Ok(Ok(self.address(address).ok_or_else(refused)?))
             }
-            Recipient::Target | Recipient::Customer | Recipient::Relay | Recipient::Author | Recipient::Canary(_) => {
-                Ok(Err(moot("nobody is written to")))
-            }
+            Recipient::Target
+            | Recipient::Customer
+            | Recipient::Relay
+            | Recipient::Author
+            | Recipient::Canary(_)
+            | Recipient::Reply
+            | Recipient::Chat(_) => Ok(Err(moot("nobody is written to"))),
         }
     }
 

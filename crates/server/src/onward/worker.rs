@@ -77,6 +77,7 @@ pub async fn run(gateway: Arc<Gateway>, node: NodeId, store: Arc<dyn Store>, sto
 #[derive(Default)]
 struct Looked {
     round: Option<Instant>,
+    freed: Option<Instant>,
     buried: Option<Instant>,
 }
 
@@ -269,7 +270,8 @@ impl Worker {
             return false;
         }
         let longest = self.targets.values().map(|running| running.target.longest).max().unwrap_or_default();
-        let claim = Claim { node: self.node, now, lasts: longest * 2 + MARGIN, silence: SILENT_AFTER };
+        let frees = is_time(&mut self.last.freed, LOOK_ROUND, Instant::now());
+        let claim = Claim { node: self.node, now, lasts: longest * 2 + MARGIN, silence: SILENT_AFTER, frees };
         let store = Arc::clone(&self.store);
         self.claiming.spawn(async move {
             match claimed(&*store, wants, claim).await {

@@ -66,7 +66,7 @@ impl<'a> Readers<'a> {
         let reader = |source: &'a crate::config::Source| {
             let url = format!("{base}{}", source.path().unwrap_or_default());
             let by = match &source.connector.mode {
-                Mode::Push(push) => By::Push(&**push, url),
+                Mode::Push(push) | Mode::Both(push, _) => By::Push(&**push, url),
                 Mode::Pull(pull) => By::Pull(&**pull),
             };
             (&source.id, Reader { by, enabled: source.enabled })

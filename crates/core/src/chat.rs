@@ -1,0 +1,213 @@
+//! What a messenger's message says of itself, the files it offers, and how an answer fared.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::prepare::Content;
+use crate::text;
+
+/// Bytes of an id, of a name, of words about a failure.
+const SHORT: usize = 400;
+/// Files one activity names as offered.
+const MOST_OFFERED: usize = 50;
+/// Bytes of a gathered text.
+const MOST_TEXT: usize = 64 << 10;
+/// Fields, values and consents of a gathered activity.
+const MOST_PARTS: usize = 200;
+
+/// What a messenger's message says of its place. Kept with the activity: by it an answer finds its way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChatFacts {
+    /// The chat, by the messenger's own id.
+    pub chat: String,
+    /// The message within the chat; empty for what is on its way.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The business connection by which an answer has to go, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+    /// The message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// Whose message it passes on, as shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded: Option<String>,
+    /// When it was edited last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<Timestamp>,
+    /// When it was deleted by whoever wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+    /// It was said in a group, whose title this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+/// A file that a delivery only names. It is fetched afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OfferedFile {
+    /// By what it is asked for.
+    pub id: String,
+    /// What stays the same when it is offered again.
+    pub unique: String,
+    /// The file's name as sent, or made from its kind; for display only.
+    pub name: String,
+    /// The type as sent, for display only; empty if none was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub content_type: String,
+    /// Bytes, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// What it is: `photo`, `voice`, `document` ...
+    pub kind: String,
+    /// Why it was not fetched; empty while it may be.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub problem: String,
+}
+
+/// How what we wrote fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SendState {
+    /// It is on its way.
+    Sending,
+    /// The other side took it.
+    Delivered,
+    /// It will not arrive.
+    Failed,
+}
+
+/// How what we wrote fares, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sending {
+    /// How.
+    pub state: SendState,
+    /// Since when.
+    pub at: Timestamp,
+    /// Why it failed, in words; empty otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub words: String,
+}
+
+impl ChatFacts {
+    /// As it may be kept: clean and bounded.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let short = |value: Option<String>| value.map(|value| cut(&value)).filter(|value| !value.is_empty());
+        Self {
+            chat: cut(&self.chat),
+            message: cut(&self.message),
+            connection: short(self.connection),
+            reply_to: short(self.reply_to),
+            forwarded: short(self.forwarded),
+            edited_at: self.edited_at,
+            deleted_at: self.deleted_at,
+            group: short(self.group),
+        }
+    }
+}
+
+impl OfferedFile {
+    /// Files as they may be kept: clean, bounded, each once.
+    pub fn bounded(files: Vec<Self>) -> Vec<Self> {
+        let mut kept: Vec<Self> = Vec::with_capacity(files.len().min(MOST_OFFERED));
+        for file in files {
+            let file = Self {
+                id: cut(&file.id),
+                unique: cut(&file.unique),
+                name: cut(&file.name),
+                content_type: cut(&file.content_type),
+                size: file.size,
+                kind: cut(&file.kind),
+                problem: cut(&file.problem),
+            };
+            if kept.len() < MOST_OFFERED && !kept.iter().any(|known| known.unique == file.unique) {
+                kept.push(file);
+            }
+        }
+        kept
+    }
+}
+
+fn cut(value: &str) -> String {
+    text::cut(&text::clean(value), SHORT).to_owned()
+}
+
+/// What an activity tells once a further part of it came: the pictures of an album, the lines of somebody in a hurry. Nothing that
+/// was told is taken away, but for a text that was edited.
+pub fn gather(before: &Content, part: &Content) -> Content {
+    let mut all = before.clone();
+    let edited = part.chat.as_ref().is_some_and(|chat| chat.edited_at.is_some());
+    all.name = all.name.or_else(|| part.name.clone());
+    all.message = match (&before.message, &part.message) {
+        (Some(_), Some(new)) if edited => Some(new.clone()),
+        (Some(known), Some(new)) if known != new => Some(text::cut(&format!("{known}\n{new}"), MOST_TEXT).to_owned()),
+        (known, new) => known.clone().or_else(|| new.clone()),
+    };
+    add(&mut all.values, &part.values, |a, b| a == b);
+    add(&mut all.fields, &part.fields, |a, b| a == b);
+    add(&mut all.consents, &part.consents, |a, b| a == b);
+    add(&mut all.files, &part.files, |a, b| a.sha256 == b.sha256);
+    let fetched = |file: &OfferedFile| before.files.iter().any(|known| known.field == file.unique);
+    let offered: Vec<OfferedFile> = part.offered.iter().filter(|file| !fetched(file)).cloned().collect();
+    add(&mut all.offered, &offered, |a, b| a.unique == b.unique);
+    if let (Some(chat), Some(new)) = (&mut all.chat, &part.chat) {
+        chat.edited_at = chat.edited_at.max(new.edited_at);
+    }
+    all
+}
+
+fn add<T: Clone>(all: &mut Vec<T>, part: &[T], same: impl Fn(&T, &T) -> bool) {
+    for one in part {
+        if all.len() < MOST_PARTS && !all.iter().any(|known| same(known, one)) {
+            all.push(one.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str, files: &[&str]) -> Content {
+        let file = |unique: &&str| OfferedFile { unique: (*unique).to_owned(), ..OfferedFile::default() };
+        Content {
+            message: Some(text.to_owned()).filter(|text| !text.is_empty()),
+            offered: files.iter().map(file).collect(),
+            chat: Some(Box::default()),
+            ..Content::default()
+        }
+    }
+
+    #[test]
+    fn an_album_gathers_its_pictures_and_keeps_its_caption() {
+        let album = gather(&gather(&said("Our kitchen", &["a"]), &said("", &["b"])), &said("", &["b", "c"]));
+        assert_eq!(album.message.as_deref(), Some("Our kitchen"));
+        let files: Vec<&str> = album.offered.iter().map(|file| file.unique.as_str()).collect();
+        assert_eq!(files, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn lines_are_put_below_each_other_and_an_edited_text_takes_the_place_of_the_old_one() {
+        let lines = gather(&said("one", &[]), &said("two", &[]));
+        assert_eq!(lines.message.as_deref(), Some("one\ntwo"));
+        assert_eq!(gather(&lines, &said("two", &[])).message.as_deref(), Some("one\ntwo\ntwo"));
+        let mut edited = said("three", &[]);
+        edited.chat = Some(Box::new(ChatFacts { edited_at: Some(Timestamp::UNIX_EPOCH), ..ChatFacts::default() }));
+        assert_eq!(gather(&lines, &edited).message.as_deref(), Some("three"));
+    }
+
+    #[test]
+    fn a_file_that_was_fetched_is_not_offered_again() {
+        let mut before = said("", &[]);
+        before.files.push(crate::submission::FileRef {
+            sha256: "00".to_owned(),
+            name: "a.jpg".to_owned(),
+            content_type: "image/jpeg".to_owned(),
+            size: 1,
+            field: "a".to_owned(),
+        });
+        assert_eq!(gather(&before, &said("", &["a", "b"])).offered.len(), 1);
+    }
+}
