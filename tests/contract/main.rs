@@ -141,6 +141,7 @@ mod on {
             nobody_delays_another,
             people_look_retry_and_drop,
             what_waits_too_long_is_given_up,
+            an_answer_to_a_customer_is_given_up_by_an_attempt_alone,
             briefs_tell_what_stands,
             nothing_is_owed_of_who_was_erased,
         }

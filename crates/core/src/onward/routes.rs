@@ -70,6 +70,8 @@ pub enum Recipient {
     Customer,
     /// The customer: what one of us answered to a notice is passed on.
     Relay,
+    /// Whoever of us wrote what it is about.
+    Author,
     /// The gateway itself, by the outside road of a source.
     Canary(String),
     /// The customer: what a manager wrote by the gateway.
@@ -86,6 +88,7 @@ impl Recipient {
             "responsible" => Self::Responsible,
             "customer" => Self::Customer,
             "relay" => Self::Relay,
+            "author" => Self::Author,
             "reply" => Self::Reply,
             _ => match text.split_once(':') {
                 Some(("manager", manager)) => Self::Manager(manager.to_owned()),
@@ -106,6 +109,7 @@ impl fmt::Display for Recipient {
             Self::Address(address) => f.write_str(address),
             Self::Customer => f.write_str("customer"),
             Self::Relay => f.write_str("relay"),
+            Self::Author => f.write_str("author"),
             Self::Canary(source) => write!(f, "canary:{source}"),
             Self::Reply => f.write_str("reply"),
             Self::Chat(chat) => write!(f, "chat:{chat}"),
@@ -244,7 +248,7 @@ mod tests {
 
     #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "canary:site"] {
+        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "author", "canary:site"] {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
         assert_eq!(Recipient::parse("canary:site"), Recipient::Canary("site".to_owned()));
