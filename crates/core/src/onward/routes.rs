@@ -31,11 +31,11 @@ impl Pattern {
         }
     }
 
-    /// Whether an event is one of them.
+    /// Whether an event is one of them. What is private has to be named.
     pub fn fits(&self, name: &str) -> bool {
         match self {
-            Self::All => true,
-            Self::Of(subject) => of(name) == subject,
+            Self::All => !super::catalogue::is_private(name),
+            Self::Of(subject) => of(name) == subject && !super::catalogue::is_private(name),
             Self::One(one) => one == name,
         }
     }
@@ -233,6 +233,7 @@ mod tests {
         assert_eq!(told(event::LEAD_CREATED, Some(&site)), both);
         assert_eq!(told(event::LEAD_CREATED, None), both[..1]);
         assert_eq!(told(event::DISK_LOW, None).len(), 2);
+        assert_eq!(told(event::MESSAGE_RECEIVED, Some(&site)), []);
     }
 
     #[test]
@@ -248,7 +249,9 @@ mod tests {
 
     #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "author", "canary:site"] {
+        let all =
+            ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "author", "canary:site", "reply", "chat:-100"];
+        for text in all {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
         assert_eq!(Recipient::parse("canary:site"), Recipient::Canary("site".to_owned()));
