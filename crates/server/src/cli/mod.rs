@@ -21,6 +21,7 @@ mod serve;
 mod sources;
 mod status;
 mod story;
+mod telegram;
 mod tokens;
 mod webhook;
 
@@ -110,6 +111,8 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Outbox { command } => outbox::command(&gate, command).await,
         Command::Webhook(command) => webhook::command(&gate, command).await,
         Command::Mail(command) => mail::command(&gate, command).await,
+        Command::Telegram(command) => telegram::command(&gate, command).await,
+        Command::Manager(command) => telegram::manager(&gate, command).await,
         Command::Alarms => outbox::alarms(&gate).await,
         Command::Sources => sources::list(&gate).await,
         Command::Token(command) => tokens::command(&gate, command).await,

@@ -1,5 +1,7 @@
 //! What is owed by mail: whom it goes to now, and what it says.
 
+mod reply;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,6 +58,8 @@ pub struct Person {
     pub reader: Reader,
     /// When they are not to be disturbed.
     pub quiet: Option<Quiet>,
+    /// Whether they are told of leads by mail; digests are mails in any case.
+    pub noticed: bool,
 }
 
 /// Delivers mails.
@@ -114,9 +118,9 @@ impl Mailing {
             lead.or_else(|| parcel.brief.contact.as_ref().and_then(|contact| contact.responsible.as_deref()))
         };
         match &parcel.job.recipient {
-            Recipient::Manager(id) => self.manager(id, parcel.now),
+            Recipient::Manager(id) => self.manager(id, parcel),
             Recipient::Responsible => match responsible() {
-                Some(id) => self.manager(id, parcel.now),
+                Some(id) => self.manager(id, parcel),
                 None => Ok(Err(moot("nobody works on it"))),
             },
             Recipient::Address(address) => {
@@ -133,14 +137,17 @@ impl Mailing {
         }
     }
 
-    fn manager<'a>(&'a self, id: &'a str, now: Timestamp) -> Result<Result<To<'a>, Delivered>, DeliverError> {
+    fn manager<'a>(&'a self, id: &'a str, parcel: &Parcel) -> Result<Result<To<'a>, Delivered>, DeliverError> {
         let Some(person) = self.people.managers.get(id) else { return Ok(Err(moot("there is no such manager any more"))) };
+        if !person.noticed && parcel.job.name != event::DIGEST_DUE {
+            return Ok(Err(moot("the manager is not told by mail")));
+        }
         let name = person.reader.name.as_str();
         let Some(mailbox) = person.email.as_deref().and_then(|email| Mailbox::new(name, email)) else {
             return Ok(Err(moot("the manager has no address")));
         };
-        let until = person.quiet.as_ref().map_or(now, |quiet| quiet.free_at(now));
-        if until > now {
+        let until = person.quiet.as_ref().map_or(parcel.now, |quiet| quiet.free_at(parcel.now));
+        if until > parcel.now {
             return Err(DeliverError::Quiet { until });
         }
         Ok(Ok(To { mailbox, reader: person.reader.clone(), by: id }))
@@ -514,6 +521,9 @@ impl Deliver for Mailing {
         }
         if parcel.job.recipient == Recipient::Relay {
             return self.relay(parcel).await;
+        }
+        if parcel.job.recipient == Recipient::Reply {
+            return self.reply(parcel).await;
         }
         if let Recipient::Canary(source) = &parcel.job.recipient {
             return self.canary(parcel, source).await;
