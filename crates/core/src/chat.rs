@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::ids::SourceId;
+use crate::ports::Fetched;
 use crate::prepare::Content;
+use crate::submission::Reference;
 use crate::text;
 
 /// Bytes of an id, of a name, of words about a failure.
@@ -156,6 +159,70 @@ pub fn gather(before: &Content, part: &Content) -> Content {
         chat.edited_at = chat.edited_at.max(new.edited_at);
     }
     all
+}
+
+/// What an activity tells once its message came again, edited: what is new, with what came of it since. Its files are not fetched
+/// once more. What is no messenger's stands as it is.
+pub fn amend(before: &Content, new: &Content) -> Content {
+    let mut all = new.clone();
+    let Some(chat) = &mut all.chat else { return all };
+    if let Some(known) = &before.chat {
+        chat.edited_at = chat.edited_at.max(known.edited_at);
+        chat.deleted_at = chat.deleted_at.or(known.deleted_at);
+    }
+    all.sending = all.sending.or_else(|| before.sending.clone());
+    for file in before.files.iter().filter(|file| new.offered.iter().any(|offered| offered.unique == file.field)) {
+        all.offered.retain(|offered| offered.unique != file.field);
+        if !all.files.iter().any(|known| known.field == file.field) {
+            all.files.push(file.clone());
+        }
+    }
+    all
+}
+
+/// Puts fetched files where they were offered, or why they were not fetched. The names of the files that are there now; `None`: nothing
+/// changed.
+pub fn keep(content: &mut Content, fetched: &[Fetched]) -> Option<Vec<String>> {
+    let mut kept = None;
+    for Fetched { unique, end } in fetched {
+        let Some(at) = content.offered.iter().position(|offered| offered.unique == *unique) else { continue };
+        let names = kept.get_or_insert_with(Vec::new);
+        match end {
+            Ok(file) => {
+                content.offered.remove(at);
+                names.push(file.sha256.clone());
+                content.files.push(file.clone());
+            }
+            Err(words) => content.offered[at].problem = cut(words),
+        }
+    }
+    kept
+}
+
+/// What follows from how something fares that we wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What it is known by from now on.
+    pub known_as: Option<Reference>,
+    /// It did not fare so before: that is worth telling.
+    pub news: bool,
+}
+
+/// Notes how something fares that we wrote, and by which message it is known there. `None`: the gateway does not send it, or whom it was
+/// for was erased.
+pub fn sent(content: &mut Content, source: Option<&SourceId>, sending: &Sending, message: Option<&str>) -> Option<Sent> {
+    let before = content.sending.as_mut()?;
+    let news = before.state != sending.state;
+    *before = Sending { words: cut(&sending.words), ..sending.clone() };
+    let known_as = message.and_then(|message| match (&mut content.chat, source) {
+        (Some(chat), Some(source)) => {
+            chat.message = cut(message);
+            Reference::message(source, &chat.chat, message)
+        }
+        (Some(_), None) => None,
+        (None, _) => Reference::new(Reference::MESSAGE_ID, message),
+    });
+    Some(Sent { known_as, news })
 }
 
 fn add<T: Clone>(all: &mut Vec<T>, part: &[T], same: impl Fn(&T, &T) -> bool) {
