@@ -1,0 +1,1 @@
+//! A lead as a message.
