@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use jiff::civil::{Time, Weekday};
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 /// When a company is open, by its own clock.
@@ -16,7 +16,7 @@ pub struct Hours {
 /// From one time of day to another on some days; over midnight if it ends before it begins, all day if the two are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shift {
-    /// By [`Weekday::to_monday_zero_offset`].
+    /// From Monday on.
     days: [bool; 7],
     from: Time,
     to: Time,

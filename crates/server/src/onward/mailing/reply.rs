@@ -25,11 +25,11 @@ impl Mailing {
         let routes = &self.gateway.live().rules.routes;
         match sent {
             Ok((delivered, message_id)) => {
-                answers::delivered(&***store, parcel, Some(message_id)).await.map_err(|error| trouble(&error))?;
+                answers::delivered(&**store, parcel, Some(message_id)).await.map_err(|error| trouble(&error))?;
                 Ok(delivered)
             }
             Err(error) => {
-                answers::refused(&***store, parcel, None, &error, routes).await.map_err(|error| trouble(&error))?;
+                answers::refused(&**store, parcel, None, &error, routes).await.map_err(|error| trouble(&error))?;
                 Err(error)
             }
         }
