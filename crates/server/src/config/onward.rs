@@ -160,8 +160,14 @@ const OPERATOR: &str = "operator";
 /// Automatic answers of a source in an hour, unless it says otherwise.
 const PER_HOUR: u32 = 60;
 /// What people are told of, unless it says otherwise.
-const NOTICED: [&str; 5] =
-    [event::LEAD_CREATED, event::CONTACT_RETURNED, event::LEAD_ATTACHED, event::LEAD_WAITING, event::CONTACT_WAITING];
+const NOTICED: [&str; 6] = [
+    event::LEAD_CREATED,
+    event::CONTACT_RETURNED,
+    event::LEAD_ATTACHED,
+    event::LEAD_WAITING,
+    event::CONTACT_WAITING,
+    event::MESSAGE_FAILED,
+];
 /// What is answered automatically.
 const ANSWERED: [&str; 3] = [event::LEAD_CREATED, event::LEAD_ATTACHED, event::CONTACT_RETURNED];
 

@@ -12,6 +12,7 @@ mod links;
 mod notices;
 mod received;
 mod replies;
+mod sheet;
 mod staff;
 mod words;
 

@@ -17,7 +17,8 @@ impl Words {
         Self { russian: language == Language::Ru }
     }
 
-    fn or(self, russian: &'static str, english: &'static str) -> &'static str {
+    /// One of the two.
+    pub fn or(self, russian: &'static str, english: &'static str) -> &'static str {
         if self.russian { russian } else { english }
     }
 
