@@ -1,13 +1,15 @@
 //! A button below a notice was pressed.
 
 use leadgate_core::change::{ChangeError, Close, LeadChange};
-use leadgate_core::ids::ManagerId;
+use leadgate_core::ids::LeadId;
+use leadgate_core::onward::{BriefOf, event};
 use leadgate_core::ports::{Account, DeliverError, Delivered};
-use leadgate_core::views::LeadDetail;
+use leadgate_core::views::{ActivityView, LeadDetail};
 use leadgate_telegram::api::{ApiError, Message};
+use leadgate_telegram::notice::{self, Press};
 
 use super::received::Told;
-use super::sheet::{self, Press};
+use super::notices::Stands;
 use super::words::Words;
 use super::{Desk, done, trouble, unsaid};
 
@@ -25,7 +27,7 @@ impl Desk {
         };
         let (answer, alert, lead) = self.do_it(told, press, &account, words).await?;
         if let Some(lead) = &lead {
-            self.show(told, lead, words).await?;
+            self.show(told, lead).await?;
         }
         self.answered(&callback.id, &answer, alert).await
     }
@@ -38,21 +40,17 @@ impl Desk {
         account: &Account,
         words: Words,
     ) -> Result<(String, bool, Option<LeadDetail>), DeliverError> {
-        let (store, id) = (self.store().await?, press.lead());
+        let (store, id) = (self.store().await?, about(press));
         let change = match press {
             Press::Take(_) => LeadChange::Take(account.manager.clone()),
             Press::Junk(_) => LeadChange::Close(Close::Junk),
             Press::Undo(_) => LeadChange::Reopen,
-            Press::Call(_) | Press::Who(_) => {
+            Press::Call(_) => {
                 let Some(lead) = store.lead(id).await.map_err(|error| trouble(&error))? else {
                     return Ok((words.no_lead().to_owned(), true, None));
                 };
-                let (answer, alert) = if matches!(press, Press::Call(_)) {
-                    self.call(told, &lead, words).await?
-                } else {
-                    (self.who(&lead, words), true)
-                };
-                return Ok((answer, alert, Some(lead)));
+                let (answer, alert) = self.call(told, &lead, words).await?;
+                return Ok((answer, alert, None));
             }
         };
         let act = self.act(told.parcel, "pressed", format!("telegram:{}", account.manager));
@@ -81,14 +79,6 @@ impl Desk {
         })
     }
 
-    fn who(&self, lead: &LeadDetail, words: Words) -> String {
-        let (id, stage) = (lead.lead.id, lead.lead.stage);
-        match lead.lead.responsible.clone() {
-            Some(manager) => words.taken_by(id, &self.name_of(&ManagerId(manager))),
-            None => format!("#{id}: {stage}"),
-        }
-    }
-
     /// The customer's phone as a contact card, which a phone can call.
     async fn call(&self, told: &Told<'_>, lead: &LeadDetail, words: Words) -> Result<(String, bool), DeliverError> {
         let (Some(phone), Some(chat)) = (&lead.lead.phone, &told.said.chat) else {
@@ -104,10 +94,20 @@ impl Desk {
     }
 
     /// Shows at the message how the lead stands now. That it cannot be changed any more is nobody's trouble.
-    async fn show(&self, told: &Told<'_>, lead: &LeadDetail, words: Words) -> Result<(), DeliverError> {
+    async fn show(&self, told: &Told<'_>, lead: &LeadDetail) -> Result<(), DeliverError> {
         let (Some(chat), Some(message)) = (&told.said.chat, told.said.message) else { return Ok(()) };
-        let buttons = sheet::buttons(lead, words, |id| self.name_of(&ManagerId(id.to_owned())));
-        match self.api.edit_message_reply_markup(chat.id, message, &buttons).await {
+        let (store, id) = (self.store().await?, lead.lead.id);
+        let job = store.job_by_ref(&self.scope(chat.id), &message.to_string()).await.map_err(|error| trouble(&error))?;
+        let (name, at) = job.map_or((event::LEAD_CREATED.to_owned(), None), |job| (job.job.event, Some(job.job.at)));
+        // What the message told of: the newest that had come by then.
+        let came = |activity: &&ActivityView| !activity.content.outgoing && activity.source.is_some();
+        let activity = lead.timeline.iter().filter(came).rfind(|activity| at.is_none_or(|at| activity.occurred_at <= at));
+        let of = BriefOf { lead: Some(id), contact: lead.lead.contact, activity: activity.map(|activity| activity.id), submission: None };
+        let briefs = store.briefs(vec![of]).await.map_err(|error| trouble(&error))?;
+        let Some(brief) = briefs.into_iter().next() else { return Ok(()) };
+        let stand = Stands::of(&brief, &lead.history, |manager| self.name_of(manager));
+        let shown = notice::tell(&brief, &self.telling(&name, self.live.language, &brief, &stand));
+        match self.api.edit_message(chat.id, message, &shown.html, &shown.buttons).await {
             Err(error) if matches!(error, ApiError::TooMany(_) | ApiError::Unavailable(_) | ApiError::Unauthorized(_)) => {
                 Err(unsaid(&error))
             }
@@ -122,5 +122,11 @@ impl Desk {
             Err(ApiError::TooLate) => Ok(done("answered too late")),
             Err(error) => Err(unsaid(&error)),
         }
+    }
+}
+
+fn about(press: Press) -> LeadId {
+    match press {
+        Press::Take(lead) | Press::Junk(lead) | Press::Undo(lead) | Press::Call(lead) => LeadId(lead),
     }
 }

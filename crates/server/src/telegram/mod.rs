@@ -12,7 +12,6 @@ mod links;
 mod notices;
 mod received;
 mod replies;
-mod sheet;
 mod staff;
 mod words;
 

@@ -2,17 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use leadgate_core::ids::{LeadId, ManagerId};
-use leadgate_core::onward::{EVENTS, Recipient, Subject, alarm_words};
+use leadgate_core::change::Stage;
+use leadgate_core::ids::{LeadId, ManagerId, SourceId};
+use leadgate_core::onward::{Brief, EVENTS, Recipient, Subject, alarm_words};
 use leadgate_core::ports::{Account, DeliverError, Delivered, Parcel};
-use leadgate_core::views::{ActivityView, LeadDetail};
+use leadgate_core::views::HistoryEntry;
 use leadgate_telegram::api::{ApiError, Keyboard, Message, text};
+use leadgate_telegram::notice::{self, Stand, Telling, Told};
 
-use super::sheet::{self, Sheet};
-use super::words::Words;
 use super::{Desk, KIND, done, trouble, unsaid};
 use crate::config::Language;
 
+/// Characters of what a customer wrote that a notice shows.
+const SHOWN: usize = 1_500;
 /// Whether a group has topics is asked again after this time.
 const FORUM_ASKED_EVERY: Duration = Duration::from_mins(10);
 
@@ -34,22 +36,18 @@ impl Desk {
         if self.chat(to.chat).await?.closed_at.is_some() {
             return Err(DeliverError::Refused { words: "the bot may not write there: it was blocked, or put out of the group".to_owned() });
         }
-        let store = self.store().await?;
-        let lead = match parcel.job.data.lead {
-            Some(id) => store.lead(id).await.map_err(|error| trouble(&error))?,
-            None => None,
-        };
-        let Some((html, keyboard)) = self.written(parcel, lead.as_ref(), to.language) else {
+        let Some((html, keyboard)) = self.written(parcel, to.language) else {
             return Ok(done("it does not exist any more"));
         };
         let mut message = Message { keyboard, ..Message::new(to.chat, html) };
-        let (chat, id) = match lead.as_ref().filter(|_| to.group && self.settings.topics) {
-            Some(lead) => self.say_in_topic(&mut message, lead).await?,
+        let lead = parcel.job.data.lead.filter(|_| to.group && self.settings.topics && parcel.brief.lead.is_some());
+        let (chat, id) = match lead {
+            Some(lead) => self.say_in_topic(&mut message, lead, &parcel.brief).await?,
             None => self.say(&message).await?,
         };
         let mut refs = vec![(self.scope(chat), id.to_string())];
         // A long text is told whole below the notice.
-        for html in lead.as_ref().map(|lead| sheet::whole(activity(lead, parcel))).unwrap_or_default() {
+        for html in whole(&parcel.brief) {
             let part = Message { topic: message.topic, reply_to: Some(id), silent: true, ..Message::new(chat, html) };
             let (chat, id) = self.say(&part).await?;
             refs.push((self.scope(chat), id.to_string()));
@@ -58,7 +56,7 @@ impl Desk {
     }
 
     /// What it says.
-    fn written(&self, parcel: &Parcel, lead: Option<&LeadDetail>, language: Language) -> Option<(String, Keyboard)> {
+    fn written(&self, parcel: &Parcel, language: Language) -> Option<(String, Keyboard)> {
         let kind = EVENTS.iter().find(|kind| kind.name == parcel.job.name);
         if kind.is_some_and(|kind| kind.subject == Subject::Operation) {
             let detail = parcel.job.data.detail.clone().unwrap_or_default();
@@ -66,16 +64,28 @@ impl Desk {
             let (what, advice) = (text::block(&words.what, 1_000), text::block(&words.advice, 2_000));
             return Some((format!("<b>{what}</b>\n{advice}"), Keyboard::Nothing));
         }
-        let words = Words::of(language);
-        let Some(lead) = lead else {
-            // Of a delivery that waits, or of a person without an open lead.
-            let contact = parcel.brief.contact.as_ref().map(|contact| contact.name.clone());
-            let of = parcel.job.data.submission.map(|id| id.to_string()).or(contact)?;
-            return Some((format!("<b>{}</b>\n{}", sheet::heading(&parcel.job.name, words), text::line(&of, 200)), Keyboard::Nothing));
-        };
-        let sheet = Sheet { event: &parcel.job.name, lead, activity: activity(lead, parcel), words };
-        let name = |id: &str| self.name_of(&ManagerId(id.to_owned()));
-        Some((sheet.html(), Keyboard::Inline(sheet::buttons(lead, words, name))))
+        let brief = &parcel.brief;
+        if brief.lead.is_none() && brief.contact.is_none() {
+            // A delivery that waits, say.
+            let (about, id) = (kind?.words, brief.submission.as_ref()?.id);
+            return Some((format!("{}\n<code>{id}</code>", text::line(about, 400)), Keyboard::Nothing));
+        }
+        let stand = Stands::of(brief, &[], |manager| self.name_of(manager));
+        let Told { html, buttons } = notice::tell(brief, &self.telling(&parcel.job.name, language, brief, &stand));
+        Some((html, Keyboard::Inline(buttons)))
+    }
+
+    /// How a lead is told.
+    pub(super) fn telling<'a>(
+        &self,
+        event: &'a str,
+        language: Language,
+        brief: &'a Brief,
+        stand: &'a Stands,
+    ) -> Telling<'a> {
+        let activity = brief.activity.as_ref().and_then(|activity| activity.source.as_ref());
+        let source = activity.or(brief.lead.as_ref().map(|lead| &lead.source)).map_or("", SourceId::as_str);
+        Telling { language, event, source, stand: stand.borrowed(), url: None }
     }
 
     /// Whom it goes to now; nobody: why.
@@ -124,15 +134,15 @@ impl Desk {
     }
 
     /// Says it in the topic of a lead, which is made where there is none. A group without topics is told as it is.
-    async fn say_in_topic(&self, message: &mut Message, lead: &LeadDetail) -> Result<(i64, i64), DeliverError> {
+    async fn say_in_topic(&self, message: &mut Message, lead: LeadId, brief: &Brief) -> Result<(i64, i64), DeliverError> {
         let mut made_anew = false;
         loop {
-            message.topic = self.topic(message.chat, lead).await?;
+            message.topic = self.topic(message.chat, lead, brief).await?;
             match self.try_to_say(message).await? {
                 Ok(said) => return Ok(said),
                 Err(ApiError::TopicDeleted) if !made_anew => {
                     made_anew = true;
-                    self.keep_topic(message.chat, lead.lead.id, None).await?;
+                    self.keep_topic(message.chat, lead, None).await?;
                 }
                 Err(ApiError::TopicClosed) if !made_anew => {
                     made_anew = true;
@@ -146,7 +156,7 @@ impl Desk {
     }
 
     /// The topic of a lead in a group; `None`: the group has none.
-    async fn topic(&self, chat: i64, lead: &LeadDetail) -> Result<Option<i64>, DeliverError> {
+    async fn topic(&self, chat: i64, lead: LeadId, brief: &Brief) -> Result<Option<i64>, DeliverError> {
         let mut forums = self.forums.lock().await;
         let asked = forums.get(&chat).filter(|(_, at)| at.elapsed() < FORUM_ASKED_EVERY).map(|(forum, _)| *forum);
         let has_topics = match asked {
@@ -160,13 +170,13 @@ impl Desk {
         if !has_topics {
             return Ok(None);
         }
-        let known = self.store().await?.topic(&self.source, &chat.to_string(), lead.lead.id).await;
+        let known = self.store().await?.topic(&self.source, &chat.to_string(), lead).await;
         if let Some(topic) = known.map_err(|error| trouble(&error))? {
             return Ok(topic.parse().ok());
         }
-        match self.api.create_topic(chat, &sheet::topic_name(lead)).await {
+        match self.api.create_topic(chat, &notice::topic(brief)).await {
             Ok(topic) => {
-                self.keep_topic(chat, lead.lead.id, Some(topic)).await?;
+                self.keep_topic(chat, lead, Some(topic)).await?;
                 Ok(Some(topic))
             }
             Err(error) if error.may_pass() || matches!(error, ApiError::Unauthorized(_)) => Err(unsaid(&error)),
@@ -185,11 +195,45 @@ impl Desk {
     }
 }
 
-/// What happened, as it stands now.
-fn activity<'a>(lead: &'a LeadDetail, parcel: &Parcel) -> Option<&'a ActivityView> {
-    match parcel.job.data.activity {
-        Some(id) => lead.timeline.iter().find(|activity| activity.id == id),
-        None => lead.timeline.iter().rev().find(|activity| !activity.content.outgoing),
+/// What the customer wrote, as messages of their own, if it is longer than what the notice shows of it.
+fn whole(brief: &Brief) -> Vec<String> {
+    let message = brief.activity.as_ref().and_then(|activity| activity.content.message.as_deref());
+    let long = message.filter(|message| message.trim().chars().count() > SHOWN);
+    long.map(text::messages).unwrap_or_default()
+}
+
+/// How a lead stands, with names.
+pub(super) enum Stands {
+    Free,
+    Taken(String),
+    Junk(String),
+    Closed,
+}
+
+impl Stands {
+    /// `history`: what people changed, where that is at hand.
+    pub fn of(brief: &Brief, history: &[HistoryEntry], name: impl Fn(&ManagerId) -> String) -> Self {
+        let Some(lead) = &brief.lead else { return Self::Free };
+        let named = |id: &str| name(&ManagerId(id.to_owned()));
+        let closed = || history.iter().rev().find(|entry| entry.field == "closed");
+        match (lead.stage, &lead.responsible) {
+            (Stage::Junk, _) => {
+                let by = closed().map(|entry| entry.actor.rsplit_once(':').map_or(entry.actor.as_str(), |(_, by)| by));
+                Self::Junk(by.map(named).unwrap_or_default())
+            }
+            (Stage::Converted, _) => Self::Closed,
+            (_, Some(manager)) => Self::Taken(named(manager)),
+            (_, None) => Self::Free,
+        }
+    }
+
+    fn borrowed(&self) -> Stand<'_> {
+        match self {
+            Self::Free => Stand::Free,
+            Self::Taken(by) => Stand::Taken(by),
+            Self::Junk(by) => Stand::Junk(by),
+            Self::Closed => Stand::Closed,
+        }
     }
 }
 

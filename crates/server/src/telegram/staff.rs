@@ -134,7 +134,7 @@ impl Desk {
         }
     }
 
-    async fn note(&self, told: &Told<'_>, lead: LeadId, note: &str, actor: String) -> Result<Delivered, DeliverError> {
+    pub(super) async fn note(&self, told: &Told<'_>, lead: LeadId, note: &str, actor: String) -> Result<Delivered, DeliverError> {
         let store = self.store().await?;
         let act = self.act(told.parcel, "note", actor);
         // Written before, and only that it was is lost.

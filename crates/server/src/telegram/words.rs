@@ -17,8 +17,7 @@ impl Words {
         Self { russian: language == Language::Ru }
     }
 
-    /// One of the two.
-    pub fn or(self, russian: &'static str, english: &'static str) -> &'static str {
+    fn or(self, russian: &'static str, english: &'static str) -> &'static str {
         if self.russian { russian } else { english }
     }
 
