@@ -33,6 +33,7 @@ impl EventKind {
     }
 }
 
+/// Whether an event goes to nobody but whom it is for, see [`EventKind::is_private`].
 pub(super) fn is_private(name: &str) -> bool {
     matches!(name, event::CANARY_DUE | event::DIGEST_DUE | event::MESSAGE_RECEIVED | event::FILE_OFFERED)
 }

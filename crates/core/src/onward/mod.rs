@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod envelope;
+mod hours;
 mod job;
 mod outbox;
 mod quiet;
@@ -12,8 +13,10 @@ mod routes;
 mod timer;
 mod words;
 
+use catalogue::is_private;
 pub use catalogue::{EVENTS, EventKind, Subject, event, version_of};
 pub use envelope::{Envelope, Told};
+pub use hours::Hours;
 pub use job::{Detail, EventData, Job, JobEnd, JobId, JobState, NewJob, Settled};
 pub use outbox::{
     ActivityBrief, Alarm, AlarmView, Brief, BriefOf, Claim, ContactBrief, IdentityBrief, JobDetail, JobFilter, JobView, Late,

@@ -23,7 +23,7 @@ pub enum Pattern {
 impl Pattern {
     /// Reads a pattern; `None`: no event fits it.
     pub fn parse(text: &str) -> Option<Self> {
-        let known = |fits: &dyn Fn(&str) -> bool| super::EVENTS.iter().any(|kind| fits(kind.name));
+        let known = |fits: &dyn Fn(&str) -> bool| super::EVENTS.iter().any(|kind| !kind.is_private() && fits(kind.name));
         match text.strip_suffix(".*") {
             _ if text == "*" => Some(Self::All),
             Some(subject) => known(&|name| of(name) == subject).then(|| Self::Of(subject.to_owned())),
@@ -248,9 +248,29 @@ mod tests {
     }
 
     #[test]
+    fn no_pattern_makes_others_hear_of_what_is_private() {
+        for name in [event::MESSAGE_RECEIVED, event::FILE_OFFERED, event::CANARY_DUE, event::DIGEST_DUE] {
+            assert_eq!(Pattern::parse(name), None, "{name}");
+            assert!(!Pattern::All.fits(name) && !Pattern::Of(of(name).to_owned()).fits(name), "{name}");
+            assert!(Pattern::One(name.to_owned()).fits(name), "{name}");
+        }
+        assert!(Pattern::All.fits(event::MESSAGE_SENT));
+    }
+
+    #[test]
     fn recipients_are_read_back() {
-        let all =
-            ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "author", "canary:site", "reply", "chat:-100"];
+        let all = [
+            "",
+            "manager:anna",
+            "responsible",
+            "sales@example.com",
+            "customer",
+            "relay",
+            "author",
+            "canary:site",
+            "reply",
+            "chat:-100",
+        ];
         for text in all {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
