@@ -46,6 +46,7 @@ impl Mailing {
         let from = Mailbox::new(name, settings.from.email()).unwrap_or_else(|| settings.from.clone());
         let Heading { message_id, envelope_from, date, .. } = self.heading(parcel, to.clone());
         Ok(Letter {
+            files: Vec::new(),
             from,
             to,
             reply_to: None,
