@@ -29,7 +29,7 @@ pub const KIND: SourceKind = SourceKind {
 const EXAMPLE: &str = r#"[sources.{id}]
 kind = "telegram"
 enabled = false                     # true once the token is yours
-token = "..."                       # from @BotFather; better { file = "..." } or { env = "..." }
+token = "123456789:from-BotFather"   # better { file = "..." } or { env = "..." }
 # Updates are asked for; or Telegram calls the gateway, which needs a public https address at port 443, 80, 88 or 8443.
 # mode = "polling"                  # or "webhook"
 # If another program's webhook is set for the bot, it is replaced. Without it the gateway asks you first.

@@ -41,7 +41,7 @@ fn the_example_is_understood_when_every_key_is_switched_on() {
         .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line))
         .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')))
         .map(|line| {
-            line.replace("token = \"...\"", "token = \"1:a\"").replace("{ env = \"TELEGRAM_PROXY\" }", "\"socks5://a:1\"")
+            line.replace("{ env = \"TELEGRAM_PROXY\" }", "\"socks5://a:1\"")
         })
         .filter(|line| !line.starts_with("kind") && !line.starts_with("enabled"))
         .fold(String::new(), |all, line| all + &line + "\n");

@@ -115,7 +115,7 @@ fn spoken(said: &Said, message: &Value, person: &Person, by: By<'_>) -> Drafted 
             draft.fields.push(Field { name: "start".to_owned(), value });
         }
     }
-    whose(&mut draft, said, message, person, outgoing);
+    whose(&mut draft, message, person, outgoing);
     links(&mut draft, said, by.bot);
     consent(&mut draft, said, by);
     Drafted { draft, purpose: Purpose::Lead }
@@ -127,7 +127,7 @@ fn is_payload(payload: &str) -> bool {
 }
 
 /// Whom it is of: the customer who wrote it, or to whom it was written.
-fn whose(draft: &mut Draft, said: &Said, message: &Value, person: &Person, outgoing: bool) {
+fn whose(draft: &mut Draft, message: &Value, person: &Person, outgoing: bool) {
     if outgoing {
         let chat = object(message, "chat").and_then(super::said::person);
         draft.handles.extend(chat.map(|customer| handle(&customer)));
@@ -136,13 +136,6 @@ fn whose(draft: &mut Draft, said: &Said, message: &Value, person: &Person, outgo
     draft.handles.push(handle(person));
     draft.name = Some(person.name.clone()).filter(|name| !name.is_empty());
     draft.language.clone_from(&person.language);
-    if said.is_private {
-        return;
-    }
-    // In a group the title says where it was; the person's own chat is another.
-    if let Some(chat) = said.chat.as_ref().filter(|chat| !chat.title.is_empty()) {
-        draft.fields.push(Field { name: "group".to_owned(), value: chat.title.clone() });
-    }
 }
 
 fn handle(person: &Person) -> Handle {
@@ -183,7 +176,9 @@ fn facts(said: &Said) -> ChatFacts {
 fn consent(draft: &mut Draft, said: &Said, by: By<'_>) {
     let asked = said.contact.as_ref().and_then(|card| card.asked.as_deref());
     let (Some(asked), Some(wording), Some(at)) = (asked, by.consent, said.at) else { return };
-    if asked.contains(wording.trim()) {
+    // How it is broken into lines may have changed on the way there and back.
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words(asked).contains(&words(wording)) {
         draft.consents.push(Consent {
             field: format!("telegram update {}", said.update.unwrap_or_default()),
             text: asked.to_owned(),
