@@ -1,5 +1,7 @@
 //! What is owed by mail: whom it goes to now, and what it says.
 
+mod replying;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -514,6 +516,9 @@ impl Deliver for Mailing {
         }
         if parcel.job.recipient == Recipient::Relay {
             return self.relay(parcel).await;
+        }
+        if parcel.job.recipient == Recipient::Reply {
+            return self.reply(parcel).await;
         }
         if let Recipient::Canary(source) = &parcel.job.recipient {
             return self.canary(parcel, source).await;
