@@ -1,7 +1,7 @@
 //! What is owed by mail: whom it goes to now, and what it says.
 
 mod relay;
-mod reply;
+mod replying;
 
 pub(super) use self::relay::not_passed_on;
 
