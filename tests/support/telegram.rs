@@ -9,7 +9,7 @@ mod webhook;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -42,6 +42,8 @@ pub struct Called {
     pub parameters: Value,
     /// The id of the message that was made of it, if one was.
     pub message: Option<i64>,
+    /// When it came.
+    pub at: Instant,
 }
 
 /// How a call fails.

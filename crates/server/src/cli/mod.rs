@@ -21,6 +21,7 @@ mod serve;
 mod sources;
 mod status;
 mod story;
+mod telegram;
 mod tokens;
 mod webhook;
 
@@ -110,7 +111,9 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Outbox { command } => outbox::command(&gate, command).await,
         Command::Webhook(command) => webhook::command(&gate, command).await,
         Command::Mail(command) => mail::command(&gate, command).await,
-        Command::Alarms => outbox::alarms(&gate).await,
+        Command::Alarms { command } => outbox::alarms(&gate, command).await,
+        Command::Telegram(command) => telegram::command(&gate, command).await,
+        Command::Manager(command) => telegram::manager(&gate, command).await,
         Command::Sources => sources::list(&gate).await,
         Command::Token(command) => tokens::command(&gate, command).await,
         Command::Send(command) => send::command(gate, command).await,

@@ -28,17 +28,18 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
 use leadgate_core::ids::{ManagerId, SourceId};
-use leadgate_core::onward::Quiet;
+use leadgate_core::onward::{Hours, Quiet};
 use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{Connector, SourceKind};
 use leadgate_core::rules::{Ours, Rules, SourceRules};
 use leadgate_core::secret::Secret;
+use leadgate_outbound::mail::ReplyVia;
 
 pub use attachments::{Attachments, S3};
 pub use keeping::{Keeping, Lifetime};
 pub use leadgate_core::language::Language;
 pub use machine::FALLBACK_COUNTRY;
-pub use onward::{AutoReply, CANARY, Canary, MAIL, Notice, Onward, Operator, Road};
+pub use onward::{AutoReply, CANARY, Canary, MAIL, Notice, Onward, Operator, Road, ToldBy, bot_target, files_target};
 pub use problems::{Problem, Problems, did_you_mean};
 pub use tls::{Acme, Tls};
 
@@ -99,6 +100,8 @@ pub struct Company {
     pub emails: Vec<String>,
     /// Its own mail domains, lower case, in ASCII.
     pub domains: Vec<String>,
+    /// When somebody is there to answer; `None`: nobody said.
+    pub hours: Option<Hours>,
 }
 
 impl Company {
@@ -265,6 +268,8 @@ pub struct Manager {
     pub digest_at: Option<Time>,
     /// What they read, if not the company's language.
     pub language: Option<Language>,
+    /// How they are told.
+    pub by: ToldBy,
 }
 
 /// `[sources.<id>]`
@@ -360,6 +365,15 @@ impl Config {
             ours.emails.extend(own.emails.iter().cloned());
         }
         ours
+    }
+
+    /// Whether answers to notices would be lost: they go to the address of `[mail]`, and no mailbox that is read has it.
+    pub fn loses_answers(&self) -> bool {
+        let Some(mail) = self.onward.mail.as_ref().filter(|mail| mail.reply_via == ReplyVia::Gateway) else { return false };
+        let own = email::read(mail.from.email()).emails;
+        let reads = |source: &&Source| source.enabled && source.kind.name == "imap";
+        let read = self.sources.iter().filter(reads).map(|source| &source.connector.rules.own.emails);
+        !read.flatten().any(|key| own.iter().any(|own| own.key == *key))
     }
 
     /// The address senders are told: `public_url`, or this machine's own.

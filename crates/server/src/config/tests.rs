@@ -274,6 +274,23 @@ fn a_canary_needs_a_road_from_outside() {
 }
 
 #[test]
+fn answers_that_nobody_reads_are_told() {
+    let mail =
+        |more: &str| format!("[mail]\nhost = \"127.0.0.1\"\nsecurity = \"plain\"\nfrom = \"Leads <leads@zavod.ru>\"\n{more}\n");
+    let mailbox = |user: &str, more: &str| {
+        format!("[sources.info]\nkind = \"imap\"\nhost = \"mail.zavod.ru\"\nuser = \"{user}\"\npassword = \"x\"\n{more}\n")
+    };
+    let loses = |text: String| Folder::new(&text).good().loses_answers();
+    let gateway = mail("reply_via = \"gateway\"");
+    assert!(loses(gateway.clone()));
+    assert!(loses(format!("{gateway}{}", mailbox("info@zavod.ru", ""))));
+    assert!(loses(format!("{gateway}{}", mailbox("leads@zavod.ru", "enabled = false"))));
+    assert!(!loses(format!("{gateway}{}", mailbox("Leads@Zavod.ru", ""))));
+    assert!(!loses(format!("{gateway}{}", mailbox("info", "addresses = [\"leads@zavod.ru\"]"))));
+    assert!(!loses(mail("")), "they go to the customer");
+}
+
+#[test]
 fn files_that_are_no_toml_say_where() {
     let folder = Folder::new("[company]\nname = \n");
     let problems = folder.load().unwrap_err();

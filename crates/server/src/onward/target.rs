@@ -5,13 +5,14 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::onward;
 use leadgate_core::ports::Deliver;
-use leadgate_outbound::mail::{self, Mailer, Reader};
+use leadgate_outbound::mail::{Mailer, Reader};
 use leadgate_outbound::webhook::Webhook;
 
 use super::canary::Forms;
 use super::mailing::{Mailing, People, Person};
 use crate::app::{Gateway, Live};
 use crate::config::{CANARY, MAIL, Road};
+use crate::telegram;
 
 /// A target's own limit comes first.
 const SLACK: std::time::Duration = std::time::Duration::from_secs(5);
@@ -24,7 +25,7 @@ const CANARY_GIVEN_UP: SignedDuration = SignedDuration::from_hours(24 * 8);
 /// A target.
 #[derive(Clone)]
 pub struct Target {
-    /// Its name: `mail`, `webhook:<id>`, `canary`.
+    /// Its name: `mail`, `webhook:<id>`, `canary`, `telegram:<source>`, `files:<source>`.
     pub name: String,
     /// Delivers there.
     pub deliver: Arc<dyn Deliver>,
@@ -84,6 +85,7 @@ pub fn all(gateway: &Arc<Gateway>) -> Vec<Target> {
             Err(error) => tracing::error!(%error, "the gateway cannot send itself anything"),
         }
     }
+    targets.extend(telegram::targets(gateway, &live));
     if let Some(settings) = &live.onward.mail {
         let settings = Arc::new(settings.clone());
         let (at_once, longest) = (settings.connections, settings.longest() + SLACK);
@@ -103,15 +105,19 @@ pub fn all(gateway: &Arc<Gateway>) -> Vec<Target> {
 /// Whom mails go to.
 fn people(live: &Live) -> People {
     let managers = live.people.iter().map(|manager| {
-        let language = mail::Language::of(manager.language.unwrap_or(live.language).as_str());
+        let language = manager.language.unwrap_or(live.language);
         let zone = manager.time_zone.clone().unwrap_or_else(|| live.time_zone.clone());
         let reader = Reader { language, zone, name: manager.name.clone() };
-        (manager.id.0.clone(), Person { email: manager.email.clone(), reader, quiet: manager.quiet.clone() })
+        (
+            manager.id.0.clone(),
+            Person { email: manager.email.clone(), reader, quiet: manager.quiet.clone(), noticed: manager.by.mail },
+        )
     });
     People {
         company: live.company.clone(),
-        language: mail::Language::of(live.language.as_str()),
+        language: live.language,
         zone: live.time_zone.clone(),
+        operator: live.onward.operator.emails.clone(),
         managers: managers.collect(),
         auto_replies: live.onward.auto_replies.clone(),
         base_url: live.base_url.clone(),
