@@ -138,12 +138,11 @@ impl Ways<'_> {
 
     /// The chat in which the customer wrote last.
     fn chat(&self, lead: &LeadDetail) -> Option<(SourceId, ChatFacts)> {
-        let said = lead.timeline.iter().rev().filter(|activity| !activity.content.outgoing);
-        said.filter_map(|activity| {
+        let mut said = lead.timeline.iter().rev().filter(|activity| !activity.content.outgoing);
+        said.find_map(|activity| {
             let (source, chat) = (activity.source.as_ref()?, activity.content.chat.as_deref()?);
             self.bots.contains_key(source).then(|| (source.clone(), to(chat)))
         })
-        .next()
     }
 }
 

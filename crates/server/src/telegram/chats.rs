@@ -6,6 +6,7 @@ use leadgate_core::ports::{ChatState, DeliverError};
 use leadgate_telegram::api::{ApiError, Message};
 
 use super::{Desk, trouble, unsaid};
+use crate::config::bot_target;
 
 /// How often a lost race is run again.
 const MOST_RACES: u32 = 5;
@@ -75,14 +76,14 @@ impl Desk {
     async fn tell_of_group(&self, chat: i64, closed_at: Option<Timestamp>) -> Result<(), DeliverError> {
         let (store, now, routes) = (self.store().await?, self.gateway.clock.now(), &self.live.rules.routes);
         let key = self.scope(chat);
-        let detail = Detail { target: Some(key.clone()), ..Detail::default() };
+        let detail = Detail { target: Some(bot_target(&self.source)), ..Detail::default() };
         let told = match closed_at {
             None => {
                 let news = self.gateway.news(event::WEBHOOK_RECOVERED, None, detail, now, routes);
                 store.clear(event::WEBHOOK_BROKEN, &key, Some(news)).await
             }
             Some(since) => {
-                let words = "the bot is not in this group any more: add it again, or change staff_chat".to_owned();
+                let words = format!("the bot is not in the group {chat} any more: add it again, or name another");
                 let detail = Detail { since: Some(since), words, ..detail };
                 let news = self.gateway.news(event::WEBHOOK_BROKEN, None, detail.clone(), now, routes);
                 store.raise(Alarm { name: event::WEBHOOK_BROKEN, key, since, detail }, news).await
