@@ -111,7 +111,7 @@ impl Desk {
         let briefs = store.briefs(vec![of]).await.map_err(|error| trouble(&error))?;
         let Some(brief) = briefs.into_iter().next() else { return Ok(()) };
         let stand = Stands::of(&brief, &lead.history, |manager| self.name_of(manager));
-        let shown = notice::tell(&brief, &self.telling(&name, self.live.language, &brief, &stand));
+        let shown = notice::tell(&brief, &Self::telling(&name, self.live.language, &brief, &stand));
         match self.api.edit_message(chat.id, message, &shown.html, &shown.buttons).await {
             Err(error) if matches!(error, ApiError::TooMany(_) | ApiError::Unavailable(_) | ApiError::Unauthorized(_)) => {
                 Err(unsaid(&error))

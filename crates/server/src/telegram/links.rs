@@ -61,6 +61,7 @@ pub struct CampaignLink {
 /// A code by which a manager links an account, told once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ManagerCode)]
+#[expect(clippy::struct_field_names, reason = "the code is what people call it")]
 pub struct Code {
     /// Whose account it links.
     pub manager: ManagerId,

@@ -73,12 +73,12 @@ impl Desk {
             return Some((format!("{}\n<code>{id}</code>", text::line(about, 400)), Keyboard::Nothing));
         }
         let stand = Stands::of(brief, &[], |manager| self.name_of(manager));
-        let Told { html, buttons } = notice::tell(brief, &self.telling(&parcel.job.name, language, brief, &stand));
+        let Told { html, buttons } = notice::tell(brief, &Self::telling(&parcel.job.name, language, brief, &stand));
         Some((html, Keyboard::Inline(buttons)))
     }
 
     /// How a lead is told.
-    pub(super) fn telling<'a>(&self, event: &'a str, language: Language, brief: &'a Brief, stand: &'a Stands) -> Telling<'a> {
+    pub(super) fn telling<'a>(event: &'a str, language: Language, brief: &'a Brief, stand: &'a Stands) -> Telling<'a> {
         let activity = brief.activity.as_ref().and_then(|activity| activity.source.as_ref());
         let source = activity.or(brief.lead.as_ref().map(|lead| &lead.source)).map_or("", SourceId::as_str);
         Telling { language, event, source, stand: stand.borrowed(), url: None }
