@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("leadgate-store-sqlite", &["leadgate-core"]),
     ("leadgate-mailbox", &["leadgate-core", "leadgate-wire"]),
     ("leadgate-outbound", &["leadgate-core", "leadgate-wire"]),
+    ("leadgate-telegram", &["leadgate-core", "leadgate-wire"]),
     ("leadgate-web-forms", &["leadgate-core", "leadgate-wire"]),
     (
         "leadgate",
@@ -24,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leadgate-store-sqlite",
             "leadgate-mailbox",
             "leadgate-outbound",
+            "leadgate-telegram",
             "leadgate-web-forms",
         ],
     ),
@@ -47,6 +49,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("mail-parser", &["leadgate-mailbox"]),
     ("tokio-rustls", &["leadgate", "leadgate-wire", "leadgate-tests"]),
     ("lettre", &["leadgate-outbound"]),
+    ("teloxide-core", &["leadgate-telegram"]),
     ("utoipa-axum", &["leadgate"]),
     ("minijinja", &["leadgate-outbound"]),
     (
@@ -56,6 +59,7 @@ const ONLY: &[(&str, &[&str])] = &[
             "leadgate-wire",
             "leadgate-mailbox",
             "leadgate-outbound",
+            "leadgate-telegram",
             "leadgate-store-postgres",
             "leadgate-store-sqlite",
             "leadgate-tests",

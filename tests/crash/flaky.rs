@@ -10,14 +10,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
-use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
+use leadgate_core::chat::Sending;
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::onward::{
     Alarm, AlarmView, Brief, BriefOf, Claim, Job, JobDetail, JobFilter, JobId, JobState, JobView, Late, NewTimer, News, Outbox,
     Settled, Target, Timer, TimerEnd, Want,
 };
 use leadgate_core::ports::{
-    Act, Ask, Beat, Intake, IntakeError, NewToken, PullReport, Refusals, Restored, Store, StoreError, Sweep,
+    Account, Act, Ask, Beat, Campaign, ChatState, Fetched, Intake, IntakeError, NewReply, NewToken, PullReport, Redeemed,
+    Refusals, Restored, Store, StoreError, Sweep, Talks,
 };
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
@@ -163,6 +165,38 @@ and_owes_as_it_does! {
     settle_timers(ends: Vec<TimerEnd>) -> u64;
     link_key(fresh: [u8; 32]) -> [u8; 32];
     may_answer(job: JobId, address: [u8; 32], source: SourceId, most_an_hour: u32, now: Timestamp) -> bool;
+}
+
+macro_rules! and_talks_as_it_does {
+    ($($name:ident($($argument:ident: $kind:ty),*) -> $outcome:ty;)+) => {
+        #[async_trait]
+        impl Talks for Flaky {
+            $(async fn $name(&self, $($argument: $kind),*) -> Result<$outcome, StoreError> {
+                self.inner.$name($($argument),*).await
+            })+
+        }
+    };
+}
+
+and_talks_as_it_does! {
+    keep_files(activity: ActivityId, fetched: Vec<Fetched>) -> ();
+    write_reply(reply: NewReply, act: Act) -> Result<ActivityId, ChangeError>;
+    sending(activity: ActivityId, sending: Sending, message: Option<String>, news: Option<News>) -> ();
+    deleted(source: &SourceId, external_key: &str, at: Timestamp) -> bool;
+    add_campaign(campaign: Campaign) -> bool;
+    campaigns_of(source: &SourceId, ids: Vec<String>) -> Vec<Campaign>;
+    campaigns() -> Vec<Campaign>;
+    remove_campaign(id: &str) -> bool;
+    add_code(hash: [u8; 32], manager: ManagerId, until: Timestamp) -> ();
+    redeem_code(hash: [u8; 32], account: Account, now: Timestamp) -> Redeemed;
+    accounts() -> Vec<Account>;
+    accounts_of(values: Vec<(String, String)>) -> Vec<Account>;
+    unlink(manager: &ManagerId) -> u64;
+    chat(source: &SourceId, chat: &str) -> ChatState;
+    keep_chat(source: &SourceId, chat: &str, state: ChatState) -> bool;
+    topic(source: &SourceId, chat: &str, lead: LeadId) -> Option<String>;
+    lead_of_topic(source: &SourceId, chat: &str, topic: &str) -> Option<LeadId>;
+    keep_topic(source: &SourceId, chat: &str, lead: LeadId, topic: Option<String>) -> ();
 }
 
 a_store_that_only_fails_to_record! {

@@ -12,3 +12,4 @@ mod outage;
 mod restart;
 mod senders;
 mod several;
+mod telegram;

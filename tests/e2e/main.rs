@@ -24,4 +24,5 @@ mod replay;
 mod samples;
 mod several;
 mod snippet;
+mod telegram;
 mod tilda;

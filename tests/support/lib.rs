@@ -12,3 +12,4 @@ pub mod postgres;
 pub mod receiver;
 pub mod s3;
 pub mod smtp;
+pub mod telegram;

@@ -78,6 +78,12 @@ pub const TABLES: &[Table] = &[
     table("api_token", &["id"]),
     table("restore", &["id"]),
     table("ignored_sender", &["kind", "value"]),
+    table("campaign", &["id"]),
+    table("manager_account", &["source", "kind", "value"]),
+    table("manager_code", &["hash"]),
+    table("code_try", &["kind", "value"]),
+    table("chat", &["source", "chat"]),
+    table("topic", &["source", "chat", "lead"]),
     table("erased", &["uuid"]),
     table("erased_identity", &["hash", "erased"]),
 ];

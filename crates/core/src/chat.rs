@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::ids::SourceId;
+use crate::ports::Fetched;
 use crate::prepare::Content;
+use crate::submission::Reference;
 use crate::text;
 
 /// Bytes of an id, of a name, of words about a failure.
@@ -158,6 +161,70 @@ pub fn gather(before: &Content, part: &Content) -> Content {
     all
 }
 
+/// What an activity tells once its message came again, edited: what is new, with what came of it since. Its files are not fetched
+/// once more. What is no messenger's stands as it is.
+pub fn amend(before: &Content, new: &Content) -> Content {
+    let mut all = new.clone();
+    let Some(chat) = &mut all.chat else { return all };
+    if let Some(known) = &before.chat {
+        chat.edited_at = chat.edited_at.max(known.edited_at);
+        chat.deleted_at = chat.deleted_at.or(known.deleted_at);
+    }
+    all.sending = all.sending.or_else(|| before.sending.clone());
+    for file in before.files.iter().filter(|file| new.offered.iter().any(|offered| offered.unique == file.field)) {
+        all.offered.retain(|offered| offered.unique != file.field);
+        if !all.files.iter().any(|known| known.field == file.field) {
+            all.files.push(file.clone());
+        }
+    }
+    all
+}
+
+/// Puts fetched files where they were offered, or why they were not fetched. The names of the files that are there now; `None`: nothing
+/// changed.
+pub fn keep(content: &mut Content, fetched: &[Fetched]) -> Option<Vec<String>> {
+    let mut kept = None;
+    for Fetched { unique, end } in fetched {
+        let Some(at) = content.offered.iter().position(|offered| offered.unique == *unique) else { continue };
+        let names = kept.get_or_insert_with(Vec::new);
+        match end {
+            Ok(file) => {
+                content.offered.remove(at);
+                names.push(file.sha256.clone());
+                content.files.push(file.clone());
+            }
+            Err(words) => content.offered[at].problem = cut(words),
+        }
+    }
+    kept
+}
+
+/// What follows from how something fares that we wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What it is known by from now on.
+    pub known_as: Option<Reference>,
+    /// It did not fare so before: that is worth telling.
+    pub news: bool,
+}
+
+/// Notes how something fares that we wrote, and by which message it is known there. `None`: the gateway does not send it, or whom it was
+/// for was erased.
+pub fn sent(content: &mut Content, source: Option<&SourceId>, sending: &Sending, message: Option<&str>) -> Option<Sent> {
+    let before = content.sending.as_mut()?;
+    let news = before.state != sending.state;
+    *before = Sending { words: cut(&sending.words), ..sending.clone() };
+    let known_as = message.and_then(|message| match (&mut content.chat, source) {
+        (Some(chat), Some(source)) => {
+            chat.message = cut(message);
+            Reference::message(source, &chat.chat, message)
+        }
+        (Some(_), None) => None,
+        (None, _) => Reference::new(Reference::MESSAGE_ID, message),
+    });
+    Some(Sent { known_as, news })
+}
+
 fn add<T: Clone>(all: &mut Vec<T>, part: &[T], same: impl Fn(&T, &T) -> bool) {
     for one in part {
         if all.len() < MOST_PARTS && !all.iter().any(|known| same(known, one)) {
@@ -196,6 +263,45 @@ mod tests {
         let mut edited = said("three", &[]);
         edited.chat = Some(Box::new(ChatFacts { edited_at: Some(Timestamp::UNIX_EPOCH), ..ChatFacts::default() }));
         assert_eq!(gather(&lines, &edited).message.as_deref(), Some("three"));
+    }
+
+    #[test]
+    fn files_come_where_they_were_offered() {
+        let file = crate::submission::FileRef {
+            sha256: "00".to_owned(),
+            name: "a.jpg".to_owned(),
+            content_type: "image/jpeg".to_owned(),
+            size: 1,
+            field: "a".to_owned(),
+        };
+        let fetched = |unique: &str, end| Fetched { unique: unique.to_owned(), end };
+        let mut content = said("", &["a", "b", "c"]);
+        assert_eq!(keep(&mut content, &[fetched("x", Ok(file.clone()))]), None);
+        let came = [fetched("a", Ok(file)), fetched("b", Err("too\0 large".to_owned()))];
+        assert_eq!(keep(&mut content, &came), Some(vec!["00".to_owned()]));
+        assert_eq!((content.files.len(), content.offered.len()), (1, 2));
+        assert_eq!((content.offered[0].problem.as_str(), content.offered[1].problem.as_str()), ("too large", ""));
+        // An edited caption offers them all again: what came stays, and what did not may be asked for once more.
+        let edited = amend(&content, &said("Our kitchen", &["a", "b"]));
+        assert_eq!((edited.message.as_deref(), edited.files.len()), (Some("Our kitchen"), 1));
+        assert_eq!((edited.offered.len(), edited.offered[0].unique.as_str(), edited.offered[0].problem.as_str()), (1, "b", ""));
+        assert!(amend(&content, &said("no files", &[])).files.is_empty());
+    }
+
+    #[test]
+    fn what_we_wrote_is_known_by_its_message() {
+        let source = SourceId::parse("bot").ok();
+        let sending = Sending { state: SendState::Delivered, at: Timestamp::UNIX_EPOCH, words: String::new() };
+        let mut content = said("", &[]);
+        assert_eq!(sent(&mut content, source.as_ref(), &sending, Some("7")), None, "the gateway does not send it");
+        content.sending = Some(Sending { state: SendState::Sending, ..sending.clone() });
+        "42".clone_into(&mut content.chat.as_mut().unwrap().chat);
+        let first = sent(&mut content, source.as_ref(), &sending, Some("7")).unwrap();
+        assert_eq!(first, Sent { known_as: Reference::message(&source.unwrap(), "42", "7"), news: true });
+        assert_eq!(sent(&mut content, None, &sending, Some("7")), Some(Sent { known_as: None, news: false }));
+        content.chat = None;
+        let mail = sent(&mut content, None, &sending, Some("a@b")).unwrap();
+        assert_eq!(mail.known_as, Reference::new(Reference::MESSAGE_ID, "a@b"));
     }
 
     #[test]

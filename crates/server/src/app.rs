@@ -130,6 +130,7 @@ impl App {
             desk: pulls::Desk::default(),
             onward: onward::Desk::default(),
             watch: onward::Watch::default(),
+            names: crate::telegram::Names::default(),
             signer: tokio::sync::OnceCell::new(),
             data_dir,
             disk_free: AtomicU64::new(u64::MAX),

@@ -2,6 +2,7 @@
 //! committed in groups. Knows the store's port and nothing of HTTP.
 
 mod commit;
+mod complete;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use leadgate_core::submission::{Codec, Cursor, CursorMove, Hold, Purpose, Raw, S
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SetOnce, mpsc, oneshot};
 
 pub use commit::Committer;
+pub(crate) use complete::complete;
 
 /// The store, once it is open.
 pub type StoreCell = Arc<SetOnce<Arc<dyn Store>>>;
@@ -196,7 +198,11 @@ impl GroupIntake {
     }
 
     /// Prepares a group, waits for room and for its commit.
-    async fn queue(&self, items: Vec<Submission>, to: Option<CursorMove>) -> Result<Vec<Receipt>, IntakeError> {
+    async fn queue(&self, mut items: Vec<Submission>, to: Option<CursorMove>) -> Result<Vec<Receipt>, IntakeError> {
+        if complete::is_needed(&items) {
+            let store = self.store.get().ok_or_else(not_open)?;
+            complete(&mut items, &**store).await.map_err(|error| IntakeError::Busy(error.to_string()))?;
+        }
         let rules = self.rules.get();
         let items: Vec<Arc<Prepared>> = items.into_iter().map(|item| Arc::new(prepare(item, &rules))).collect();
         let bytes = items.iter().map(|item| weight(item)).sum();
@@ -226,6 +232,10 @@ impl GroupIntake {
     }
 }
 
+fn not_open() -> IntakeError {
+    IntakeError::Busy("the database is not open yet".to_owned())
+}
+
 /// A submit larger than the whole queue takes all of it rather than waiting for ever.
 fn permits(wanted: usize, most: usize) -> u32 {
     u32::try_from(wanted.min(most)).unwrap_or(u32::MAX)
@@ -245,9 +255,7 @@ impl Intake for GroupIntake {
     }
 
     async fn cursor(&self, source: &SourceId) -> Result<Option<Cursor>, IntakeError> {
-        let Some(store) = self.store.get() else {
-            return Err(IntakeError::Busy("the database is not open yet".to_owned()));
-        };
+        let store = self.store.get().ok_or_else(not_open)?;
         store.cursor(source).await.map_err(|error| IntakeError::Busy(error.to_string()))
     }
 }

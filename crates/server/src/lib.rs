@@ -3,6 +3,7 @@
 //! The binary is a shell around [`cli::run`]; tests build and run the gateway through the same parts.
 
 mod acme;
+mod answers;
 pub mod app;
 pub mod attachments;
 pub mod backup;
@@ -30,4 +31,5 @@ pub mod sources;
 pub mod space;
 pub mod stores;
 pub mod systemd;
+mod telegram;
 pub mod tls;

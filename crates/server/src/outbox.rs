@@ -37,7 +37,7 @@ pub struct Asked {
     /// In one of these states; none named: waiting, dead or held.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<JobState>,
-    /// Of this target: `mail`, `webhook:<id>`.
+    /// Of this target: `mail`, `webhook:<id>`, `telegram:<source>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Of this lead.

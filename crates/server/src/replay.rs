@@ -11,12 +11,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
 use leadgate_core::ports::{Act, Store, StoreError};
+use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::replay::{Again, Decision, How, Kept, KeptFilter, Recorded};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::reading::Readers;
+use crate::intake;
 
 /// Submissions of one batch.
 const BATCH: u32 = 64;
@@ -156,15 +158,12 @@ pub async fn batch(store: &dyn Store, readers: &Readers<'_>, asked: &Asked, deed
     let kept = store.kept(filter, asked.after, BATCH).await?;
     let full = u32::try_from(kept.len()).is_ok_and(|count| count == BATCH);
     let next = kept.last().map(|last| last.seq).filter(|_| full);
-    let mut items = Vec::with_capacity(kept.len());
-    let mut read = Vec::new();
-    for one in &kept {
-        match again(readers, asked, deed, one, act) {
-            Ok(again) => {
-                read.push((items.len(), Arc::new(again)));
-                items.push(told(one, Done::Same));
-            }
-            Err(why) => items.push(Told { why: Some(why), ..told(one, Done::Left) }),
+    let mut items: Vec<Told> = kept.iter().map(|one| told(one, Done::Same)).collect();
+    let mut read = Vec::with_capacity(kept.len());
+    for (at, prepared) in prepared(store, readers, asked, deed, &kept).await?.into_iter().enumerate() {
+        match prepared {
+            Ok(item) => read.push((at, Arc::new(again(deed, &kept[at], item, act)))),
+            Err(why) => items[at] = Told { why: Some(why), ..told(&kept[at], Done::Left) },
         }
     }
     for ((at, again), recorded) in read.iter().zip(record(store, readers, &read, asked.dry).await?) {
@@ -186,8 +185,31 @@ fn told(kept: &Kept, done: Done) -> Told {
     }
 }
 
-/// A kept submission as it is to be recorded; or why it is left as it is.
-fn again(readers: &Readers<'_>, asked: &Asked, deed: Deed, kept: &Kept, act: &Act) -> Result<Again, String> {
+/// What kept submissions say today, one by one; or why that cannot be told.
+async fn prepared(
+    store: &dyn Store,
+    readers: &Readers<'_>,
+    asked: &Asked,
+    deed: Deed,
+    kept: &[Kept],
+) -> Result<Vec<Result<Prepared, String>>, StoreError> {
+    if deed == Deed::Drop {
+        return Ok(kept.iter().map(|one| Ok(readers.nothing_of(one))).collect());
+    }
+    let (mut items, mut whys) = (Vec::with_capacity(kept.len()), Vec::with_capacity(kept.len()));
+    for one in kept {
+        let read = readers.read(one, asked.r#as.as_ref(), deed);
+        whys.push(read.map(|item| items.push(item)));
+    }
+    intake::complete(&mut items, store).await?;
+    let mut items = items.into_iter();
+    let prepare =
+        |why: Result<(), String>| why.and_then(|()| readers.prepare(items.next().ok_or_else(|| "it was not read".to_owned())?));
+    Ok(whys.into_iter().map(prepare).collect())
+}
+
+/// A kept submission as it is to be recorded.
+fn again(deed: Deed, kept: &Kept, item: Prepared, act: &Act) -> Again {
     let decision = || Decision { actor: act.actor.clone(), at: act.at };
     let how = match deed {
         Deed::Replay => How::Replay,
@@ -195,11 +217,7 @@ fn again(readers: &Readers<'_>, asked: &Asked, deed: Deed, kept: &Kept, act: &Ac
         Deed::Release => How::Release(decision()),
         Deed::Drop => How::Drop(decision()),
     };
-    let item = match deed {
-        Deed::Drop => readers.nothing_of(kept),
-        _ => readers.read(kept, asked.r#as.as_ref(), deed)?,
-    };
-    Ok(Again { item: Arc::new(item), seen: kept.receipt, how })
+    Again { item: Arc::new(item), seen: kept.receipt, how }
 }
 
 /// Records, all at once; one that the database refuses is found by halves and left alone.

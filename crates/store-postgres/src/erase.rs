@@ -208,6 +208,8 @@ async fn leads(conn: &mut Conn, leads: &[i64], first: bool, act: &Act) -> Result
 async fn person(conn: &mut Conn, contact: i64, act: &Act) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM ignored_sender WHERE (kind, value) IN (SELECT kind, value FROM identity WHERE contact = $1)",
+        "DELETE FROM chat WHERE chat IN (SELECT value FROM identity WHERE contact = $1 AND kind = 'telegram')",
+        "DELETE FROM code_try WHERE (kind, value) IN (SELECT kind, value FROM identity WHERE contact = $1)",
         "DELETE FROM identity WHERE contact = $1",
         "DELETE FROM review WHERE a = $1",
         "DELETE FROM review WHERE b = $1",

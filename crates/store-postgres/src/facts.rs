@@ -139,6 +139,7 @@ async fn loaded(conn: &mut Conn, lookup: &Lookup, ids: Ids, how: Hold, kept: &Ke
         }
         facts = looked_up(conn, lookup, ids, kept).await?;
     }
+    told(conn, lookup, &mut facts).await?;
     contacts(conn, &held, &mut facts).await?;
     orphans(conn, &mut facts, how).await?;
     recent(conn, lookup, &mut facts).await?;
@@ -265,6 +266,22 @@ fn holder(row: &Columns<'_>) -> Result<Holder, StoreError> {
         sender: row.text("sender")?,
         failed: row.maybe_time("failed_since")?,
     })
+}
+
+/// What activities tell that are known and to which the batch adds. What their source calls them is locked, so nobody else does.
+async fn told(conn: &mut Conn, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    let known = lookup.gathering.iter().filter_map(|key| facts.external.get(key)?.activity);
+    let known: Vec<i64> = known.map(|activity| activity.0).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT a.id, a.content FROM unnest($1::bigint[]) AS v (id)
+               CROSS JOIN LATERAL (SELECT a.id, a.content FROM activity a WHERE a.id = v.id OFFSET 0) a";
+    for row in &conn.all(sqlx::query(sql).bind(known)).await? {
+        let row = Columns::of(row, "activity");
+        facts.told.insert(ActivityId(row.int("id")?), row.json("content")?);
+    }
+    Ok(())
 }
 
 // ------------------------------------------------------------------------------------------------- contacts and leads

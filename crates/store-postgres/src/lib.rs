@@ -12,6 +12,7 @@
 //! settings are `SET LOCAL`, locks end with the transaction, and statements are prepared under names only where the server
 //! itself is at the other end (see `servers`) or the URL says so (`statement-cache-capacity`).
 
+mod accounts;
 mod activities;
 mod apply;
 mod apply_leads;
@@ -20,6 +21,7 @@ mod briefs;
 mod bulk;
 mod carry;
 mod changes;
+mod chats;
 mod conn;
 mod contacts;
 mod dump;
@@ -30,6 +32,7 @@ mod jobs;
 mod kept;
 mod leads;
 mod locks;
+mod messages;
 mod moves;
 mod news;
 mod nodes;
@@ -44,6 +47,7 @@ mod servers;
 mod sources;
 mod submissions;
 mod sweep;
+mod talks;
 mod timers;
 mod tokens;
 mod url;

@@ -53,6 +53,20 @@ impl Locks {
         locks
     }
 
+    /// What a source calls an activity: no batch adds to it.
+    pub(crate) fn external(source: &str, key: &str) -> Self {
+        let mut locks = Self::default();
+        locks.add(["external", source, key, ""]);
+        locks
+    }
+
+    /// An account that says codes: it says one after the other.
+    pub(crate) fn account(kind: &str, value: &str) -> Self {
+        let mut locks = Self::default();
+        locks.add(["account", kind, value, ""]);
+        locks
+    }
+
     /// Adds an identity.
     pub(crate) fn identity(&mut self, kind: &str, value: &str) {
         self.add(["identity", kind, value, ""]);

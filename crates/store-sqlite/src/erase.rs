@@ -194,6 +194,8 @@ async fn leads(conn: &mut SqliteConnection, leads: &str, first: bool, act: &Act)
 async fn person(conn: &mut SqliteConnection, contact: i64, at: i64) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM ignored_sender WHERE (kind, value) IN (SELECT kind, value FROM identity WHERE contact = ?1)",
+        "DELETE FROM chat WHERE chat IN (SELECT value FROM identity WHERE contact = ?1 AND kind = 'telegram')",
+        "DELETE FROM code_try WHERE (kind, value) IN (SELECT kind, value FROM identity WHERE contact = ?1)",
         "DELETE FROM identity WHERE contact = ?1",
         "DELETE FROM review WHERE a = ?1",
         "DELETE FROM review WHERE b = ?1",

@@ -59,6 +59,7 @@ async fn all_but_submissions(conn: &mut SqliteConnection, lookup: &Lookup, facts
     keys(conn, lookup, facts).await?;
     references(conn, lookup, facts).await?;
     external(conn, lookup, facts).await?;
+    told(conn, lookup, facts).await?;
     holders(conn, lookup, facts).await?;
     ignored(conn, lookup, facts).await?;
     contacts(conn, facts).await?;
@@ -200,6 +201,21 @@ async fn external(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Fact
     for row in ask(conn, sql, to_json(&lookup.external)?).await? {
         let row = Columns::of(&row, "activity");
         facts.external.insert(asked_for(&lookup.external, &row)?.clone(), place(&row)?);
+    }
+    Ok(())
+}
+
+/// What activities tell that are known and to which the batch adds.
+async fn told(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    let known = lookup.gathering.iter().filter_map(|key| facts.external.get(key)?.activity);
+    let known: Vec<i64> = known.map(|activity| activity.0).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT a.id, a.content FROM json_each(?1) v CROSS JOIN activity a ON a.id = v.value";
+    for row in ask(conn, sql, to_json(&known)?).await? {
+        let row = Columns::of(&row, "activity");
+        facts.told.insert(ActivityId(row.int("id")?), row.json("content")?);
     }
     Ok(())
 }

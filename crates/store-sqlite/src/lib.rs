@@ -4,6 +4,7 @@
 //! the one that must be fast: it loads what a batch touches (`facts`), lets the core decide and gather the plans
 //! into rows, and writes those set-based (`apply`). Everything else is small. No row type leaves this crate.
 
+mod accounts;
 mod activities;
 mod apply;
 mod apply_leads;
@@ -13,6 +14,7 @@ mod briefs;
 mod bulk;
 mod carry;
 mod changes;
+mod chats;
 mod checkpoint;
 mod contacts;
 mod dump;
@@ -22,6 +24,7 @@ mod facts;
 mod jobs;
 mod kept;
 mod leads;
+mod messages;
 mod moves;
 mod news;
 mod nodes;
@@ -36,6 +39,7 @@ mod sequence;
 mod sources;
 mod submissions;
 mod sweep;
+mod talks;
 mod timers;
 mod tokens;
 mod writer;

@@ -295,6 +295,7 @@ async fn remove(conn: &mut SqliteConnection, lead: LeadId, contact: ContactId) -
         ("DELETE FROM identity WHERE contact = ?1", contact.0),
         ("DELETE FROM review WHERE a = ?1", contact.0),
         ("DELETE FROM review WHERE b = ?1", contact.0),
+        ("DELETE FROM topic WHERE lead = ?1", lead.0),
         ("DELETE FROM lead WHERE id = ?1", lead.0),
         ("DELETE FROM contact WHERE id = ?1", contact.0),
     ] {

@@ -44,6 +44,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "keeping", include_str!("../../../migrations/sqlite/0006_keeping.sql")),
     (7, "mail", include_str!("../../../migrations/sqlite/0007_mail.sql")),
     (8, "onward", include_str!("../../../migrations/sqlite/0008_onward.sql")),
+    (9, "talks", include_str!("../../../migrations/sqlite/0009_talks.sql")),
 ];
 
 fn migrator() -> Migrator {

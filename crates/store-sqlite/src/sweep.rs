@@ -2,7 +2,7 @@
 
 use leadgate_core::keeping::{THINNED, Thinnable, Thinned, Thinning};
 use leadgate_core::liveness;
-use leadgate_core::ports::{StoreError, Sweep};
+use leadgate_core::ports::{CHATS_KEPT, StoreError, Sweep, TRIES_COUNT_FOR};
 use leadgate_core::receipt::Outcome;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -68,6 +68,11 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
                    SELECT submission FROM awaited_twin WHERE at < ?1 ORDER BY at LIMIT ?2)";
     let hours = "DELETE FROM source_hour WHERE (source, hour) IN (
                    SELECT source, hour FROM source_hour WHERE hour < ?1 / 3600000000 LIMIT ?2)";
+    let codes = "DELETE FROM manager_code WHERE hash IN (SELECT hash FROM manager_code WHERE until < ?1 LIMIT ?2)";
+    let tries = "DELETE FROM code_try WHERE (kind, value) IN (SELECT kind, value FROM code_try WHERE since < ?1 LIMIT ?2)";
+    let chats = "DELETE FROM chat WHERE (source, chat) IN (
+                   SELECT source, chat FROM chat INDEXED BY chat_changed
+                   WHERE changed_at < ?1 AND moved_to IS NULL ORDER BY changed_at LIMIT ?2)";
     let mut gone = 0;
     for (sql, before) in [
         (content_keys, Some(sweep.content_keys_before)),
@@ -80,6 +85,9 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
         (answered, Some(liveness::forgotten_before(sweep.now, jiff::SignedDuration::from_hours(24)))),
         (awaited, Some(liveness::forgotten_before(sweep.now, liveness::MISSED_FOR))),
         (hours, Some(liveness::forgotten_before(sweep.now, liveness::HOURS_KEPT))),
+        (codes, Some(sweep.now)),
+        (tries, Some(liveness::forgotten_before(sweep.now, TRIES_COUNT_FOR))),
+        (chats, Some(liveness::forgotten_before(sweep.now, CHATS_KEPT))),
     ] {
         let left = MOST.saturating_sub_unsigned(gone);
         let Some(before) = before.filter(|_| left > 0) else { continue };

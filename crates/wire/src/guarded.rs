@@ -237,7 +237,7 @@ fn onwards(response: &Response, method: &Method, from: &Url) -> Option<Result<Ur
     }
 }
 
-async fn read(mut response: Response, caps: Caps<'_>) -> Result<Answer, CallError> {
+pub(crate) async fn read(mut response: Response, caps: Caps<'_>) -> Result<Answer, CallError> {
     let header = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
     let content_type = header(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let retry_after = header(RETRY_AFTER).map(str::to_owned);
@@ -261,7 +261,7 @@ async fn read(mut response: Response, caps: Caps<'_>) -> Result<Answer, CallErro
     Ok(Answer { status: response.status().as_u16(), content_type, retry_after, body: body.freeze() })
 }
 
-fn explain(error: reqwest::Error) -> CallError {
+pub(crate) fn explain(error: reqwest::Error) -> CallError {
     // The URL may hold a secret.
     let error = error.without_url();
     if is_refusal(&error) {

@@ -29,8 +29,13 @@ pub struct EventKind {
 impl EventKind {
     /// Whether it goes to nobody but whom it is for: no pattern makes anybody else hear of it.
     pub fn is_private(&self) -> bool {
-        matches!(self.name, event::CANARY_DUE | event::DIGEST_DUE | event::MESSAGE_RECEIVED | event::FILE_OFFERED)
+        is_private(self.name)
     }
+}
+
+/// Whether an event goes to nobody but whom it is for, see [`EventKind::is_private`].
+pub(super) fn is_private(name: &str) -> bool {
+    matches!(name, event::CANARY_DUE | event::DIGEST_DUE | event::MESSAGE_RECEIVED | event::FILE_OFFERED)
 }
 
 macro_rules! events {

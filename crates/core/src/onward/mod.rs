@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod envelope;
+mod hours;
 mod job;
 mod outbox;
 mod quiet;
@@ -14,6 +15,7 @@ mod words;
 
 pub use catalogue::{EVENTS, EventKind, Subject, event, version_of};
 pub use envelope::{Envelope, Told};
+pub use hours::Hours;
 pub use job::{Detail, EventData, Job, JobEnd, JobId, JobState, NewJob, Settled};
 pub use outbox::{
     ActivityBrief, Alarm, AlarmView, Brief, BriefOf, Claim, ContactBrief, IdentityBrief, JobDetail, JobFilter, JobView, Late,

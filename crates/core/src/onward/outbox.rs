@@ -65,7 +65,7 @@ pub struct Claim {
 /// A target as the configuration has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Its name: `mail`, `webhook:<id>`.
+    /// Its name: `mail`, `webhook:<id>`, `telegram:<source>`.
     pub name: String,
     /// Jobs of events before this are given up.
     pub dead_before: Timestamp,
@@ -98,7 +98,7 @@ pub struct JobFilter {
 pub struct JobView {
     /// Its id, which the receiver gets too: `webhook-id`, and a part of the `Message-ID`.
     pub id: JobId,
-    /// By what: `mail`, `webhook:<id>`.
+    /// By what: `mail`, `webhook:<id>`, `telegram:<source>`.
     pub target: String,
     /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `customer`, `relay`, `author`, `canary:<source>`, or
     /// an address of the company.

@@ -23,7 +23,7 @@ pub enum Pattern {
 impl Pattern {
     /// Reads a pattern; `None`: no event fits it.
     pub fn parse(text: &str) -> Option<Self> {
-        let known = |fits: &dyn Fn(&str) -> bool| super::EVENTS.iter().any(|kind| fits(kind.name));
+        let known = |fits: &dyn Fn(&str) -> bool| super::EVENTS.iter().any(|kind| !kind.is_private() && fits(kind.name));
         match text.strip_suffix(".*") {
             _ if text == "*" => Some(Self::All),
             Some(subject) => known(&|name| of(name) == subject).then(|| Self::Of(subject.to_owned())),
@@ -31,11 +31,11 @@ impl Pattern {
         }
     }
 
-    /// Whether an event is one of them.
+    /// Whether an event is one of them. What is private has to be named.
     pub fn fits(&self, name: &str) -> bool {
         match self {
-            Self::All => true,
-            Self::Of(subject) => of(name) == subject,
+            Self::All => !super::catalogue::is_private(name),
+            Self::Of(subject) => of(name) == subject && !super::catalogue::is_private(name),
             Self::One(one) => one == name,
         }
     }
@@ -233,6 +233,7 @@ mod tests {
         assert_eq!(told(event::LEAD_CREATED, Some(&site)), both);
         assert_eq!(told(event::LEAD_CREATED, None), both[..1]);
         assert_eq!(told(event::DISK_LOW, None).len(), 2);
+        assert_eq!(told(event::MESSAGE_RECEIVED, Some(&site)), []);
     }
 
     #[test]
@@ -247,8 +248,30 @@ mod tests {
     }
 
     #[test]
+    fn no_pattern_makes_others_hear_of_what_is_private() {
+        for name in [event::MESSAGE_RECEIVED, event::FILE_OFFERED, event::CANARY_DUE, event::DIGEST_DUE] {
+            assert_eq!(Pattern::parse(name), None, "{name}");
+            assert!(!Pattern::All.fits(name) && !Pattern::Of(of(name).to_owned()).fits(name), "{name}");
+            assert!(Pattern::One(name.to_owned()).fits(name), "{name}");
+        }
+        assert!(Pattern::All.fits(event::MESSAGE_SENT));
+    }
+
+    #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "author", "canary:site"] {
+        let all = [
+            "",
+            "manager:anna",
+            "responsible",
+            "sales@example.com",
+            "customer",
+            "relay",
+            "author",
+            "canary:site",
+            "reply",
+            "chat:-100",
+        ];
+        for text in all {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
         assert_eq!(Recipient::parse("canary:site"), Recipient::Canary("site".to_owned()));

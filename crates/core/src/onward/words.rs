@@ -45,9 +45,10 @@ impl Told {
             Language::En => ("ID", " on "),
         };
         let target = detail.target.clone().unwrap_or_else(|| unknown.to_owned());
-        let trial = match target.strip_prefix("webhook:") {
-            Some(id) => format!("leadgate webhook test {id}"),
-            None => "leadgate mail test".to_owned(),
+        let trial = match target.split_once(':') {
+            Some(("webhook", id)) => format!("leadgate webhook test {id}"),
+            Some(("telegram" | "files", source)) => format!("leadgate source test {source}"),
+            _ => "leadgate mail test".to_owned(),
         };
         let words = detail.words.trim().trim_end_matches('.');
         let after = |before: &str| if words.is_empty() { String::new() } else { format!("{before}{words}") };
@@ -256,6 +257,9 @@ mod tests {
         assert!(english(event::WEBHOOK_BROKEN).advice.contains("leadgate webhook test crm"));
         assert!(english(event::SOURCE_FAILED).advice.contains("leadgate source test site"));
         let mail = Detail { target: Some("mail".to_owned()), ..Detail::default() };
+        let bot = Detail { target: Some("telegram:bot".to_owned()), ..Detail::default() };
+        let bot = alarm_words(event::WEBHOOK_BROKEN, &bot, Language::En).unwrap();
+        assert!(bot.advice.contains("leadgate source test bot"), "{}", bot.advice);
         let mail = alarm_words(event::WEBHOOK_BROKEN, &mail, Language::Ru).unwrap();
         assert!(mail.advice.contains("leadgate mail test"), "{}", mail.advice);
         assert_eq!(mail.what, "mail ничего не принимает, доставки ждут.");

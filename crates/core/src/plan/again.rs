@@ -8,8 +8,10 @@ use super::identities;
 use super::resolve::{Repeated, Step, empty};
 use super::writes::Plan;
 use crate::change::Stage;
+use crate::chat;
 use crate::ids::{ActivityId, ContactId, LeadId};
 use crate::plan::facts::LeadFact;
+use crate::prepare::{Content, Prepared};
 use crate::receipt::{Outcome, Reason, Receipt};
 use crate::replay::{Again, How, Recorded, is_open};
 use crate::rules::Rules;
@@ -119,8 +121,16 @@ fn reread(again: &Again, kept: &KeptFact, facts: &mut Facts, rules: &Rules) -> O
         (Some(lead), None) => place.contact = step.adopter(lead, activity),
         (None, None) => {}
     }
-    let told = item.content_json != *content || (!item.touch_json.is_empty() && Some(&item.touch_json) != kept.touch.as_ref());
+    // What came of a messenger's message since stays with it. What several deliveries tell is not told anew by one of them.
+    let joined = joined(item, content);
+    let says = joined.as_ref().map_or(item.content_json.as_str(), |(_, says)| says);
+    let told = says != content.as_str() || (!item.touch_json.is_empty() && Some(&item.touch_json) != kept.touch.as_ref());
+    let told = told && !item.submission.draft.gathers;
     step.plan.amends = told.then_some(activity);
+    if let Some((content, says)) = joined.filter(|_| told) {
+        step.facts.told.entry(activity).and_modify(|known| *known = content);
+        step.plan.gathered = Some(says);
+    }
     let plan = &step.plan;
     let added = plan.identities.iter().any(|write| write.new.is_some()) || plan.touched.is_some();
     if !told && !added {
@@ -130,6 +140,14 @@ fn reread(again: &Again, kept: &KeptFact, facts: &mut Facts, rules: &Rules) -> O
     step.end(kept.outcome, place);
     step.own_keys();
     Some(step.plan)
+}
+
+/// What a messenger's message tells as it is read now, with what came of it since: also as JSON.
+fn joined(item: &Prepared, before: &str) -> Option<(Content, String)> {
+    item.content.chat.as_ref()?;
+    let joined = chat::amend(&serde_json::from_str(before).ok()?, &item.content);
+    let says = serde_json::to_string(&joined).ok()?;
+    Some((joined, says))
 }
 
 impl Step<'_> {

@@ -237,7 +237,7 @@ pub struct Facts {
     pub references: HashMap<(String, String), Place>,
     /// Activities by the source's own id.
     pub external: HashMap<(String, String), Place>,
-    /// What those of these activities tell to which a delivery of the batch adds.
+    /// What those of these activities tell to which a delivery of the batch adds, or of which it is a messenger's.
     pub told: HashMap<ActivityId, Content>,
     /// Holders of identities, at most the newest 16 of a value (the active one always).
     pub holders: HashMap<(IdentityKind, String), Vec<Holder>>,

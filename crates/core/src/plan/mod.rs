@@ -49,7 +49,7 @@ pub struct Lookup {
     pub references: Vec<(String, String)>,
     /// Activities `(source, external key)`.
     pub external: Vec<(String, String)>,
-    /// Those of them to which a delivery adds: what they tell is loaded, too. Empty for most batches.
+    /// Those of them to which a delivery adds, or of which it is a messenger's: what they tell is loaded, too. Empty for most batches.
     pub gathering: Vec<(String, String)>,
     /// Identities that are looked up (not of strength none), and those that may be added to a contact.
     pub identities: Vec<(IdentityKind, String)>,
@@ -74,7 +74,7 @@ impl Lookup {
             lookup.references.extend(draft.refers_to.iter().chain(ids).map(|r| (r.scope.clone(), r.value.clone())));
             lookup.references.extend(draft.known_as.iter().flat_map(copies::same));
             lookup.external.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
-            if submission.draft.gathers {
+            if draft.gathers || item.content.chat.is_some() {
                 lookup.gathering.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
             }
             lookup.identities.extend(item.identities.iter().map(|i| (i.kind.clone(), i.value.clone())));

@@ -224,13 +224,11 @@ impl Step<'_> {
         self.end(Outcome::Amended, Place { contact, ..place });
     }
 
-    /// A part of what an activity tells is put to the rest of it.
+    /// A part of what an activity tells is put to the rest of it; an edited message keeps what came of it since.
     fn gather(&mut self, activity: ActivityId) {
-        if !self.item.submission.draft.gathers {
-            return;
-        }
         let Some(told) = self.facts.told.get_mut(&activity) else { return };
-        *told = chat::gather(told, &self.item.content);
+        let join = if self.item.submission.draft.gathers { chat::gather } else { chat::amend };
+        *told = join(told, &self.item.content);
         // What was read from JSON is written as JSON.
         self.plan.gathered = serde_json::to_string(told).ok();
     }
@@ -487,7 +485,8 @@ impl Step<'_> {
         revised: bool,
     ) -> ActivityId {
         let id = self.facts.ids.activity();
-        if self.item.submission.draft.gathers {
+        let draft = &self.item.submission.draft;
+        if draft.external_key.is_some() && (draft.gathers || self.item.content.chat.is_some()) {
             self.facts.told.insert(id, self.item.content.clone());
         }
         self.plan.activity = Some(NewActivity {

@@ -15,7 +15,9 @@ pub use push::{
     Supplied, Told,
 };
 pub use store::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep, source_lease};
-pub use talks::{Account, Campaign, ChatState, Fetched, MOST_TRIES, NewReply, Redeemed, Talks};
+pub use talks::{
+    Account, CHATS_KEPT, Campaign, ChatState, Fetched, MOST_CAMPAIGNS, MOST_TRIES, NewReply, Redeemed, TRIES_COUNT_FOR, Talks,
+};
 
 /// A boxed error at the end of a chain.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

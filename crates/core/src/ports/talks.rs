@@ -2,20 +2,31 @@
 //! accounts of managers, and how a chat stands.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Act, StoreError};
 use crate::attribution::Touch;
 use crate::change::ChangeError;
+use crate::chat::SendState;
 use crate::chat::{ChatFacts, Sending};
-use crate::ids::{ActivityId, ContactId, LeadId, ManagerId, SourceId};
-use crate::onward::News;
+use crate::ids::{ActivityId, ContactId, EventId, LeadId, ManagerId, SourceId};
+use crate::onward::{JobId, NewJob, News, Recipient, event};
+use crate::prepare::Content;
 use crate::submission::{ActivityKind, FileRef};
+use crate::text;
 
 /// Tries of a code that one account has, see [`Talks::redeem_code`].
 pub const MOST_TRIES: u32 = 5;
+/// For how long a wrong try counts, from the first of them.
+pub const TRIES_COUNT_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// For how long it is known how a chat stands that does not change; one that became another is known for ever.
+pub const CHATS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+/// The most campaigns' links that are listed.
+pub const MOST_CAMPAIGNS: i64 = 1000;
+/// Bytes of a manager's text.
+const MOST_TEXT: usize = 64 << 10;
 
 /// How fetching an offered file ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +54,45 @@ pub struct NewReply {
     pub chat: Option<ChatFacts>,
     /// The target that delivers it, to [`Recipient::Reply`](crate::onward::Recipient::Reply).
     pub target: String,
+}
+
+impl NewReply {
+    /// What it says on the timeline, on its way since then: clean and bounded.
+    pub fn content(&self, at: Timestamp) -> Content {
+        Content {
+            message: Some(text::cut(&text::clean(&self.text), MOST_TEXT).to_owned()),
+            chat: self.chat.clone().map(|chat| Box::new(chat.bounded())),
+            outgoing: true,
+            sending: Some(Sending { state: SendState::Sending, at, words: String::new() }),
+            ..Content::default()
+        }
+    }
+
+    /// What its source calls it, if there is a source: the id of the act's event.
+    pub fn external_key(&self, event: EventId) -> Option<String> {
+        self.source.as_ref().map(|_| format!("reply:{}", event.0))
+    }
+
+    /// The id of its own delivery: the same reply again has the same.
+    pub fn job_id(&self, event: EventId) -> JobId {
+        JobId::of(event, &self.target, &Recipient::Reply)
+    }
+
+    /// Its own delivery. Those about one lead go one after the other, as they were written. `data`: the event's, as JSON.
+    pub fn job(&self, act: &Act, data: String) -> NewJob {
+        let lead = self.lead.map(|lead| lead.0);
+        NewJob {
+            id: self.job_id(act.event),
+            target: self.target.as_str().into(),
+            recipient: Recipient::Reply.to_string(),
+            event: act.event,
+            name: event::MESSAGE_SENT,
+            data,
+            lead,
+            lane: lead,
+            at: act.at,
+        }
+    }
 }
 
 /// A campaign's link: whoever comes by it came from there.
@@ -86,11 +136,11 @@ pub struct Account {
 /// What became of a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redeemed {
-    /// The account is this manager's now, and any other they had at this bot is not any more.
+    /// The account is this manager's now, and nobody else's; any other they had at this bot is not any more.
     Linked(ManagerId),
     /// There is no such code, or its time is over. So many tries are left.
     Wrong(u32),
-    /// Too many wrong ones: none counts from this account until then.
+    /// Too many wrong ones, this the last of them: none counts from this account until then.
     TooMany(Timestamp),
 }
 
@@ -112,13 +162,18 @@ pub struct ChatState {
 /// What a store keeps of talks. One method is one transaction.
 #[async_trait]
 pub trait Talks: Send + Sync {
-    /// Puts fetched files on an activity, or why they were not fetched. Those that are not offered (any more) are passed over.
+    /// Puts fetched files on an activity, or why they were not fetched. Those that are not offered (any more) are passed over. It is
+    /// no revision.
     async fn keep_files(&self, activity: ActivityId, fetched: Vec<Fetched>) -> Result<(), StoreError>;
 
     /// Puts what a manager writes on the timeline as `sending`, tells `message.sent`, and owes it to the target besides whoever
-    /// hears of that. The same [`Act::event`] again is the same reply: nothing is done twice.
+    /// hears of that. A closed lead may be answered; somebody who was erased is missing. Of a lead's reply the contact is the lead's.
+    /// The same [`Act::event`] again is the same reply: nothing is done twice.
     async fn write_reply(&self, reply: NewReply, act: Act) -> Result<Result<ActivityId, ChangeError>, StoreError>;
-    /// Keeps how what was written fares, and by which message it is known: to that the customer may answer. Tells what follows.
+    /// Keeps how what was written fares, and by which message it is known: to that the customer may answer, so it is a reference of the
+    /// activity from then on, [`Reference::message`](crate::submission::Reference::message) of its source and chat, or without a chat a
+    /// Message-ID. (A text that goes as several messages has several: each call adds one.) Tells what follows, unless it fared so
+    /// before. What the gateway does not send, or who was erased, is passed over.
     async fn sending(
         &self,
         activity: ActivityId,
@@ -138,14 +193,14 @@ pub trait Talks: Send + Sync {
     /// Takes a link away. `false`: there is none of that id.
     async fn remove_campaign(&self, id: &str) -> Result<bool, StoreError>;
 
-    /// Keeps the SHA-256 of a one-time code for a manager; any code they had before is void.
+    /// Keeps the SHA-256 of a one-time code for a manager; any code they had before is void, and whose else it was.
     async fn add_code(&self, hash: [u8; 32], manager: ManagerId, until: Timestamp) -> Result<(), StoreError>;
-    /// An account says a code: it is the manager's from now on. After [`MOST_TRIES`] wrong ones within a quarter of an hour no code
-    /// counts from this account.
+    /// An account says a code: it is the manager's from now on, whose the code is (`account.manager` is not looked at). After
+    /// [`MOST_TRIES`] wrong ones within [`TRIES_COUNT_FOR`] no code counts from this account.
     async fn redeem_code(&self, hash: [u8; 32], account: Account, now: Timestamp) -> Result<Redeemed, StoreError>;
     /// The accounts of all managers.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
-    /// Those of these accounts `(kind, value)` that are managers'.
+    /// Those of these accounts `(kind, value)` that are managers', once for each bot they were linked by.
     async fn accounts_of(&self, values: Vec<(String, String)>) -> Result<Vec<Account>, StoreError>;
     /// Takes a manager's accounts away; how many.
     async fn unlink(&self, manager: &ManagerId) -> Result<u64, StoreError>;

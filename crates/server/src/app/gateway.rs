@@ -23,6 +23,7 @@ use crate::onward;
 use crate::outward::Outward;
 use crate::pulls::Desk;
 use crate::space::Space;
+use crate::telegram::Names;
 use crate::tls::{CertificateView, FEW_DAYS, Tls};
 
 /// How long a request waits for the database to open (migrations may run).
@@ -58,6 +59,8 @@ pub struct Gateway {
     pub onward: onward::Desk,
     /// Makes the links of mails; its key is the database's.
     pub(super) signer: tokio::sync::OnceCell<onward::Signer>,
+    /// The names of the bots, as they were told.
+    pub names: Names,
     /// Whether the clock was set.
     pub watch: onward::Watch,
     /// Whether there is room for files.

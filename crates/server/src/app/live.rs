@@ -12,6 +12,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
+use leadgate_core::onward::Hours;
 use leadgate_core::phone::Country;
 use leadgate_core::ports::{Mode, Pull, Push};
 use leadgate_core::rules::Rules;
@@ -40,6 +41,8 @@ pub struct Live {
     pub country: Country,
     /// Times are shown in this zone.
     pub time_zone: jiff::tz::TimeZone,
+    /// When somebody is there to answer customers; `None`: nobody said.
+    pub hours: Option<Hours>,
     /// The language of pages when the browser names none we speak.
     pub language: Language,
     /// Nobody has set that language.
@@ -163,6 +166,7 @@ impl Live {
             company: config.company.name,
             country: config.company.country,
             time_zone: config.company.time_zone,
+            hours: config.company.hours,
             language: config.company.language,
             language_assumed: config.assumed.iter().any(|words| words.starts_with("language ")),
             public_url: config.server.public_url,

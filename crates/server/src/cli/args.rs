@@ -6,6 +6,7 @@ mod contacts;
 mod keeping;
 mod outbox;
 mod replay;
+mod telegram;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,8 @@ pub use self::contacts::{ContactList, Contacts};
 pub use self::keeping::{Backup, Copy, Erase, ErasedList, Export, Restore};
 pub use self::outbox::{Alarms, ChosenJobs, MailCommand, Outbox, OutboxList, WebhookCommand};
 pub use self::replay::{Chosen, Quarantine, Replay, Senders};
+pub use self::telegram::{CampaignLinkOf, ManagerCommand, TelegramCommand};
+use crate::answers::Via;
 
 const EXAMPLES: &str = "\
 The first minute:
@@ -133,6 +136,12 @@ pub enum Command {
     /// Try the server that sends mails.
     #[command(subcommand)]
     Mail(MailCommand),
+    /// Make links to the Telegram bots for campaigns.
+    #[command(subcommand)]
+    Telegram(TelegramCommand),
+    /// Link the Telegram accounts of managers, by which they are told of leads and take them.
+    #[command(subcommand, visible_alias = "managers")]
+    Manager(ManagerCommand),
     /// List what is wrong now, and what to do about it.
     Alarms {
         /// What to do; nothing lists them.
@@ -260,6 +269,17 @@ pub enum Leads {
         /// What to write.
         #[arg(required = true)]
         text: Vec<String>,
+    },
+    /// Answer the customer: by the bot they wrote to last, else by mail.
+    Reply {
+        /// The lead's number.
+        id: LeadId,
+        /// What the customer reads.
+        #[arg(required = true)]
+        text: Vec<String>,
+        /// By this channel.
+        #[arg(long, value_enum)]
+        via: Option<Via>,
     },
     /// Move an open lead to another stage.
     Stage {

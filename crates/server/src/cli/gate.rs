@@ -8,9 +8,9 @@ use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use leadgate_core::change::{Close, LeadChange};
-use leadgate_core::ids::{ActivityId, ContactId, LeadId, MoveId, SourceId, SubmissionId};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, MoveId, SourceId, SubmissionId};
 use leadgate_core::onward::Routes;
-use leadgate_core::ports::{Act, NewToken, Store};
+use leadgate_core::ports::{Account, Act, NewToken, Store};
 use leadgate_core::secret::Secret;
 use leadgate_core::senders::{IgnoredSender, Sender};
 use leadgate_core::views::{
@@ -23,10 +23,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::api::{Api, Query, step};
 use super::args::Globals;
+use crate::answers::{OnItsWay, Via, Ways};
 use crate::app::is_local;
 use crate::clock::Clock;
 use crate::config::{Config, Listen, LoadOptions};
 use crate::replay::{self, Asked, Deed, Readers};
+use crate::telegram::{self, CampaignLink, Code, Wanted};
 use crate::{erasing, secrets, stores};
 
 /// What every command has: the configuration and the way to the leads.
@@ -261,6 +263,28 @@ impl Reader {
         }
     }
 
+    /// Campaigns' links.
+    pub async fn campaigns(&self, gate: &Gate) -> anyhow::Result<Vec<CampaignLink>> {
+        match self {
+            Self::Store(store) => {
+                let mut links = Vec::new();
+                for campaign in store.campaigns().await? {
+                    links.push(super::telegram::with_urls(gate, campaign).await);
+                }
+                Ok(links)
+            }
+            Self::Api(api) => api.get("/api/v1/campaigns").await,
+        }
+    }
+
+    /// The accounts that managers have linked.
+    pub async fn accounts(&self) -> anyhow::Result<Vec<Account>> {
+        match self {
+            Self::Store(store) => Ok(store.accounts().await?),
+            Self::Api(api) => api.get("/api/v1/managers/accounts").await,
+        }
+    }
+
     /// Pairs that wait for a look.
     pub async fn reviews(&self, at: PageAt) -> anyhow::Result<Page<ReviewView>> {
         match self {
@@ -354,6 +378,61 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Answers the customer of a lead.
+    pub async fn reply(&self, gate: &Gate, id: LeadId, text: &str, via: Option<Via>) -> anyhow::Result<OnItsWay> {
+        match self {
+            Self::Store(store, beside) => {
+                let (rules, onward) = (gate.config.rules(), &gate.config.onward);
+                let ways = Ways { bots: &onward.bots, has_mail: onward.mail.is_some(), ours: &rules.ours };
+                Ok(ways.answer(&**store, id, text, via, beside.act()).await?)
+            }
+            Self::Api(api) => api.post(&format!("/api/v1/leads/{id}/reply"), &json!({ "text": text, "via": via })).await,
+        }
+    }
+
+    /// Makes a campaign's link.
+    pub async fn add_campaign(&self, gate: &Gate, wanted: &Wanted) -> anyhow::Result<CampaignLink> {
+        match self {
+            Self::Store(store, beside) => {
+                let made = telegram::make(&**store, &beside.clock, wanted, "cli").await?;
+                Ok(super::telegram::with_urls(gate, made.map_err(|words| anyhow!(words))?).await)
+            }
+            Self::Api(api) => api.post("/api/v1/campaigns", &serde_json::to_value(wanted)?).await,
+        }
+    }
+
+    /// Takes a campaign's link away. `false`: there is none.
+    pub async fn remove_campaign(&self, id: &str) -> anyhow::Result<bool> {
+        match self {
+            Self::Store(store, _) => Ok(store.remove_campaign(id).await?),
+            Self::Api(api) => api.delete(&format!("/api/v1/campaigns/{}", step(id))).await,
+        }
+    }
+
+    /// Makes a code by which a manager links an account.
+    pub async fn manager_code(&self, gate: &Gate, manager: ManagerId) -> anyhow::Result<Code> {
+        match self {
+            Self::Store(store, beside) => {
+                let code = telegram::code(&**store, &beside.clock, manager).await?;
+                Ok(super::telegram::with_links(gate, code).await)
+            }
+            Self::Api(api) => api.post(&format!("/api/v1/managers/{}/code", step(&manager.0)), &json!({})).await,
+        }
+    }
+
+    /// Takes a manager's accounts away. `false`: there were none.
+    pub async fn unlink_manager(&self, manager: &ManagerId) -> anyhow::Result<bool> {
+        match self {
+            Self::Store(store, _) => Ok(store.unlink(manager).await? > 0),
+            Self::Api(api) => api.delete(&format!("/api/v1/managers/{}/accounts", step(&manager.0))).await,
+        }
+    }
+
+    /// Whether a gateway does at once what follows.
+    pub fn is_served(&self) -> bool {
+        matches!(self, Self::Api(_))
     }
 
     /// Takes a waiting contact.

@@ -10,6 +10,7 @@ use leadgate_core::{email, name};
 use super::args::{Activities, CloseAs, ContactList, Contacts, LeadList, Leads, Paging, since};
 use super::gate::Gate;
 use super::{erasing, story};
+use crate::answers::Via;
 use crate::print;
 
 /// Runs `leads`.
@@ -38,6 +39,7 @@ pub(super) async fn leads(gate: &Gate, command: Option<Leads>) -> anyhow::Result
             let text = leadgate_core::text::present(&text.join(" ")).ok_or_else(|| anyhow!("the note is empty"))?;
             change(gate, id, LeadChange::Note(text)).await
         }
+        Leads::Reply { id, text, via } => reply(gate, id, &text.join(" "), via).await,
         Leads::Stage { id, stage } => change(gate, id, LeadChange::Stage(stage)).await,
     }
 }
@@ -110,6 +112,18 @@ async fn change(gate: &Gate, id: LeadId, change: LeadChange) -> anyhow::Result<(
         return Ok(print::json(&detail)?);
     }
     Ok(print::line(&changed(&detail, &change))?)
+}
+
+async fn reply(gate: &Gate, id: LeadId, text: &str, via: Option<Via>) -> anyhow::Result<()> {
+    let writer = gate.writer().await?;
+    let (outcome, now) = (writer.reply(gate, id, text, via).await, writer.is_served());
+    writer.close().await;
+    let told = outcome?;
+    if gate.json() {
+        return Ok(print::json(&told)?);
+    }
+    let words = if now { "is on its way" } else { "goes when the gateway is started" };
+    Ok(print::line(&format!("The answer to lead {id} {words} by {}. `leadgate leads show {id}` says how it fares.", told.via))?)
 }
 
 fn changed(detail: &LeadDetail, change: &LeadChange) -> String {

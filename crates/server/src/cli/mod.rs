@@ -21,6 +21,7 @@ mod serve;
 mod sources;
 mod status;
 mod story;
+mod telegram;
 mod tokens;
 mod webhook;
 
@@ -111,6 +112,8 @@ async fn ask(globals: &Globals, command: Command) -> anyhow::Result<()> {
         Command::Webhook(command) => webhook::command(&gate, command).await,
         Command::Mail(command) => mail::command(&gate, command).await,
         Command::Alarms { command } => outbox::alarms(&gate, command).await,
+        Command::Telegram(command) => telegram::command(&gate, command).await,
+        Command::Manager(command) => telegram::manager(&gate, command).await,
         Command::Sources => sources::list(&gate).await,
         Command::Token(command) => tokens::command(&gate, command).await,
         Command::Send(command) => send::command(gate, command).await,

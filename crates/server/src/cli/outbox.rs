@@ -10,7 +10,7 @@ use super::gate::{Gate, Reader, Writer};
 use super::leads::{at, more};
 use super::replay::confirm;
 use super::story;
-use crate::config::{Config, MAIL};
+use crate::config::{Config, MAIL, bot_target, files_target};
 use crate::onward::TargetView;
 use crate::outbox::{self, AlarmChoice, Asked, Changed, Deed, OutboxTarget};
 use crate::print::{self, Text};
@@ -173,7 +173,8 @@ pub(super) async fn all_targets(gate: &Gate) -> anyhow::Result<Vec<OutboxTarget>
 fn configured(config: &Config) -> Vec<TargetView> {
     let hooks = config.onward.webhooks.iter().map(|hook| format!("webhook:{}", hook.id));
     let mail = config.onward.mail.as_ref().map(|_| MAIL.to_owned());
-    hooks.chain(mail).map(TargetView::quiet).collect()
+    let bots = config.onward.bots.keys().flat_map(|source| [bot_target(source), files_target(source)]);
+    hooks.chain(mail).chain(bots).map(TargetView::quiet).collect()
 }
 
 async fn targets(gate: &Gate) -> anyhow::Result<()> {

@@ -11,10 +11,12 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
 use leadgate_core::ids::{ManagerId, SourceId};
+use leadgate_core::onward::Hours;
 use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{BuildContext, Secrets as _};
 use leadgate_core::rules::Ours;
 use leadgate_core::secret::Secret;
+use leadgate_telegram::settings::{self as telegram, Settings as Bot};
 use leadgate_wire::guarded::{Allowed, Inner};
 use toml::{Table, Value};
 
@@ -22,7 +24,7 @@ use super::attachments::attachments;
 use super::keeping::keeping;
 use super::layers::{Layers, absolute, join};
 use super::machine::Machine;
-use super::onward::{self, Canary, OfSources, Onward, Road};
+use super::onward::{self, Canary, OfSources, Onward, Road, ToldBy};
 use super::problems::suggestion;
 use super::section::{Report, Section};
 use super::tls::tls;
@@ -143,11 +145,12 @@ fn company(mut section: Section<'_>, machine: &Machine, assumed: &mut Vec<String
     let company = Company {
         name,
         country,
-        time_zone,
         language,
         phones: section.list("phones", |text| own_phone(text, &hints)),
         emails: section.list("emails", own_email),
         domains: section.list("domains", domain),
+        hours: section.parsed("hours", |text| Hours::parse(text, &time_zone)),
+        time_zone,
     };
     section.finish();
     company
@@ -416,6 +419,7 @@ fn managers(value: Option<Value>, report: &Report, company: &Company) -> Vec<Man
         let time_zone = section.parsed("time_zone", time_zone);
         let zone = time_zone.as_ref().unwrap_or(&company.time_zone);
         let quiet = onward::quiet(section.parsed("quiet_hours", onward::hours), zone);
+        let by = told_by(&mut section);
         let (digest_at, language) = (section.parsed("digest_at", onward::time), section.parsed("language", language));
         if digest_at.is_some() && email.is_none() {
             section.problem("digest_at", "a digest is a mail: add their email");
@@ -428,11 +432,20 @@ fn managers(value: Option<Value>, report: &Report, company: &Company) -> Vec<Man
                 section.problem("id", format!("there are two managers called {id}"));
             }
             let name = name.unwrap_or_else(|| id.0.clone());
-            managers.push(Manager { id, name, email, time_zone, quiet, digest_at, language });
+            managers.push(Manager { id, name, email, time_zone, quiet, digest_at, language, by });
         }
         section.finish();
     }
     managers
+}
+
+/// `notify_by`; without it, by everything there is.
+fn told_by(section: &mut Section<'_>) -> ToldBy {
+    if !section.has("notify_by") {
+        return ToldBy::ALL;
+    }
+    let ways = section.list("notify_by", onward::way);
+    ToldBy { mail: ways.contains(&false), telegram: ways.contains(&true) }
 }
 
 fn manager_id(text: &str) -> Result<ManagerId, String> {
@@ -466,7 +479,10 @@ fn configured_sources<'a>(section: Section<'a>, around: &Around<'a>, reachable: 
             of_sources.auto_replies.insert(id.clone(), reply);
         }
         let every = onward::canary_every(&mut section);
-        let Some(source) = source(id, section, around) else { continue };
+        let Some((source, bot)) = source(id, section, around) else { continue };
+        if let Some(bot) = bot {
+            of_sources.bots.insert(source.id.clone(), Arc::new(bot));
+        }
         match every.map(|every| (every, onward::canary_road(&source, reachable))) {
             None => {}
             Some((every, Ok(road))) => {
@@ -484,13 +500,13 @@ fn onward<'a>(
     root: &mut Section<'a>,
     around: &Around<'a>,
     (managers, sources): (&[Manager], &[Source]),
-    OfSources { auto_replies, canaries }: OfSources,
+    OfSources { auto_replies, canaries, bots }: OfSources,
     inner_services: &[Inner],
 ) -> Onward {
     let sources: Vec<SourceId> = sources.iter().map(|source| source.id.clone()).collect();
     let Around { report, resolver, company, .. } = around;
     let allowed = Allowed::new(inner_services.to_vec());
-    let reading = onward::Reading { report, resolver, company, managers, sources: &sources, allowed };
+    let reading = onward::Reading { report, resolver, company, managers, sources: &sources, bots: &bots, allowed };
     let mail = reading.mail(root.section("mail"));
     let has_mail = mail.is_some() || report.has_problem("mail");
     let onward = Onward {
@@ -500,6 +516,8 @@ fn onward<'a>(
         mail,
         auto_replies,
         canaries,
+        told_by: managers.iter().map(|manager| (manager.id.clone(), manager.by)).collect(),
+        bots,
     };
     if !has_mail {
         for source in onward.canaries.iter().filter(|(_, canary)| canary.road != Road::Form).map(|(source, _)| source) {
@@ -514,7 +532,8 @@ fn onward<'a>(
     onward
 }
 
-fn source(id: SourceId, mut section: Section<'_>, around: &Around<'_>) -> Option<Source> {
+/// The source, and what the gateway says by it where it is a bot.
+fn source(id: SourceId, mut section: Section<'_>, around: &Around<'_>) -> Option<(Source, Option<Bot>)> {
     let path = section.path("");
     let missing = !section.has("kind");
     let kinds: Vec<&str> = sources::kinds().map(|kind| kind.name).collect();
@@ -525,11 +544,15 @@ fn source(id: SourceId, mut section: Section<'_>, around: &Around<'_>) -> Option
         section.problem("kind", format!("say what kind of source this is: kind = \"...\", one of {}", kinds.join(", ")));
     }
     let enabled = section.flag("enabled").unwrap_or(true);
-    let tokens = tokens(&mut section, around.resolver);
+    let is_bot = kind.is_some_and(|kind| kind.name == telegram::KIND.name);
+    // The token of a bot is another matter: that of its URL is always made by the gateway.
+    let tokens = if is_bot { Vec::new() } else { tokens(&mut section, around.resolver) };
     let rest: Table = section.rest();
     let kind = kind?;
-    match (kind.build)(rest, around.resolver, &around.context(id.clone())) {
-        Ok(connector) => Some(Source { id, kind, connector, tokens, enabled }),
+    let context = around.context(id.clone());
+    let bot = if is_bot { telegram::read(rest.clone(), around.resolver, &context).ok() } else { None };
+    match (kind.build)(rest, around.resolver, &context) {
+        Ok(connector) => Some((Source { id, kind, connector, tokens, enabled }, bot)),
         Err(problems) => {
             for problem in problems {
                 around.report.problem(&join(&path, &problem.key), problem.words);

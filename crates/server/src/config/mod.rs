@@ -28,7 +28,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
 use leadgate_core::ids::{ManagerId, SourceId};
-use leadgate_core::onward::Quiet;
+use leadgate_core::onward::{Hours, Quiet};
 use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{Connector, SourceKind};
 use leadgate_core::rules::{Ours, Rules, SourceRules};
@@ -39,7 +39,7 @@ pub use attachments::{Attachments, S3};
 pub use keeping::{Keeping, Lifetime};
 pub use leadgate_core::language::Language;
 pub use machine::FALLBACK_COUNTRY;
-pub use onward::{AutoReply, CANARY, Canary, MAIL, Notice, Onward, Operator, Road};
+pub use onward::{AutoReply, CANARY, Canary, MAIL, Notice, Onward, Operator, Road, ToldBy, bot_target, files_target};
 pub use problems::{Problem, Problems, did_you_mean};
 pub use tls::{Acme, Tls};
 
@@ -100,6 +100,8 @@ pub struct Company {
     pub emails: Vec<String>,
     /// Its own mail domains, lower case, in ASCII.
     pub domains: Vec<String>,
+    /// When somebody is there to answer; `None`: nobody said.
+    pub hours: Option<Hours>,
 }
 
 impl Company {
@@ -266,6 +268,8 @@ pub struct Manager {
     pub digest_at: Option<Time>,
     /// What they read, if not the company's language.
     pub language: Option<Language>,
+    /// How they are told.
+    pub by: ToldBy,
 }
 
 /// `[sources.<id>]`

@@ -1,15 +1,17 @@
 //! Who hears of what: `[operator]`, `[[managers]]`, `[[notify]]`, `[webhooks]`, `[mail]`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
-use leadgate_core::ids::SourceId;
+use leadgate_core::ids::{ManagerId, SourceId};
 use leadgate_core::onward::{EVENTS, Pattern, Quiet, Recipient, Route, Routes, Subject, event};
 use leadgate_outbound::mail::ReplyVia;
 use leadgate_outbound::{mail, webhook};
+use leadgate_telegram::settings::Settings as Bot;
 use leadgate_wire::guarded::Allowed;
 use leadgate_wire::keys::Keys;
 use toml::Value;
@@ -41,6 +43,24 @@ pub struct Onward {
     pub auto_replies: BTreeMap<SourceId, AutoReply>,
     /// `canary` of sources.
     pub canaries: BTreeMap<SourceId, Canary>,
+    /// Sources that are bots.
+    pub bots: BTreeMap<SourceId, Arc<Bot>>,
+    /// How managers are told.
+    pub told_by: BTreeMap<ManagerId, ToldBy>,
+}
+
+/// `notify_by` of a manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToldBy {
+    /// By mail, where they have an address.
+    pub mail: bool,
+    /// By a bot, where they have linked an account.
+    pub telegram: bool,
+}
+
+impl ToldBy {
+    /// By everything there is.
+    pub const ALL: Self = Self { mail: true, telegram: true };
 }
 
 /// `[operator]`
@@ -61,6 +81,8 @@ pub struct Notice {
     pub sources: Option<BTreeSet<SourceId>>,
     /// Who.
     pub to: Vec<Recipient>,
+    /// Chats of bots.
+    pub chats: Vec<(SourceId, String)>,
     /// The operator, too.
     pub operator: bool,
 }
@@ -119,6 +141,18 @@ pub(super) struct OfSources {
     pub auto_replies: BTreeMap<SourceId, AutoReply>,
     /// `canary`
     pub canaries: BTreeMap<SourceId, Canary>,
+    /// Those of the kind `telegram`.
+    pub bots: BTreeMap<SourceId, Arc<Bot>>,
+}
+
+/// The target of a bot: notices, answers, and what is to be done because of its updates.
+pub fn bot_target(source: &SourceId) -> String {
+    format!("telegram:{source}")
+}
+
+/// The target that fetches the files of a bot's messages.
+pub fn files_target(source: &SourceId) -> String {
+    format!("files:{source}")
 }
 
 /// Stands for the addresses of `[operator]`.
@@ -126,8 +160,14 @@ const OPERATOR: &str = "operator";
 /// Automatic answers of a source in an hour, unless it says otherwise.
 const PER_HOUR: u32 = 60;
 /// What people are told of, unless it says otherwise.
-const NOTICED: [&str; 5] =
-    [event::LEAD_CREATED, event::CONTACT_RETURNED, event::LEAD_ATTACHED, event::LEAD_WAITING, event::CONTACT_WAITING];
+const NOTICED: [&str; 6] = [
+    event::LEAD_CREATED,
+    event::CONTACT_RETURNED,
+    event::LEAD_ATTACHED,
+    event::LEAD_WAITING,
+    event::CONTACT_WAITING,
+    event::MESSAGE_FAILED,
+];
 /// What is answered automatically.
 const ANSWERED: [&str; 3] = [event::LEAD_CREATED, event::LEAD_ATTACHED, event::CONTACT_RETURNED];
 
@@ -136,7 +176,8 @@ impl Onward {
     pub fn tells_of_alarms(&self) -> bool {
         let alarms = |events: &[Pattern]| events.iter().any(|pattern| pattern.fits(event::SOURCE_FAILED));
         let by_mail = !self.operator.emails.is_empty() || self.notices.iter().any(|notice| alarms(&notice.events));
-        (self.mail.is_some() && by_mail) || self.webhooks.iter().any(|hook| alarms(&hook.events))
+        let by_bot = self.notices.iter().any(|notice| !notice.chats.is_empty() && alarms(&notice.events));
+        by_bot || (self.mail.is_some() && by_mail) || self.webhooks.iter().any(|hook| alarms(&hook.events))
     }
 
     /// Whether anybody hears of leads.
@@ -159,7 +200,42 @@ impl Onward {
                 routes.push(Route { target, recipient, events, sources: None, ordered: false });
             }
         }
+        for source in self.bots.keys() {
+            routes.extend(self.bot(source));
+        }
         Routes::new(routes)
+    }
+
+    /// What is owed to a bot.
+    fn bot(&self, source: &SourceId) -> Vec<Route> {
+        let own = |target: String, name: &str| Route {
+            target: target.into(),
+            recipient: Recipient::Target,
+            events: vec![Pattern::One(name.to_owned())],
+            sources: Some(BTreeSet::from([source.clone()])),
+            // A dialogue goes on in the order in which it was written.
+            ordered: name == event::MESSAGE_RECEIVED,
+        };
+        let mut routes = vec![own(bot_target(source), event::MESSAGE_RECEIVED), own(files_target(source), event::FILE_OFFERED)];
+        for notice in &self.notices {
+            let people = notice.to.iter().filter(|to| self.is_told_by(to, |by| by.telegram)).cloned();
+            let chats = notice.chats.iter().filter(|(of, _)| of == source).map(|(_, chat)| Recipient::Chat(chat.clone()));
+            for recipient in people.chain(chats) {
+                let (events, sources) = (notice.events.clone(), notice.sources.clone());
+                routes.push(Route { target: bot_target(source).into(), recipient, events, sources, ordered: false });
+            }
+        }
+        routes
+    }
+
+    /// Whether somebody of a notice may be told in a way. Who works on a lead is not known before it is delivered.
+    fn is_told_by(&self, to: &Recipient, way: impl Fn(&ToldBy) -> bool) -> bool {
+        match to {
+            Recipient::Manager(id) => way(self.told_by.get(&ManagerId(id.clone())).unwrap_or(&ToldBy::ALL)),
+            Recipient::Responsible => true,
+            // An address is a mail's.
+            _ => way(&ToldBy { mail: true, telegram: false }),
+        }
     }
 
     fn mails(&self) -> Vec<Route> {
@@ -178,7 +254,7 @@ impl Onward {
         routes.extend(operator.iter().map(|to| route(to, alarms.clone(), None)));
         for notice in &self.notices {
             let of_operator = if notice.operator { operator.as_slice() } else { &[] };
-            for to in notice.to.iter().chain(of_operator) {
+            for to in notice.to.iter().chain(of_operator).filter(|to| self.is_told_by(to, |by| by.mail)) {
                 routes.push(route(to, notice.events.clone(), notice.sources.clone()));
             }
         }
@@ -205,6 +281,13 @@ impl Onward {
     }
 }
 
+/// One who is told.
+enum To {
+    Operator,
+    Person(Recipient),
+    Chat(SourceId, String),
+}
+
 /// Reads everything of it. `sources`: what there is, for what names them.
 pub(super) struct Reading<'a> {
     pub report: &'a Report,
@@ -212,6 +295,7 @@ pub(super) struct Reading<'a> {
     pub company: &'a Company,
     pub managers: &'a [Manager],
     pub sources: &'a [SourceId],
+    pub bots: &'a BTreeMap<SourceId, Arc<Bot>>,
     pub allowed: Allowed,
 }
 
@@ -239,7 +323,7 @@ impl Reading<'_> {
                 return Vec::new();
             }
         };
-        if !has_mail && !items.is_empty() {
+        if !has_mail && self.bots.is_empty() && !items.is_empty() {
             self.report
                 .problem("notify", "there is no [mail] to tell anybody by: set up [mail] with the server that sends mails");
         }
@@ -250,12 +334,12 @@ impl Reading<'_> {
                 self.report.problem(&path, FORM);
                 continue;
             };
-            notices.push(self.notice(Section::new(table, path, self.report)));
+            notices.push(self.notice(Section::new(table, path, self.report), has_mail));
         }
         notices
     }
 
-    fn notice(&self, mut section: Section<'_>) -> Notice {
+    fn notice(&self, mut section: Section<'_>, has_mail: bool) -> Notice {
         let mut events = section.list("events", pattern);
         if events.is_empty() {
             events = NOTICED.iter().map(|name| Pattern::One((*name).to_owned())).collect();
@@ -263,17 +347,48 @@ impl Reading<'_> {
         let named = section.has("sources");
         let sources: BTreeSet<SourceId> = section.list("sources", |text| self.source(text)).into_iter().collect();
         let missing = !section.has("to");
-        let to = section.list("to", |text| if text == OPERATOR { Ok(None) } else { self.recipient(text).map(Some) });
-        let operator = to.contains(&None);
-        let to: Vec<Recipient> = to.into_iter().flatten().collect();
+        let (mut operator, mut people, mut chats) = (false, Vec::new(), Vec::new());
+        for one in section.list("to", |text| self.to(text, has_mail)) {
+            match one {
+                To::Operator => operator = true,
+                To::Person(person) => people.push(person),
+                To::Chat(source, chat) => chats.push((source, chat)),
+            }
+        }
         if missing {
             section.problem(
                 "to",
-                "say who is told: managers' ids, \"responsible\", \"operator\" or addresses, such as to = [\"anna\"]",
+                "say who is told: managers' ids, \"responsible\", \"operator\", addresses or \"telegram:<source>\", such as to = [\"anna\"]",
             );
         }
         section.finish();
-        Notice { events, sources: named.then_some(sources), to, operator }
+        Notice { events, sources: named.then_some(sources), to: people, chats, operator }
+    }
+
+    fn to(&self, text: &str, has_mail: bool) -> Result<To, String> {
+        if let Some(chat) = text.strip_prefix("telegram:") {
+            return self.chat(chat);
+        }
+        if !has_mail && (text == OPERATOR || text.contains('@')) {
+            return Err(format!("{text:?}: there is no [mail] to tell them by; a chat is named \"telegram:<source>\""));
+        }
+        if text == OPERATOR { Ok(To::Operator) } else { self.recipient(text, has_mail).map(To::Person) }
+    }
+
+    /// `<source>`: its staff chat; `<source>:<chat id>`: that one.
+    fn chat(&self, text: &str) -> Result<To, String> {
+        let (name, chat) = text.split_once(':').map_or((text, None), |(name, chat)| (name, Some(chat)));
+        let names: Vec<&str> = self.bots.keys().map(SourceId::as_str).collect();
+        let Some((source, bot)) = self.bots.iter().find(|(source, _)| source.as_str() == name) else {
+            return Err(format!("there is no source of the kind telegram called {name:?}{}", suggestion(name, &names)));
+        };
+        let chat = match chat {
+            None => bot.staff_chat.ok_or_else(|| {
+                format!("{source} has no staff_chat: add one to [sources.{source}], or write \"telegram:{source}:<chat id>\"")
+            })?,
+            Some(chat) => chat.trim().parse::<i64>().map_err(|_| format!("{chat:?} is no chat's id, such as -1001234567890"))?,
+        };
+        Ok(To::Chat(source.clone(), chat.to_string()))
     }
 
     fn source(&self, text: &str) -> Result<SourceId, String> {
@@ -282,14 +397,22 @@ impl Reading<'_> {
         known.cloned().ok_or_else(|| format!("there is no source called {text:?}{}", suggestion(text, &names)))
     }
 
-    fn recipient(&self, text: &str) -> Result<Recipient, String> {
+    fn recipient(&self, text: &str, has_mail: bool) -> Result<Recipient, String> {
         match text {
             "responsible" => return Ok(Recipient::Responsible),
             _ if text.contains('@') => return address(text).map(Recipient::Address),
             _ => {}
         }
         match self.managers.iter().find(|manager| manager.id.0 == text) {
-            Some(Manager { email: None, .. }) => Err(format!("the manager {text} has no email: add one to their [[managers]]")),
+            Some(Manager { email: None, .. }) if self.bots.is_empty() => {
+                Err(format!("the manager {text} has no email: add one to their [[managers]]"))
+            }
+            Some(Manager { email: None, by: ToldBy { telegram: false, .. }, .. }) => {
+                Err(format!("the manager {text} has no email, and is not told by telegram: see their notify_by"))
+            }
+            Some(Manager { by: ToldBy { telegram: false, .. }, .. }) if !has_mail => {
+                Err(format!("the manager {text} is told by mail alone, and there is no [mail]: see their notify_by"))
+            }
             Some(manager) => Ok(Recipient::Manager(manager.id.0.clone())),
             None => {
                 let ids: Vec<&str> = self.managers.iter().map(|manager| manager.id.0.as_str()).collect();
@@ -436,6 +559,15 @@ pub(super) fn hours(text: &str) -> Result<(Time, Time), String> {
     let (from, to) =
         text.split_once(['-', '–']).ok_or_else(|| format!("{text:?}: write from when until when, as \"22:00-08:00\""))?;
     Ok((time(from.trim())?, time(to.trim())?))
+}
+
+/// Reads a way to tell a manager.
+pub(super) fn way(text: &str) -> Result<bool, String> {
+    match text {
+        "mail" => Ok(false),
+        "telegram" => Ok(true),
+        _ => Err(format!("{text:?}: write \"mail\", \"telegram\", or both")),
+    }
 }
 
 /// The hours in which a manager is not told anything.

@@ -291,6 +291,42 @@ fn answers_that_nobody_reads_are_told() {
 }
 
 #[test]
+fn bots_tell_managers_and_chats() {
+    const BOT: &str = "[sources.bot]\nkind = \"telegram\"\ntoken = \"123456:AAE-x\"\n";
+    const STAFF: &str = "staff_chat = -1001\n";
+    let people = "[[managers]]\nid = \"anna\"\n[[managers]]\nid = \"oleg\"\nemail = \"oleg@zavod.ru\"\nnotify_by = [\"mail\"]\n";
+    let notify = |to: &str| format!("[[notify]]\nto = [{to}]\nevents = [\"lead.created\", \"source.failed\"]\n");
+    let good = Folder::new(&format!("{BOT}{STAFF}{people}{}", notify("\"anna\", \"telegram:bot\", \"telegram:bot:-7\""))).good();
+    let routes = good.onward.routes();
+    let told = |name: &str| {
+        let routes = routes.iter().filter(|route| route.events.iter().any(|pattern| pattern.fits(name)));
+        routes.map(|route| format!("{} {}", route.target, route.recipient)).collect::<Vec<_>>()
+    };
+    assert_eq!(told("lead.created"), ["telegram:bot manager:anna", "telegram:bot chat:-1001", "telegram:bot chat:-7"]);
+    assert_eq!(
+        (told("message.received"), told("file.offered")),
+        (vec!["telegram:bot ".to_owned()], vec!["files:bot ".to_owned()])
+    );
+    assert!(good.onward.tells_of_alarms() && good.onward.tells_of_leads());
+    assert!(good.without_tokens().is_empty(), "a bot that is asked has no URL, and its token is none");
+    let words = |text: &str| Folder::new(text).words("notify[0].to[0]");
+    assert!(words(&format!("{BOT}{}", notify("\"telegram:bot\""))).contains("staff_chat"));
+    assert!(words(&format!("{BOT}{}", notify("\"telegram:bott\""))).contains("did you mean"));
+    assert!(words(&format!("{BOT}{}", notify("\"telegram:bot:x\""))).contains("-100"));
+    assert!(words(&format!("{BOT}{people}{}", notify("\"oleg\""))).contains("notify_by"));
+    assert!(words(&format!("{BOT}{}", notify("\"operator\""))).contains("[mail]"));
+}
+
+#[test]
+fn working_hours_are_days_and_times() {
+    let config = Folder::new("[company]\ntime_zone = \"Europe/Moscow\"\nhours = \"Mo-Fr 09:00-18:00, Sa 10:00-15:00\"\n").good();
+    let hours = config.company.hours.unwrap();
+    assert!(hours.is_open("2026-11-20T06:00:00Z".parse().unwrap()));
+    assert!(!hours.is_open("2026-11-22T10:00:00Z".parse().unwrap()));
+    assert!(Folder::new("[company]\nhours = \"nine to five\"\n").words("company.hours").contains("Mo-Fr"));
+}
+
+#[test]
 fn files_that_are_no_toml_say_where() {
     let folder = Folder::new("[company]\nname = \n");
     let problems = folder.load().unwrap_err();

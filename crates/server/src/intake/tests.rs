@@ -1,6 +1,7 @@
 //! The intake against a store that fails on purpose. Nothing sleeps; time is paused.
 
 mod outbox;
+mod talks;
 
 use std::collections::HashMap;
 use std::sync::Mutex;

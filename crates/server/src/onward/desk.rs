@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// A target as the API and the commands show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetView {
-    /// Its name: `mail`, `webhook:<id>`.
+    /// Its name: `mail`, `webhook:<id>`, `telegram:<source>`.
     pub target: String,
     /// Since when it takes nothing, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]

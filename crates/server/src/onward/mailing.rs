@@ -1,6 +1,7 @@
 //! What is owed by mail: whom it goes to now, and what it says.
 
 mod relay;
+mod replying;
 
 pub(super) use self::relay::not_passed_on;
 
@@ -65,6 +66,8 @@ pub struct Person {
     pub reader: Reader,
     /// When they are not to be disturbed.
     pub quiet: Option<Quiet>,
+    /// Whether they are told of leads by mail; digests are mails in any case.
+    pub noticed: bool,
 }
 
 /// Delivers mails.
@@ -140,7 +143,7 @@ impl Mailing {
     fn to<'a>(&'a self, parcel: &'a Parcel) -> Result<Result<To<'a>, Delivered>, DeliverError> {
         match &parcel.job.recipient {
             Recipient::Manager(_) | Recipient::Responsible => match whose(parcel) {
-                Some(id) => self.manager(id, parcel.now),
+                Some(id) => self.manager(id, parcel),
                 None => Ok(Err(moot("nobody works on it"))),
             },
             Recipient::Address(address) => {
@@ -161,14 +164,17 @@ impl Mailing {
         Some(To { mailbox: Mailbox::new("", address)?, reader: self.reader(""), by: address })
     }
 
-    fn manager<'a>(&'a self, id: &'a str, now: Timestamp) -> Result<Result<To<'a>, Delivered>, DeliverError> {
+    fn manager<'a>(&'a self, id: &'a str, parcel: &Parcel) -> Result<Result<To<'a>, Delivered>, DeliverError> {
         let Some(person) = self.people.managers.get(id) else { return Ok(Err(moot("there is no such manager any more"))) };
+        if !person.noticed && parcel.job.name != event::DIGEST_DUE {
+            return Ok(Err(moot("the manager is not told by mail")));
+        }
         let name = person.reader.name.as_str();
         let Some(mailbox) = person.email.as_deref().and_then(|email| Mailbox::new(name, email)) else {
             return Ok(Err(moot("the manager has no address")));
         };
-        let until = person.quiet.as_ref().map_or(now, |quiet| quiet.free_at(now));
-        if until > now {
+        let until = person.quiet.as_ref().map_or(parcel.now, |quiet| quiet.free_at(parcel.now));
+        if until > parcel.now {
             return Err(DeliverError::Quiet { until });
         }
         Ok(Ok(To { mailbox, reader: person.reader.clone(), by: id }))
@@ -546,13 +552,17 @@ impl Deliver for Mailing {
         if parcel.job.recipient == Recipient::Relay {
             return self.relay(parcel).await;
         }
+        if parcel.job.recipient == Recipient::Reply {
+            return self.reply(parcel).await;
+        }
         if let Recipient::Canary(source) = &parcel.job.recipient {
             return self.canary(parcel, source).await;
         }
         if parcel.job.recipient == Recipient::Author {
             return self.not_passed_on(parcel).await;
         }
-        let address = |id: &str| self.people.managers.get(id).and_then(|person| person.email.as_deref());
+        let told = |person: &&Person| person.noticed || parcel.job.name == event::DIGEST_DUE;
+        let address = |id: &str| self.people.managers.get(id).filter(told).and_then(|person| person.email.as_deref());
         match whose(parcel).and_then(|id| Some((id, address(id)?))) {
             Some(manager) => self.to_manager(parcel, manager).await,
             None => match self.to(parcel)? {

@@ -12,6 +12,7 @@ use super::canary::Forms;
 use super::mailing::{Mailing, People, Person};
 use crate::app::{Gateway, Live};
 use crate::config::{CANARY, MAIL, Road};
+use crate::telegram;
 
 /// A target's own limit comes first.
 const SLACK: std::time::Duration = std::time::Duration::from_secs(5);
@@ -24,7 +25,7 @@ const CANARY_GIVEN_UP: SignedDuration = SignedDuration::from_hours(24 * 8);
 /// A target.
 #[derive(Clone)]
 pub struct Target {
-    /// Its name: `mail`, `webhook:<id>`, `canary`.
+    /// Its name: `mail`, `webhook:<id>`, `canary`, `telegram:<source>`, `files:<source>`.
     pub name: String,
     /// Delivers there.
     pub deliver: Arc<dyn Deliver>,
@@ -84,6 +85,7 @@ pub fn all(gateway: &Arc<Gateway>) -> Vec<Target> {
             Err(error) => tracing::error!(%error, "the gateway cannot send itself anything"),
         }
     }
+    targets.extend(telegram::targets(gateway, &live));
     if let Some(settings) = &live.onward.mail {
         let settings = Arc::new(settings.clone());
         let (at_once, longest) = (settings.connections, settings.longest() + SLACK);
@@ -106,7 +108,10 @@ fn people(live: &Live) -> People {
         let language = manager.language.unwrap_or(live.language);
         let zone = manager.time_zone.clone().unwrap_or_else(|| live.time_zone.clone());
         let reader = Reader { language, zone, name: manager.name.clone() };
-        (manager.id.0.clone(), Person { email: manager.email.clone(), reader, quiet: manager.quiet.clone() })
+        (
+            manager.id.0.clone(),
+            Person { email: manager.email.clone(), reader, quiet: manager.quiet.clone(), noticed: manager.by.mail },
+        )
     });
     People {
         company: live.company.clone(),

@@ -222,6 +222,12 @@ impl Feed for Bound<'_> {
     fn random(&self) -> u64 {
         self.gateway.clock.uuid().as_u64_pair().1
     }
+
+    fn url(&self) -> Option<String> {
+        let live = self.gateway.live();
+        let source = live.sources.iter().find(|source| source.id == *self.source)?;
+        Some(format!("{}{}", live.base_url, source.path()))
+    }
 }
 
 impl Drop for Bound<'_> {

@@ -56,7 +56,8 @@ impl<'a> Readers<'a> {
             (&source.id, Reader { by: By::Push(&*source.push, url), enabled: source.enabled })
         });
         let pulls = live.pulls.iter().map(|pull| (&pull.id, Reader { by: By::Pull(&*pull.pull), enabled: pull.enabled }));
-        let sources = pushes.chain(pulls).collect();
+        // Where both are, senders call it.
+        let sources = pulls.chain(pushes).collect();
         Self { sources, rules: Arc::clone(&live.rules) }
     }
 
@@ -85,7 +86,7 @@ impl<'a> Readers<'a> {
     }
 
     /// What a kept submission says today; or why that cannot be told.
-    pub(super) fn read(&self, kept: &Kept, instead: Option<&SourceId>, deed: Deed) -> Result<Prepared, String> {
+    pub(super) fn read(&self, kept: &Kept, instead: Option<&SourceId>, deed: Deed) -> Result<Submission, String> {
         let id = instead.unwrap_or(&kept.source);
         let reader = self.reader(id, deed)?;
         if let Some(at) = kept.emptied_at {
@@ -125,6 +126,11 @@ impl<'a> Readers<'a> {
         }
         (item.id, item.source) = (kept.id, id.clone());
         item.raw = bare(kept).raw;
+        Ok(item)
+    }
+
+    /// What was read, ready to be recorded.
+    pub(super) fn prepare(&self, item: Submission) -> Result<Prepared, String> {
         catch_unwind(AssertUnwindSafe(|| Prepared::new(item, &self.rules)))
             .map_err(|_panic| "the gateway failed on its content".to_owned())
     }

@@ -58,7 +58,7 @@ pub struct OutboxList {
     /// Only in this state: waiting, sending, done, dead, held or dropped; may be repeated.
     #[arg(long, value_parser = state)]
     pub state: Vec<JobState>,
-    /// Only of this target: mail, webhook:ID.
+    /// Only of this target: mail, webhook:ID, telegram:SOURCE.
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
     /// Only of this lead.
@@ -79,7 +79,7 @@ pub struct ChosenJobs {
     /// Instead of ids: in this state; may be repeated [default: waiting, dead and held].
     #[arg(long, value_parser = state)]
     pub state: Vec<JobState>,
-    /// Of this target: mail, webhook:ID.
+    /// Of this target: mail, webhook:ID, telegram:SOURCE.
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
     /// Of this lead.

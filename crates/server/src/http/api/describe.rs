@@ -48,6 +48,7 @@ pub fn document() -> serde_json::Result<Value> {
         { "name": "submissions", "description": "What arrived, as it arrived, and what became of it" },
         { "name": "sources", "description": "Where leads come from" },
         { "name": "outbox", "description": "What others are told: deliveries to webhooks and by mail" },
+        { "name": "messengers", "description": "Links to bots for campaigns, and managers' accounts" },
         { "name": "tokens", "description": "Who may call the API" },
         { "name": "operation", "description": "How the gateway is doing" },
     ]);

@@ -1,6 +1,7 @@
 //! Leads: listed, shown, changed.
 
 use axum::response::Response;
+use http::StatusCode;
 use leadgate_core::change::{ChangeError, Close, LeadChange, Stage};
 use leadgate_core::ids::{ContactId, LeadId, ManagerId};
 use leadgate_core::views::{LeadDetail, LeadFilter, LeadSummary, Page};
@@ -10,7 +11,8 @@ use utoipa::ToSchema;
 
 use super::auth::{Access, Read, Write};
 use super::describe::{Origins, Paging, Since, Version, Whom};
-use super::extract::{Id, IfMatch, Json, Query, paged, versioned};
+use super::extract::{Id, IfMatch, Json, Query, ok, paged, versioned};
+use crate::answers::{OnItsWay, Unanswerable, Via, Ways};
 use crate::app::Live;
 use crate::http::problem::Problem;
 
@@ -271,4 +273,40 @@ pub async fn note(
 ) -> Result<Response, Problem> {
     let text = note_text(&note.text)?;
     change(&access, id, vec![LeadChange::Note(text)], version).await
+}
+
+/// An answer to a customer.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = LeadReply)]
+pub struct Replying {
+    /// As the customer reads it, at most 64 KB.
+    #[schema(min_length = 1)]
+    text: String,
+    /// By which channel. Left out: by the messenger they wrote by last, else by mail.
+    via: Option<Via>,
+}
+
+/// Answers the customer of a lead.
+///
+/// It stands on the timeline at once, as an activity that says how it fares: `sending`, then `delivered` or `failed`.
+#[utoipa::path(
+    post, path = "/leads/{id}/reply", operation_id = "reply_to_lead", tag = "leads", security(("token" = ["write"])),
+    params(("id" = LeadId, Path, description = "The lead's number")),
+    request_body = Replying,
+    responses((status = 202, description = "It is on its way", body = OnItsWay)),
+)]
+pub async fn reply(Write(access): Write, Id(id): Id<LeadId>, Json(replying): Json<Replying>) -> Result<Response, Problem> {
+    visible(&access, id).await?;
+    let live = access.gateway().live();
+    let ways = Ways { bots: &live.onward.bots, has_mail: live.onward.mail.is_some(), ours: &live.rules.ours };
+    let answer = ways.answer(&*access.store, id, &replying.text, replying.via, access.act()).await;
+    let mut response = ok(&answer.map_err(|error| match error {
+        Unanswerable::Text(words) => Problem::Invalid(words),
+        Unanswerable::Missing(_) => Problem::missing("lead"),
+        Unanswerable::NoWay(words) => Problem::Conflict("no-channel", words),
+        Unanswerable::Store(error) => error.into(),
+    })?)?;
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
 }

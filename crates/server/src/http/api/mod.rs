@@ -14,6 +14,7 @@ mod replay;
 mod senders;
 mod sources;
 mod submissions;
+mod telegram;
 mod ui;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub fn router() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(leads::reopen))
         .routes(routes!(leads::take))
         .routes(routes!(leads::note))
+        .routes(routes!(leads::reply))
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::one))
         .routes(routes!(contacts::take))
@@ -59,6 +61,11 @@ pub fn router() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(senders::list, senders::ignore))
         .routes(routes!(senders::forget))
         .routes(routes!(files::attachment))
+        .routes(routes!(telegram::list, telegram::add))
+        .routes(routes!(telegram::remove))
+        .routes(routes!(telegram::accounts))
+        .routes(routes!(telegram::link))
+        .routes(routes!(telegram::unlink))
         .routes(routes!(outbox::list))
         .routes(routes!(outbox::targets))
         .routes(routes!(outbox::retry))

@@ -21,7 +21,7 @@ use crate::outbox::{self, AlarmChoice, Asked, Changed, Deed, OutboxTarget};
     get, path = "/outbox", operation_id = "list_outbox", tag = "outbox", security(("token" = ["read"])),
     params(
         ("state" = Option<Vec<JobState>>, Query, description = "In one of these states; several, also with commas"),
-        ("target" = Option<String>, Query, description = "Of this target: `mail`, `webhook:<id>`"),
+        ("target" = Option<String>, Query, description = "Of this target: `mail`, `webhook:<id>`, `telegram:<source>`"),
         ("lead" = Option<LeadId>, Query, description = "Of this lead"),
         Paging,
     ),
