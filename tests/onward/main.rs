@@ -160,6 +160,7 @@ fn letter(to: &str) -> Letter {
         subject: "Новая заявка: Пётр Иванов, забор из профлиста на сорок метров с калиткой (Сайт)".to_owned(),
         text: "Сообщение:\n.\nДобрый день!\n\nС уважением\n".to_owned(),
         html: Some("<p>Добрый <b>день</b>!</p>".to_owned()),
+        files: Vec::new(),
         message_id: "018f3f3e-0000-7000-8000-000000000001@zavod.ru".to_owned(),
         in_reply_to: None,
         references: vec!["lead-1@zavod.ru".to_owned()],
