@@ -155,13 +155,12 @@ impl Desk {
     async fn topic(&self, chat: i64, lead: LeadId, brief: &Brief) -> Result<Option<i64>, DeliverError> {
         let mut forums = self.forums.lock().await;
         let asked = forums.get(&chat).filter(|(_, at)| at.elapsed() < FORUM_ASKED_EVERY).map(|(forum, _)| *forum);
-        let has_topics = match asked {
-            Some(forum) => forum,
-            None => {
-                let forum = self.api.get_chat(chat).await.is_ok_and(|chat| chat.is_forum);
-                forums.insert(chat, (forum, Instant::now()));
-                forum
-            }
+        let has_topics = if let Some(forum) = asked {
+            forum
+        } else {
+            let forum = self.api.get_chat(chat).await.is_ok_and(|chat| chat.is_forum);
+            forums.insert(chat, (forum, Instant::now()));
+            forum
         };
         if !has_topics {
             return Ok(None);
