@@ -75,7 +75,7 @@ fn source(kind: &str, section: &str) -> anyhow::Result<Box<dyn Push>> {
     let built = (known.build)(section.parse()?, &Literal, &context);
     match built.map_err(|problems| anyhow::anyhow!("{kind}: {problems:?}"))?.mode {
         Mode::Push(push) => Ok(push),
-        Mode::Pull(_) => anyhow::bail!("{kind} is a pull source"),
+        Mode::Pull(_) | Mode::Both(..) => anyhow::bail!("{kind} is a pull source"),
     }
 }
 

@@ -45,7 +45,7 @@ fn connector(source: &SourceId) -> anyhow::Result<Box<dyn Push>> {
         leadgate_web_forms::KINDS.iter().find(|kind| kind.name == "html_form").ok_or_else(|| anyhow::anyhow!("html_form"))?;
     match (kind.build)(config, &NoSecrets, &context).map_err(|problems| anyhow::anyhow!("{problems:?}"))?.mode {
         Mode::Push(push) => Ok(push),
-        Mode::Pull(_) => anyhow::bail!("html_form is pushed"),
+        Mode::Pull(_) | Mode::Both(..) => anyhow::bail!("html_form is pushed"),
     }
 }
 

@@ -81,7 +81,7 @@ async fn a_manager_s_answer_goes_through_the_mailbox_to_the_customer_and_stays_o
     let token = answers_to(&notice);
     assert!(token.starts_with("info+r1.1-") && token.ends_with("@zavod.ru"), "{token}");
 
-    let file: Vec<u8> = (0..60_000_u32).flat_map(|n| n.to_le_bytes()).collect();
+    let file: Vec<u8> = (0..60_000_u32).flat_map(u32::to_le_bytes).collect();
     let mut lmtp = server.lmtp().await?;
     lmtp.deliver(ANNA, &token, with_file(&notice, "answer1@zavod.ru", &file).as_bytes()).await?;
     let relayed = smtp.expect(2).await?.remove(1);

@@ -47,7 +47,7 @@ pub fn source(kind: &str, config: &str) -> Box<dyn Push> {
     let built = (known.build)(config.parse().expect("TOML"), &Literal, &context);
     match built.expect("a right configuration").mode {
         Mode::Push(push) => push,
-        Mode::Pull(_) => panic!("a form is no pull source"),
+        Mode::Pull(_) | Mode::Both(..) => panic!("a form is no pull source"),
     }
 }
 

@@ -271,6 +271,8 @@ fn references(ids: &[String]) -> Vec<String> {
 mod tests {
     use proptest::prelude::*;
 
+    use mail_parser::MimeHeaders as _;
+
     use super::*;
 
     fn letter() -> Letter {
@@ -340,7 +342,6 @@ mod tests {
         for html in [None, Some("<p>x</p>".to_owned())] {
             let bytes = Letter { html, files: files.clone(), ..letter() }.to_bytes().unwrap();
             let mail = mail_parser::MessageParser::default().parse(&bytes).unwrap();
-            use mail_parser::MimeHeaders as _;
             let found: Vec<_> = mail.attachments().collect();
             assert_eq!(found.iter().map(|part| part.contents()).collect::<Vec<_>>(), [&all[..], b"", &files[2].bytes[..]]);
             let names: Vec<_> = found.iter().map(|part| part.attachment_name().unwrap()).collect();

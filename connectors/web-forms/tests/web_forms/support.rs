@@ -37,7 +37,7 @@ pub fn build(kind: &str, config: &str) -> Result<(Box<dyn Push>, SourceRules), V
     let connector = (kind.build)(config.parse().unwrap(), &Literal, &context)?;
     match connector.mode {
         Mode::Push(push) => Ok((push, connector.rules)),
-        Mode::Pull(_) => panic!("a form is no pull source"),
+        Mode::Pull(_) | Mode::Both(..) => panic!("a form is no pull source"),
     }
 }
 
