@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed case")]
 
 mod admin;
+mod chats;
 mod engine;
 mod gateways;
 mod intake;
@@ -14,6 +15,7 @@ mod people;
 mod replay;
 mod schema;
 mod support;
+mod talks;
 mod timers;
 
 /// A module per case and a test per backend: both, always.
@@ -141,8 +143,32 @@ mod on {
             nobody_delays_another,
             people_look_retry_and_drop,
             what_waits_too_long_is_given_up,
+            an_answer_to_a_customer_is_given_up_by_an_attempt_alone,
             briefs_tell_what_stands,
             nothing_is_owed_of_who_was_erased,
+        }
+        chats {
+            campaigns_have_links,
+            codes_link_accounts,
+            wrong_codes_are_counted,
+            a_code_is_redeemed_by_one,
+            a_chat_is_compared_and_set,
+            a_topic_is_one_leads,
+        }
+        talks {
+            an_album_is_one_activity,
+            a_flood_is_gathered,
+            splitting_talks_changes_no_row,
+            staff_make_no_lead,
+            follow_ups_are_owed_for_what_is_fresh,
+            files_come_later,
+            what_is_read_again_keeps_what_came_since,
+            a_reply_is_written_once,
+            whom_a_reply_is_for,
+            how_a_reply_fares_is_known,
+            a_deleted_message_says_so,
+            old_chats_are_forgotten,
+            talks_leave_nothing_of_an_erased_person,
         }
         timers {
             timers_fire_once,

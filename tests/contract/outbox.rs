@@ -1,5 +1,6 @@
 //! Deliveries that are owed: who makes them, who claims them, and what becomes of them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,7 +142,7 @@ pub(crate) async fn what_is_not_fresh_owes_nothing(db: Db) {
     db.expect(Outcome::Created, post(minutes(0)).phone(PHONE).edit(|s| s.historic = true)).await;
     db.expect(Outcome::Test, post(minutes(1)).phone(PHONE).edit(|s| s.purpose = Purpose::Test)).await;
     assert_eq!(db.owed().await, []);
-    assert_eq!(db.store.next_timer().await.unwrap(), None);
+    assert_eq!(db.store.due_timers(Timestamp::MAX, 1).await.unwrap(), []);
     // Nor does what is done to a test.
     let test = db.rows("lead").await.into_iter().find(|row| row.contains(" test=1")).unwrap();
     let test = LeadId(crate::support::column(&test, "id").parse().unwrap());
@@ -421,6 +422,26 @@ pub(crate) async fn what_waits_too_long_is_given_up(db: Db) {
     let sweep = Sweep { jobs_before: Some(at), ..sweep };
     assert_eq!(db.store.sweep(sweep).await.unwrap(), 1, "the delivered one");
     assert_eq!(db.store.job(claimed[0].id).await.unwrap(), None);
+}
+
+pub(crate) async fn an_answer_to_a_customer_is_given_up_by_an_attempt_alone(db: Db) {
+    let db = db.with_routes(Routes::new(vec![
+        route("mail", Recipient::Relay, "*", None),
+        route("mail", Recipient::Responsible, "*", None),
+        route("gone", Recipient::Relay, "*", None),
+    ]));
+    db.about(1).await;
+    let at = start() + days(3);
+    let target = Target { name: "mail".to_owned(), dead_before: at };
+    let late = |target: &str| Late { target: target.to_owned(), count: 1 };
+    assert_eq!(db.store.bury_jobs(vec![target.clone()], start(), at).await.unwrap(), [late("mail")]);
+    let waiting =
+        async || db.owed().await.into_iter().filter(|job| job.state == JobState::Waiting).map(|job| (job.target, job.to));
+    let relay = |target: &str| (target.to_owned(), "relay".to_owned());
+    assert_eq!(waiting().await.collect::<BTreeSet<_>>(), BTreeSet::from([relay("mail"), relay("gone")]));
+    // Nobody attempts what goes to a target that is gone.
+    assert_eq!(db.store.bury_jobs(vec![target], at, at).await.unwrap(), [late("gone")]);
+    assert_eq!(waiting().await.collect::<Vec<_>>(), [relay("mail")]);
 }
 
 pub(crate) async fn briefs_tell_what_stands(db: Db) {

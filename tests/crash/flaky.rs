@@ -162,7 +162,6 @@ and_owes_as_it_does! {
     set_timers(timers: Vec<NewTimer>) -> ();
     stop_timers(timers: Vec<(String, String)>) -> ();
     due_timers(now: Timestamp, limit: u32) -> Vec<Timer>;
-    next_timer() -> Option<Timestamp>;
     settle_timers(ends: Vec<TimerEnd>) -> u64;
     link_key(fresh: [u8; 32]) -> [u8; 32];
     may_answer(job: JobId, address: [u8; 32], source: SourceId, most_an_hour: u32, now: Timestamp) -> bool;

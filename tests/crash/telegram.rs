@@ -23,8 +23,12 @@ fn write(telegram: &Telegram, n: i64) {
     let (person, name) = (9_000 + n % PEOPLE, format!("Person {}", n % PEOPLE));
     match n % 10 {
         3 => {
-            let message = telegram.send(person, &name, json!({ "caption": format!("album {n}"), "media_group_id": format!("a{}", n % PEOPLE),
-                "photo": [{ "file_id": format!("f{n}"), "file_unique_id": format!("f{n}"), "width": 9, "height": 9 }] }));
+            let message = telegram.send(
+                person,
+                &name,
+                json!({ "caption": format!("album {n}"), "media_group_id": format!("a{}", n % PEOPLE),
+                "photo": [{ "file_id": format!("f{n}"), "file_unique_id": format!("f{n}"), "width": 9, "height": 9 }] }),
+            );
             assert!(message > 0);
         }
         6 => {
@@ -91,7 +95,10 @@ async fn killed(mode: &str, database: Option<&Database>) -> anyhow::Result<BTree
         // Some die before they have asked, some in the middle.
         let taken = random.random_range(0..=before + usize::try_from(each)?);
         let patience = std::time::Duration::from_millis(random.random_range(0..400));
-        let enough = async { until("some to be taken", async || Ok((telegram.waiting() + taken <= before + usize::try_from(each)?).then_some(()))).await };
+        let enough = async {
+            until("some to be taken", async || Ok((telegram.waiting() + taken <= before + usize::try_from(each)?).then_some(())))
+                .await
+        };
         match tokio::time::timeout(patience, enough).await {
             Ok(done) => done?,
             Err(_late) => {}

@@ -1,7 +1,16 @@
 //! Others are told by mail: notices with links that act, and answers to customers.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
+use jiff::Timestamp;
+use leadgate_core::ids::{EventId, LeadId, SourceId, SubmissionId};
+use leadgate_core::ports::{Act, NewReply, Store as _, Talks as _};
+use leadgate_core::prepare::Prepared;
+use leadgate_core::rules::Rules;
+use leadgate_core::submission::{ActivityKind, Batch, Codec, ContentHash, Draft, MailFacts, Purpose, Raw, Submission, Typed};
+use leadgate_store_sqlite::{Options, SqliteStore};
 use leadgate_tests::client::{World, send, until};
 use leadgate_tests::gateway::Setup;
 use leadgate_tests::smtp::{Mail, Smtp};
@@ -26,15 +35,18 @@ pub(crate) fn links(mails: &[Mail]) -> BTreeSet<String> {
 
 /// A gateway that tells managers of new leads.
 async fn telling(mail: &Smtp, site: &str) -> anyhow::Result<World> {
+    World::new(&setup(mail, site)).await
+}
+
+fn setup(mail: &Smtp, site: &str) -> Setup {
     let usual = Setup::default();
     let notify = "[[notify]]\nto = [\"anna\"]\nevents = [\"lead.created\"]\n";
-    let setup = Setup {
+    Setup {
         more: format!("{}{MANAGERS}{notify}", mail.section()),
         site: format!("{}\n{site}", usual.site),
         company: "domains = [\"zavod.ru\"]".to_owned(),
         ..usual
-    };
-    World::new(&setup).await
+    }
 }
 
 #[tokio::test]
@@ -144,5 +156,107 @@ async fn customers_are_answered_once_a_day_and_suspects_never() -> anyhow::Resul
     let words = answer.words();
     assert!(words.contains("We will call you."), "{words}");
     assert!(!words.contains(message) && !words.contains("Visitor"), "nothing that the visitor wrote: {words}");
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is owed is not to be too old")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A mail of a customer, and what a manager answers, in the database of a gateway that does not run.
+async fn answered(folder: &Path) -> anyhow::Result<()> {
+    let store = SqliteStore::open(&folder.join("data/leadgate.db"), Options::default()).await?;
+    let (at, id) = (now(), SubmissionId(uuid::Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001)));
+    let body = "From: vera@firma-mail.ru\r\nMessage-ID: <question-1@firma-mail.ru>\r\n\r\nHow much is it?\r\n";
+    let raw = Raw {
+        content_type: "message/rfc822".to_owned(),
+        codec: Codec::Plain,
+        body: body.into(),
+        sha256: [0; 32],
+        query: String::new(),
+        peer: None,
+        head: String::new(),
+    };
+    let facts = MailFacts { subject: "The price".to_owned(), from: "vera@firma-mail.ru".to_owned(), ..MailFacts::default() };
+    let draft = Draft {
+        activity: ActivityKind::Email,
+        emails: vec![Typed { proven: true, ..Typed::new("from", "vera@firma-mail.ru") }],
+        message: Some("How much is it?".to_owned()),
+        mail: Some(Box::new(facts)),
+        ..Draft::default()
+    };
+    let submission = Submission {
+        id,
+        source: SourceId::parse("mailbox")?,
+        keys: Vec::new(),
+        content: ContentHash::of([("id", "question-1")]),
+        received_at: at,
+        occurred_at: None,
+        historic: false,
+        raw,
+        draft,
+        signals: Vec::new(),
+        hold: None,
+        purpose: Purpose::Lead,
+    };
+    let rules = Arc::new(Rules::default());
+    let items = vec![Arc::new(Prepared::new(submission, &rules))];
+    store.record(Batch { items, cursors: Vec::new() }, Arc::clone(&rules)).await?;
+    let reply = NewReply {
+        lead: Some(LeadId(1)),
+        contact: None,
+        text: "It is a gift.\nAnna".to_owned(),
+        kind: ActivityKind::Email,
+        source: None,
+        chat: None,
+        target: "mail".to_owned(),
+    };
+    let act = Act { actor: "api:anna".to_owned(), at, event: EventId::of(id, 200), routes: Arc::default() };
+    store.write_reply(reply, act).await??;
+    store.close().await;
+    Ok(())
+}
+
+/// How the answer on the timeline of the first lead fares, once that is known.
+async fn fares(world: &World) -> anyhow::Result<serde_json::Value> {
+    until("it is known how the answer fares", async || {
+        let lead = world.get("/leads/1").await?;
+        let sending = lead["timeline"][1]["content"]["sending"].clone();
+        Ok(Some(sending).filter(|sending| sending["state"] != "sending"))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_a_manager_writes_reaches_the_customer_in_the_thread() -> anyhow::Result<()> {
+    let mail = Smtp::willing().await?;
+    let world = telling(&mail, "").await?;
+    world.gateway.stop().await?;
+    answered(world.folder.path()).await?;
+    let world = World::in_folder(world.folder, &setup(&mail, "")).await?;
+    let mails = mail.expect(1).await?;
+    let answer = &mails[0];
+    assert_eq!((answer.to.as_slice(), answer.from.as_str()), (&["vera@firma-mail.ru".to_owned()][..], "leads@zavod.ru"));
+    assert_eq!((answer.header("Subject"), answer.header("Auto-Submitted")), ("Re: The price".to_owned(), String::new()));
+    assert_eq!(answer.header("In-Reply-To"), "<question-1@firma-mail.ru>");
+    assert!(answer.header("References").contains("<question-1@firma-mail.ru>"), "{}", answer.header("References"));
+    assert!(answer.words().contains("It is a gift.\r\nAnna"), "{}", answer.words());
+    assert_eq!(fares(&world).await?["state"], "delivered");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_that_is_refused_says_so() -> anyhow::Result<()> {
+    let mail = Smtp::start(|_, line| line.starts_with("RCPT").then(|| "550 5.1.1 no such user".to_owned())).await?;
+    let world = telling(&mail, "").await?;
+    world.gateway.stop().await?;
+    answered(world.folder.path()).await?;
+    let world = World::in_folder(world.folder, &setup(&mail, "")).await?;
+    let sending = fares(&world).await?;
+    assert_eq!(sending["state"], "failed");
+    assert!(sending["words"].as_str().is_some_and(|words| words.contains("550")), "{sending}");
+    let jobs = world.all("/outbox?target=mail").await?;
+    assert_eq!(jobs.iter().filter(|job| job["to"] == "reply" && job["state"] == "dead").count(), 1, "{jobs:?}");
     Ok(())
 }

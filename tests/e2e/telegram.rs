@@ -13,8 +13,7 @@ const ANNA: i64 = 501;
 const OLEG: i64 = 502;
 const MANAGERS: &str = "[[managers]]\nid = \"anna\"\nname = \"Anna\"\n[[managers]]\nid = \"oleg\"\nname = \"Oleg\"\n\
                         [[notify]]\nto = [\"telegram:bot\"]\nevents = [\"lead.*\", \"message.failed\"]\n";
-const DIALOGUE: &str =
-    "dialogue = { language = \"en\", consent = { version = \"1\", text = \"I agree to be called\" }, ask = [\"phone\", \"name\"] }";
+const DIALOGUE: &str = "dialogue = { language = \"en\", consent = { version = \"1\", text = \"I agree to be called\" }, ask = [\"phone\", \"name\"] }";
 
 /// A gateway with a bot, a group of managers, and more keys of the bot.
 pub(crate) async fn talking(telegram: &Telegram, keys: &str) -> anyhow::Result<World> {
@@ -85,7 +84,8 @@ async fn the_first_message_makes_a_lead_and_the_bot_greets_and_tells() -> anyhow
             "from": { "id": 123_456, "is_bot": true, "first_name": "bot" } },
     }));
     let lead = self::lead(&world, "the phone", |lead| lead["phone"] == "+7 916 123-45-67").await?;
-    let consents: Vec<Value> = timeline(&lead).iter().flat_map(|one| one["content"]["consents"].as_array().cloned().unwrap_or_default()).collect();
+    let consents: Vec<Value> =
+        timeline(&lead).iter().flat_map(|one| one["content"]["consents"].as_array().cloned().unwrap_or_default()).collect();
     assert_eq!(consents.len(), 1, "{lead}");
     assert_eq!(consents[0]["given"], json!(true));
     Ok(())
@@ -121,7 +121,12 @@ async fn an_answer_to_a_notice_goes_out_and_what_else_is_said_stays() -> anyhow:
     let notice = messages(&telegram, GROUP)[0].clone();
     let topic = notice.parameters["message_thread_id"].as_i64().context("each lead has a topic")?;
     // A note: it stays.
-    telegram.say_in(GROUP, ANNA, "Anna", json!({ "text": "who knows stairs?", "message_thread_id": topic, "is_topic_message": true }));
+    telegram.say_in(
+        GROUP,
+        ANNA,
+        "Anna",
+        json!({ "text": "who knows stairs?", "message_thread_id": topic, "is_topic_message": true }),
+    );
     let noted = |lead: &Value| timeline(lead).iter().any(|one| one["kind"] == "note");
     lead(&world, "the note", noted).await?;
     assert_eq!(telegram.sent_to(VERA).len(), 0);
@@ -237,7 +242,8 @@ async fn an_album_is_one_activity_and_its_pictures_are_fetched() -> anyhow::Resu
         let id = format!("picture-{part}");
         telegram.keep_file(&id, format!("bytes of {part}").into_bytes());
         let caption = if part == 0 { json!({ "caption": "Our kitchen" }) } else { json!({}) };
-        let mut content = json!({ "media_group_id": "album", "photo": [{ "file_id": id, "file_unique_id": id, "width": 90, "height": 90 }] });
+        let mut content =
+            json!({ "media_group_id": "album", "photo": [{ "file_id": id, "file_unique_id": id, "width": 90, "height": 90 }] });
         if let (Some(content), Value::Object(caption)) = (content.as_object_mut(), caption) {
             content.extend(caption);
         }
@@ -250,7 +256,8 @@ async fn an_album_is_one_activity_and_its_pictures_are_fetched() -> anyhow::Resu
     let lead = lead(&world, "the album with its pictures", whole).await?;
     assert_eq!(timeline(&lead)[0]["content"]["message"], json!("Our kitchen"));
     let file = timeline(&lead)[0]["content"]["files"][0]["sha256"].as_str().map(str::to_owned).context("a file")?;
-    let bytes = leadgate_tests::client::send(world.api(reqwest::Method::GET, &format!("/attachments/{file}"))).await?.expect(200)?;
+    let bytes =
+        leadgate_tests::client::send(world.api(reqwest::Method::GET, &format!("/attachments/{file}"))).await?.expect(200)?;
     assert!(bytes.text().starts_with("bytes of"), "{}", bytes.text());
     Ok(())
 }
@@ -263,7 +270,8 @@ async fn a_file_that_cannot_be_had_says_why() -> anyhow::Result<()> {
     telegram.send(VERA, "Vera", file("gone", 5));
     telegram.send(VERA, "Vera", file("large", 30 << 20));
     let told = |lead: &Value| {
-        let offered: Vec<Value> = timeline(lead).iter().flat_map(|one| one["content"]["offered"].as_array().cloned().unwrap_or_default()).collect();
+        let offered: Vec<Value> =
+            timeline(lead).iter().flat_map(|one| one["content"]["offered"].as_array().cloned().unwrap_or_default()).collect();
         offered.len() == 2 && offered.iter().all(|file| file["problem"].as_str().is_some_and(|words| !words.is_empty()))
     };
     let lead = lead(&world, "why they were not fetched", told).await?;

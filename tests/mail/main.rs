@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a run tells its seed, and what it measured")]
 
+mod answered;
 mod kills;
 mod samples;
 mod second_opinion;

@@ -13,19 +13,31 @@ use leadgate_core::secret::Secret;
 use leadgate_outbound::mail::{Letter, LetterKind, Mailbox, Mailer, read};
 use leadgate_wire::keys::Keys;
 use mail_parser::MessageParser;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio_rustls::TlsAcceptor;
 
 /// A user every system has.
 const USER: &str = "nobody";
 
-/// `OpenSMTPD`, begun by root. There is one at a time: its spool and its socket are the system's.
+/// Its spool and its socket are the system's.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// `OpenSMTPD`, begun by root.
 struct OpenSmtpd {
     child: Child,
     folder: tempfile::TempDir,
     port: u16,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl OpenSmtpd {
     async fn start() -> Self {
+        let alone = ONE_AT_A_TIME.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir(at("mails")).unwrap();
@@ -50,7 +62,7 @@ impl OpenSmtpd {
             .stderr(log)
             .spawn()
             .expect("smtpd is missing: Debian's package opensmtpd has it");
-        let mut server = Self { child, folder, port };
+        let mut server = Self { child, folder, port, _alone: alone };
         server.until("it listens", |server| std::net::TcpStream::connect(("127.0.0.1", server.port)).is_ok()).await;
         server
     }
@@ -71,19 +83,51 @@ impl OpenSmtpd {
         paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
     }
 
-    fn mailer(&self) -> Mailer {
-        let text = format!(
-            "host = \"127.0.0.1\"
-port = {}
-security = \"plain\"
-from = \"Завод <leads@zavod.ru>\"\ntimeout = \"20 s\"",
-            self.port
-        );
-        let mut keys = Keys::new(text.parse().unwrap());
-        let settings = read(&mut keys, &Plain);
-        let problems = keys.finish();
-        Mailer::new(Arc::new(settings.unwrap_or_else(|| panic!("{problems:?}"))))
+    /// A door with TLS before it. (Debian's own build speaks none: it is older than the OpenSSL it is linked with.)
+    async fn tls_door(&self) -> u16 {
+        let acceptor = TlsAcceptor::from(Arc::new(certificates(self.folder.path())));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (door, inner) = (listener.local_addr().unwrap().port(), self.port);
+        tokio::spawn(async move {
+            while let Ok((outside, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                // Whoever does not believe the certificate goes away.
+                tokio::spawn(async move {
+                    let mut outside = acceptor.accept(outside).await?;
+                    let mut inside = TcpStream::connect(("127.0.0.1", inner)).await?;
+                    tokio::io::copy_bidirectional(&mut outside, &mut inside).await
+                });
+            }
+        });
+        door
     }
+}
+
+fn mailer(port: u16, keys: &str) -> Mailer {
+    let text = format!("host = \"127.0.0.1\"\nport = {port}\nfrom = \"Завод <leads@zavod.ru>\"\ntimeout = \"20 s\"\n{keys}\n");
+    let mut keys = Keys::new(text.parse().unwrap());
+    let settings = read(&mut keys, &Plain);
+    let problems = keys.finish();
+    Mailer::new(Arc::new(settings.unwrap_or_else(|| panic!("{problems:?}"))))
+}
+
+/// Writes an authority (`ca.pem`) and another (`other.pem`); a server with what the first has signed for 127.0.0.1.
+fn certificates(folder: &Path) -> ServerConfig {
+    let authority = |name: &str| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let made = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        std::fs::write(folder.join(name), made.pem()).unwrap();
+        made
+    };
+    let (own, _other) = (authority("ca.pem"), authority("other.pem"));
+    let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    server.is_ca = IsCa::ExplicitNoCa;
+    let key = KeyPair::generate().unwrap();
+    let certificate = server.signed_by(&key, &own).unwrap().der().clone();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+    config.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap()
 }
 
 impl Drop for OpenSmtpd {
@@ -116,6 +160,7 @@ fn letter(to: &str) -> Letter {
         subject: "Новая заявка: Пётр Иванов, забор из профлиста на сорок метров с калиткой (Сайт)".to_owned(),
         text: "Сообщение:\n.\nДобрый день!\n\nС уважением\n".to_owned(),
         html: Some("<p>Добрый <b>день</b>!</p>".to_owned()),
+        files: Vec::new(),
         message_id: "018f3f3e-0000-7000-8000-000000000001@zavod.ru".to_owned(),
         in_reply_to: None,
         references: vec!["lead-1@zavod.ru".to_owned()],
@@ -128,7 +173,7 @@ fn letter(to: &str) -> Letter {
 #[tokio::test]
 async fn a_notice_lies_in_the_maildir_as_it_was_written_and_a_stranger_is_refused() {
     let mut server = OpenSmtpd::start().await;
-    let mailer = server.mailer();
+    let mailer = mailer(server.port, "security = \"plain\"");
     let found = std::sync::Mutex::new(Vec::new());
     assert!(mailer.test(&|finding: Finding| found.lock().unwrap().push(finding)).await, "{found:?}");
     let sent = letter(&format!("{USER}@zavod.ru"));
@@ -151,7 +196,29 @@ async fn a_notice_lies_in_the_maildir_as_it_was_written_and_a_stranger_is_refuse
     }
     let error = mailer.send(&letter("stranger@zavod.ru")).await.unwrap_err();
     assert!(
-        matches!(&error, DeliverError::Refused { words } if words.contains("550") && !words.contains("stranger")),
+        matches!(&error, DeliverError::NoRecipient { words } if words.contains("550") && !words.contains("stranger")),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn mails_go_over_tls_where_the_certificate_is_believed_and_nowhere_else() {
+    let mut server = OpenSmtpd::start().await;
+    let door = server.tls_door().await;
+    let keys =
+        |security: &str, ca: &str| format!("security = \"{security}\"\nca = \"{}\"", server.folder.path().join(ca).display());
+    let sent = letter(&format!("{USER}@zavod.ru"));
+    for (port, keys, why) in [
+        (door, keys("tls", "other.pem"), "certificate"),
+        (door, "security = \"tls\"".to_owned(), "certificate"),
+        // Nothing is said in the clear to a server that goes on without.
+        (server.port, keys("starttls", "ca.pem"), "offers no STARTTLS"),
+    ] {
+        let error = mailer(port, &keys).send(&sent).await.unwrap_err();
+        assert!(matches!(&error, DeliverError::Unavailable { words, .. } if words.contains(why)), "{keys}: {error:?}");
+    }
+    mailer(door, &keys("tls", "ca.pem")).send(&sent).await.unwrap();
+    server.until("it is there", |server| server.mails().len() == 1).await;
+    let mail = server.mails().remove(0);
+    assert_eq!(MessageParser::default().parse(&mail).unwrap().subject(), Some(sent.subject.as_str()));
 }

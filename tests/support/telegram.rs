@@ -9,7 +9,7 @@ mod webhook;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -42,6 +42,8 @@ pub struct Called {
     pub parameters: Value,
     /// The id of the message that was made of it, if one was.
     pub message: Option<i64>,
+    /// When it came.
+    pub at: Instant,
 }
 
 /// How a call fails.
@@ -123,11 +125,8 @@ impl Telegram {
             .route("/file/{bot}/{*path}", get(file))
             .layer(DefaultBodyLimit::max(1 << 20))
             .with_state(Arc::clone(&shared));
-        let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
-                panic!("the fake Bot API fails: {error}");
-            }
-        });
+        // It serves until it is stopped.
+        let serving = tokio::spawn(async move { drop(axum::serve(listener, app).await) });
         let calling = tokio::spawn(webhook::call(Arc::clone(&shared)));
         Ok(Self { port, shared, tasks: vec![serving, calling] })
     }
@@ -162,7 +161,7 @@ impl Telegram {
 
     /// A person sends the bot a message with this in it; its id.
     pub fn send(&self, person: i64, name: &str, content: Value) -> i64 {
-        let mut message = self.message(person, name, json!({ "id": person, "first_name": name, "type": "private" }));
+        let mut message = self.message(person, name, &json!({ "id": person, "first_name": name, "type": "private" }));
         merge(&mut message, content);
         let id = message["message_id"].as_i64().unwrap_or_default();
         self.push(json!({ "message": message }));
@@ -171,7 +170,7 @@ impl Telegram {
 
     /// A person writes in a group; the message's id.
     pub fn say_in(&self, group: i64, person: i64, name: &str, content: Value) -> i64 {
-        let mut message = self.message(person, name, json!({ "id": group, "title": "Managers", "type": "supergroup" }));
+        let mut message = self.message(person, name, &json!({ "id": group, "title": "Managers", "type": "supergroup" }));
         merge(&mut message, content);
         let id = message["message_id"].as_i64().unwrap_or_default();
         self.push(json!({ "message": message }));
@@ -189,7 +188,7 @@ impl Telegram {
         id
     }
 
-    fn message(&self, person: i64, name: &str, chat: Value) -> Value {
+    fn message(&self, person: i64, name: &str, chat: &Value) -> Value {
         let mut books = self.shared.books();
         let id = books.next_message;
         books.next_message += 1;

@@ -31,7 +31,7 @@ pub struct Ledger {
 /// The database; clones are the same.
 #[derive(Clone, Default)]
 pub struct Database {
-    ledger: Arc<Mutex<Ledger>>,
+    pub ledger: Arc<Mutex<Ledger>>,
     pub url: Option<String>,
 }
 

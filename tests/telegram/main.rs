@@ -1,6 +1,9 @@
-//! The connector for Telegram bots against a Bot API of our own.
+//! The connector for Telegram bots against a Bot API of our own, and the whole gateway against somebody else's.
+
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod api;
+mod counterpart;
 mod feed;
 mod polling;
 mod webhook;

@@ -1,5 +1,7 @@
 //! Updates of every kind, in the shapes of the Bot API's documentation, and what is read in them.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

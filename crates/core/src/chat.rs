@@ -266,6 +266,45 @@ mod tests {
     }
 
     #[test]
+    fn files_come_where_they_were_offered() {
+        let file = crate::submission::FileRef {
+            sha256: "00".to_owned(),
+            name: "a.jpg".to_owned(),
+            content_type: "image/jpeg".to_owned(),
+            size: 1,
+            field: "a".to_owned(),
+        };
+        let fetched = |unique: &str, end| Fetched { unique: unique.to_owned(), end };
+        let mut content = said("", &["a", "b", "c"]);
+        assert_eq!(keep(&mut content, &[fetched("x", Ok(file.clone()))]), None);
+        let came = [fetched("a", Ok(file)), fetched("b", Err("too\0 large".to_owned()))];
+        assert_eq!(keep(&mut content, &came), Some(vec!["00".to_owned()]));
+        assert_eq!((content.files.len(), content.offered.len()), (1, 2));
+        assert_eq!((content.offered[0].problem.as_str(), content.offered[1].problem.as_str()), ("too large", ""));
+        // An edited caption offers them all again: what came stays, and what did not may be asked for once more.
+        let edited = amend(&content, &said("Our kitchen", &["a", "b"]));
+        assert_eq!((edited.message.as_deref(), edited.files.len()), (Some("Our kitchen"), 1));
+        assert_eq!((edited.offered.len(), edited.offered[0].unique.as_str(), edited.offered[0].problem.as_str()), (1, "b", ""));
+        assert!(amend(&content, &said("no files", &[])).files.is_empty());
+    }
+
+    #[test]
+    fn what_we_wrote_is_known_by_its_message() {
+        let source = SourceId::parse("bot").ok();
+        let sending = Sending { state: SendState::Delivered, at: Timestamp::UNIX_EPOCH, words: String::new() };
+        let mut content = said("", &[]);
+        assert_eq!(sent(&mut content, source.as_ref(), &sending, Some("7")), None, "the gateway does not send it");
+        content.sending = Some(Sending { state: SendState::Sending, ..sending.clone() });
+        "42".clone_into(&mut content.chat.as_mut().unwrap().chat);
+        let first = sent(&mut content, source.as_ref(), &sending, Some("7")).unwrap();
+        assert_eq!(first, Sent { known_as: Reference::message(&source.unwrap(), "42", "7"), news: true });
+        assert_eq!(sent(&mut content, None, &sending, Some("7")), Some(Sent { known_as: None, news: false }));
+        content.chat = None;
+        let mail = sent(&mut content, None, &sending, Some("a@b")).unwrap();
+        assert_eq!(mail.known_as, Reference::new(Reference::MESSAGE_ID, "a@b"));
+    }
+
+    #[test]
     fn a_file_that_was_fetched_is_not_offered_again() {
         let mut before = said("", &[]);
         before.files.push(crate::submission::FileRef {

@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// A language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Language {
     /// Russian.
     Ru,
     /// English.
+    #[default]
     En,
 }
 
@@ -15,7 +19,7 @@ impl Language {
     /// Every one.
     pub const ALL: [Self; 2] = [Self::Ru, Self::En];
 
-    /// The code in the configuration and on pages.
+    /// The code in the configuration and on pages, and the folder of its templates.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ru => "ru",

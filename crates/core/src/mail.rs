@@ -14,6 +14,8 @@ const MOST_REASONS: usize = 20;
 const SHORT: usize = 400;
 /// Characters a line of a header has at most (RFC 5322, 2.1.1), and so a subject that is one line.
 const SUBJECT: usize = 998;
+/// Bytes of a message id: longer ones do not fit a line (RFC 5322, 2.1.1), and cannot be named by an answer.
+const MESSAGE_ID: usize = 250;
 /// Bytes of the whole text.
 const WHOLE: usize = 1 << 20;
 
@@ -75,6 +77,9 @@ pub struct MailFacts {
     /// Cc, as shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cc: Vec<String>,
+    /// Its Message-ID, without the brackets: what an answer to it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
     /// The folder it was read in.
     pub folder: String,
     /// What it is.
@@ -110,6 +115,7 @@ impl MailFacts {
             from: short(self.from),
             to: several(self.to, MOST_ADDRESSES),
             cc: several(self.cc, MOST_ADDRESSES),
+            message_id: self.message_id.filter(|id| id.len() <= MESSAGE_ID).map(short),
             folder: short(self.folder),
             class: self.class,
             why: several(self.why, MOST_REASONS),

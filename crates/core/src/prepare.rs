@@ -198,6 +198,8 @@ impl Prepared {
         // Stable: within a strength the order of the form holds.
         read.identities.sort_by_key(|identity| std::cmp::Reverse((identity.strength, identity.proven)));
         let ours_alone = read.given > 0 && read.given == read.ours;
+        // What one of us answers to our own mailbox is what we wrote, though it went to nobody else.
+        let answered = ours_alone && draft.mail.is_some() && !draft.notification && !draft.refers_to.is_empty();
         let title = title(&draft, &submission);
         let touch_json = if draft.touch.is_empty() { String::new() } else { json(&draft.touch) };
         let sender = draft.address.map(sender_hash).unwrap_or_default();
@@ -213,7 +215,7 @@ impl Prepared {
             address: draft.address,
             user_agent: draft.user_agent.take(),
             language: draft.language.take(),
-            outgoing: draft.outgoing,
+            outgoing: draft.outgoing || answered,
             notification: draft.notification,
             mail: draft.mail.take().map(|mail| mail.bounded()),
             chat: draft.chat.take().map(|chat| Box::new(chat.bounded())),

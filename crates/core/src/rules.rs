@@ -140,10 +140,19 @@ impl Ours {
             && (self.phones.contains(key) || key.split(';').next().is_some_and(|e164| self.phones.contains(e164)))
     }
 
-    /// Whether an e-mail or its domain is the company's.
+    /// Whether an e-mail or its domain is the company's. A sub-address (RFC 5233: `leads+r12@example.com`) is whose the address is.
     pub fn email(&self, key: &str, domain: &str) -> bool {
-        self.emails.contains(key) || self.domains.contains(domain)
+        self.domains.contains(domain)
+            || self.emails.contains(key)
+            || main_address(key).is_some_and(|main| self.emails.contains(&main))
     }
+}
+
+/// The address of which another is a sub-address; `None`: it is none.
+pub fn main_address(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let (main, _) = local.split_once('+').filter(|(main, _)| !main.is_empty())?;
+    Some(format!("{main}@{domain}"))
 }
 
 /// The rules of the gateway.
@@ -186,5 +195,23 @@ impl Rules {
     /// The rules of a source.
     pub fn of(&self, source: &SourceId) -> &SourceRules {
         self.sources.get(source).unwrap_or(&self.fallback)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sub_address_is_whose_the_address_is() {
+        let ours = Ours { emails: ["leads@mail.ru".to_owned()].into(), ..Ours::default() };
+        for own in ["leads@mail.ru", "leads+r12.345-0a1b@mail.ru", "leads++@mail.ru"] {
+            assert!(ours.email(own, "mail.ru"), "{own}");
+        }
+        for other in
+            ["lead@mail.ru", "leads-r12@mail.ru", "+leads@mail.ru", "x+leads@mail.ru", "leads+r12@mail.com", "leads+r12", ""]
+        {
+            assert!(!ours.email(other, "mail.ru"), "{other}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod mails;
 mod memory;
+mod talks;
 
 use std::sync::Arc;
 

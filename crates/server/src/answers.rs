@@ -127,19 +127,22 @@ impl Ways<'_> {
         let address = mail::customer_address(lead.person.as_ref(), given(lead), self.ours);
         match (address, self.has_mail) {
             (Some(_), true) => Ok((Via::Mail, reply(ActivityKind::Email, None, None, MAIL.to_owned()))),
-            (Some(_), false) => no_way("the customer can only be reached by mail, and there is no [mail]: set it up, or write to them yourself"),
-            (None, _) => no_way("the customer has neither written to a bot nor left an e-mail address that can be written to: call them"),
+            (Some(_), false) => {
+                no_way("the customer can only be reached by mail, and there is no [mail]: set it up, or write to them yourself")
+            }
+            (None, _) => {
+                no_way("the customer has neither written to a bot nor left an e-mail address that can be written to: call them")
+            }
         }
     }
 
     /// The chat in which the customer wrote last.
     fn chat(&self, lead: &LeadDetail) -> Option<(SourceId, ChatFacts)> {
-        let said = lead.timeline.iter().rev().filter(|activity| !activity.content.outgoing);
-        said.filter_map(|activity| {
+        let mut said = lead.timeline.iter().rev().filter(|activity| !activity.content.outgoing);
+        said.find_map(|activity| {
             let (source, chat) = (activity.source.as_ref()?, activity.content.chat.as_deref()?);
             self.bots.contains_key(source).then(|| (source.clone(), to(chat)))
         })
-        .next()
     }
 }
 

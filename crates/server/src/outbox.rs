@@ -89,7 +89,7 @@ impl Deed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = OutboxChanged)]
 pub struct Changed {
-    /// With so many deliveries. Those that are done, on the way, or gone are not among them.
+    /// With so many deliveries or alarms. Deliveries that are done, on the way, or gone are not among them.
     pub count: u64,
 }
 
@@ -101,6 +101,23 @@ pub async fn change(store: &dyn Store, asked: &Asked, deed: Deed, now: Timestamp
     let mut count = 0;
     for id in &asked.ids {
         count += deed.one(store, JobFilter { id: Some(*id), ..JobFilter::default() }, now).await?;
+    }
+    Ok(Changed { count })
+}
+
+/// Which alarms; also the body of the API's call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmChoice {
+    /// Of what: a source, a target, `mail:manager:<id>`, a machine.
+    pub key: String,
+}
+
+/// Takes alarms back, and tells nobody. What is still wrong is raised anew. How many there were.
+pub async fn clear_alarms(store: &dyn Store, choice: &AlarmChoice) -> Result<Changed, StoreError> {
+    let mut count = 0;
+    for alarm in store.alarms().await?.iter().filter(|alarm| alarm.key == choice.key) {
+        count += u64::from(store.clear(&alarm.name, &alarm.key, None).await?);
     }
     Ok(Changed { count })
 }

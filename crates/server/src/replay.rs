@@ -203,9 +203,8 @@ async fn prepared(
     }
     intake::complete(&mut items, store).await?;
     let mut items = items.into_iter();
-    let prepare = |why: Result<(), String>| {
-        why.and_then(|()| readers.prepare(items.next().ok_or_else(|| "it was not read".to_owned())?))
-    };
+    let prepare =
+        |why: Result<(), String>| why.and_then(|()| readers.prepare(items.next().ok_or_else(|| "it was not read".to_owned())?));
     Ok(whys.into_iter().map(prepare).collect())
 }
 

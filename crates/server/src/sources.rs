@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::{Ask, Mode, PullReport, Script, SourceKind};
+use leadgate_core::ports::{Ask, Mode, PullReport, Push, Script, SourceKind};
 use leadgate_core::secret::Secret;
 use leadgate_core::views::{SourceHealth, SourceNote};
 use serde::{Deserialize, Serialize};
@@ -132,7 +132,7 @@ impl SourceView {
 
 /// The script that pages may include, if there is one.
 pub fn script_of(mode: &Mode) -> Option<Script> {
-    mode.push().and_then(|push| push.script())
+    mode.push().and_then(Push::script)
 }
 
 #[cfg(test)]

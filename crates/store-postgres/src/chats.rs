@@ -1,6 +1,6 @@
 //! Campaigns' links, how chats stand, and topics of leads.
 
-use leadgate_core::ids::LeadId;
+use leadgate_core::ids::{LeadId, SourceId};
 use leadgate_core::ports::{Campaign, ChatState, MOST_CAMPAIGNS, StoreError};
 use sqlx::postgres::PgRow;
 
@@ -18,7 +18,7 @@ pub(crate) async fn add_campaign(conn: &mut Conn, campaign: &Campaign) -> Result
                ON CONFLICT DO NOTHING";
     let statement = sqlx::query(sql)
         .bind(text(&campaign.id))
-        .bind(campaign.source.as_ref().map(|source| source.as_str()))
+        .bind(campaign.source.as_ref().map(SourceId::as_str))
         .bind(storable_json(to_json(&campaign.touch)?.into()).into_owned())
         .bind(text(&campaign.note))
         .bind(micros(campaign.created_at))

@@ -226,6 +226,7 @@ pub(crate) async fn bury(
                                       ELSE 'its time was over' END AS why
                    FROM job j LEFT JOIN unnest($1::text[], $2::bigint[]) AS t (name, before) ON t.name = j.target
                    WHERE j.state = 'waiting' AND j.since < coalesce(t.before, $3)
+                         AND (t.name IS NULL OR j.recipient <> 'relay')
                    LIMIT $5 FOR UPDATE OF j SKIP LOCKED),
                buried AS (
                    UPDATE job SET state = 'dead', ended_at = $4,

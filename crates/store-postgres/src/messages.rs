@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
 use leadgate_core::chat;
 use leadgate_core::chat::Sending;
-use leadgate_core::ids::{ActivityId, ContactId};
+use leadgate_core::ids::{ActivityId, ContactId, SourceId};
 use leadgate_core::onward::{EventData, News, event};
 use leadgate_core::ports::{Act, Fetched, NewReply, StoreError};
 use leadgate_core::prepare::Content;
@@ -98,7 +98,7 @@ pub(crate) async fn write_reply(
         .bind(reply.kind.as_str())
         .bind(reply.lead.map(|lead| lead.0))
         .bind(contact)
-        .bind(reply.source.as_ref().map(|source| source.as_str()))
+        .bind(reply.source.as_ref().map(SourceId::as_str))
         .bind(reply.external_key(act.event))
         .bind(text(&act.actor))
         .bind(micros(act.at))
@@ -125,7 +125,7 @@ async fn written(conn: &mut Conn, reply: &NewReply, act: &Act) -> Result<Option<
     let sql = "SELECT id FROM activity WHERE source = $1 AND external_key = $2 AND external_key IS NOT NULL
                UNION SELECT (data::json ->> 'activity')::bigint FROM job WHERE id = $3";
     let statement = sqlx::query(sql)
-        .bind(reply.source.as_ref().map(|source| source.as_str()))
+        .bind(reply.source.as_ref().map(SourceId::as_str))
         .bind(reply.external_key(act.event))
         .bind(reply.job_id(act.event).0.as_bytes().to_vec());
     let row = conn.optional(statement).await?;
@@ -175,7 +175,7 @@ pub(crate) async fn sending(
     told: Option<&News>,
 ) -> Result<(), StoreError> {
     let Some(mut held) = hold(conn, activity.0).await? else { return Ok(()) };
-    let source = held.source.as_deref().and_then(|source| leadgate_core::ids::SourceId::parse(source).ok());
+    let source = held.source.as_deref().and_then(|source| SourceId::parse(source).ok());
     let Some(sent) = chat::sent(&mut held.content, source.as_ref(), sending, message) else { return Ok(()) };
     say(conn, activity.0, &held.content).await?;
     if let Some(known) = sent.known_as {

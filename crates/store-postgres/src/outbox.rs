@@ -92,10 +92,6 @@ impl Outbox for PostgresStore {
         read!(self, conn => timers::due(conn, now, limit))
     }
 
-    async fn next_timer(&self) -> Result<Option<Timestamp>, StoreError> {
-        read!(self, conn => timers::next(conn))
-    }
-
     async fn settle_timers(&self, ends: Vec<TimerEnd>) -> Result<u64, StoreError> {
         write!(self, conn => timers::settle(conn, &ends))
     }

@@ -91,12 +91,6 @@ fn timer(row: &PgRow) -> Result<Timer, StoreError> {
     Ok(Timer { kind: row.text("kind")?, key: row.text("key")?, due_at: row.time("due_at")?, source: row.maybe_source("source")? })
 }
 
-/// When the next is due.
-pub(crate) async fn next(conn: &mut Conn) -> Result<Option<Timestamp>, StoreError> {
-    let row = conn.one(sqlx::query("SELECT min(due_at) AS due_at FROM timer")).await?;
-    Columns::of(&row, "timer").maybe_time("due_at")
-}
-
 /// Ends or moves timers that still stand, and tells what follows. Whoever holds a row is at work on it and sees to it, or it
 /// stays due: nobody waits.
 pub(crate) async fn settle(conn: &mut Conn, ends: &[TimerEnd]) -> Result<u64, StoreError> {

@@ -1,6 +1,6 @@
 //! Campaigns' links, how chats stand, and topics of leads.
 
-use leadgate_core::ids::LeadId;
+use leadgate_core::ids::{LeadId, SourceId};
 use leadgate_core::ports::{Campaign, ChatState, MOST_CAMPAIGNS, StoreError};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -16,7 +16,7 @@ pub(crate) async fn add_campaign(conn: &mut SqliteConnection, campaign: &Campaig
                ON CONFLICT DO NOTHING";
     let done = sqlx::query(sql)
         .bind(&campaign.id)
-        .bind(campaign.source.as_ref().map(|source| source.as_str()))
+        .bind(campaign.source.as_ref().map(SourceId::as_str))
         .bind(to_json(&campaign.touch)?)
         .bind(&campaign.note)
         .bind(campaign.created_at.as_microsecond())

@@ -169,14 +169,16 @@ pub(crate) async fn bury(
     let sql = "SELECT DISTINCT target FROM job INDEXED BY job_due WHERE state = 'waiting'
                EXCEPT SELECT v.value ->> 0 FROM json_each(?1) v";
     let orphans: Vec<String> = sqlx::query_scalar(sql).bind(to_json(&configured)?).fetch_all(&mut *conn).await.map_err(store)?;
-    let orphans = orphans.iter().map(|target| (target.as_str(), orphans_before, "the configuration has no such target any more"));
-    let late = configured.iter().map(|(target, before)| (*target, *before, "its time was over"));
+    let gone = "the configuration has no such target any more";
+    let orphans = orphans.iter().map(|target| (target.as_str(), orphans_before, gone, ""));
+    let late = configured.iter().map(|(target, before)| (*target, *before, "its time was over", "relay"));
     let mut buried = Vec::new();
     let mut left = MOST;
-    for (target, before, why) in late.chain(orphans) {
+    for (target, before, why, spared) in late.chain(orphans) {
         let sql = "UPDATE job SET state = 'dead', ended_at = ?3, words = iif(words = '', ?4, ?4 || ': ' || words)
-                   WHERE seq IN (SELECT seq FROM job WHERE state = 'waiting' AND target = ?1 AND since < ?2 LIMIT ?5)";
-        let statement = sqlx::query(sql).bind(target).bind(before).bind(at).bind(why).bind(left);
+                   WHERE seq IN (SELECT seq FROM job WHERE state = 'waiting' AND target = ?1 AND since < ?2
+                                             AND (?6 = '' OR recipient <> ?6) LIMIT ?5)";
+        let statement = sqlx::query(sql).bind(target).bind(before).bind(at).bind(why).bind(left).bind(spared);
         let count = statement.execute(&mut *conn).await.map_err(store)?.rows_affected();
         left = left.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
         if count > 0 {

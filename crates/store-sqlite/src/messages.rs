@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
 use leadgate_core::chat;
 use leadgate_core::chat::Sending;
-use leadgate_core::ids::{ActivityId, ContactId, LeadId};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId};
 use leadgate_core::onward::{EventData, News, event};
 use leadgate_core::ports::{Act, Fetched, NewReply, StoreError};
 use leadgate_core::prepare::Content;
@@ -60,7 +60,7 @@ pub(crate) async fn write_reply(
         .bind(reply.kind.as_str())
         .bind(reply.lead.map(|lead| lead.0))
         .bind(contact)
-        .bind(reply.source.as_ref().map(|source| source.as_str()))
+        .bind(reply.source.as_ref().map(SourceId::as_str))
         .bind(reply.external_key(act.event))
         .bind(&act.actor)
         .bind(act.at.as_microsecond())
@@ -87,7 +87,7 @@ async fn written(conn: &mut SqliteConnection, reply: &NewReply, act: &Act) -> Re
     let sql = "SELECT id FROM activity WHERE source = ?1 AND external_key = ?2 AND external_key IS NOT NULL
                UNION SELECT data ->> 'activity' FROM job WHERE id = ?3";
     let known = sqlx::query_scalar(sql)
-        .bind(reply.source.as_ref().map(|source| source.as_str()))
+        .bind(reply.source.as_ref().map(SourceId::as_str))
         .bind(reply.external_key(act.event))
         .bind(reply.job_id(act.event).0.as_bytes().to_vec());
     Ok(known.fetch_optional(conn).await.map_err(store)?.map(ActivityId))

@@ -13,7 +13,7 @@ use leadgate_core::views::{Page, PageAt};
 use crate::{SqliteStore, briefs, error, jobs, news, timers};
 
 fn time(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
-    let time = |micros| Timestamp::from_microsecond(micros).map_err(|_| error::corrupt("timer", format!("no time: {micros}")));
+    let time = |micros| Timestamp::from_microsecond(micros).map_err(|_| error::corrupt("job", format!("no time: {micros}")));
     micros.map(time).transpose()
 }
 
@@ -94,10 +94,6 @@ impl Outbox for SqliteStore {
 
     async fn due_timers(&self, now: Timestamp, limit: u32) -> Result<Vec<Timer>, StoreError> {
         timers::due(&mut *self.read().await?, now.as_microsecond(), limit).await
-    }
-
-    async fn next_timer(&self) -> Result<Option<Timestamp>, StoreError> {
-        time(timers::next(&mut *self.read().await?).await?)
     }
 
     async fn settle_timers(&self, ends: Vec<TimerEnd>) -> Result<u64, StoreError> {

@@ -59,11 +59,6 @@ fn timer(row: &SqliteRow) -> Result<Timer, StoreError> {
     Ok(Timer { kind: row.text("kind")?, key: row.text("key")?, due_at: row.time("due_at")?, source: row.maybe_source("source")? })
 }
 
-/// When the next is due.
-pub(crate) async fn next(conn: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
-    sqlx::query_scalar("SELECT min(due_at) FROM timer").fetch_one(conn).await.map_err(store)
-}
-
 /// Ends or moves timers that still stand, and tells what follows.
 pub(crate) async fn settle(conn: &mut SqliteConnection, ends: &[TimerEnd]) -> Result<u64, StoreError> {
     let mut stood = 0;

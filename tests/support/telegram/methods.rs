@@ -1,7 +1,7 @@
 //! The methods of the fake Bot API.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, parameters: Value) 
     let mut books = shared.books();
     let done = done(&mut books, method, &parameters);
     let message = done.as_ref().ok().and_then(|result| result["message_id"].as_i64());
-    books.calls.push(Called { method: method.to_owned(), parameters, message });
+    books.calls.push(Called { method: method.to_owned(), parameters, message, at: Instant::now() });
     drop(books);
     if method == "setwebhook" {
         shared.told.notify_waiters();
@@ -240,7 +240,12 @@ async fn updates(shared: &Arc<Shared>, parameters: Value) -> Response {
     let until = tokio::time::Instant::now() + Duration::from_secs(parameters["timeout"].as_u64().unwrap_or(0));
     let reader = {
         let mut books = shared.books();
-        books.calls.push(Called { method: "getupdates".to_owned(), parameters: parameters.clone(), message: None });
+        books.calls.push(Called {
+            method: "getupdates".to_owned(),
+            parameters: parameters.clone(),
+            message: None,
+            at: Instant::now(),
+        });
         books.reader += 1;
         if let Some(offset) = parameters["offset"].as_i64() {
             books.waiting.retain(|(id, _)| *id >= offset);

@@ -28,17 +28,22 @@ pub(super) async fn call(shared: Arc<Shared>) {
             Ok(answer) => Some(format!("Wrong response from the webhook: {}", answer.status())),
             Err(_) => Some("Connection refused".to_owned()),
         };
-        let mut books = shared.books();
-        match trouble {
-            None => books.waiting.retain(|(known, _)| *known != id),
-            Some(words) => {
-                books.refused_calls += 1;
-                books.last_error = Some((now(), words));
-                drop(books);
-                tokio::time::sleep(AGAIN).await;
-            }
+        if settle(&shared, id, trouble) {
+            tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// Keeps how a call ended; whether it is made again.
+fn settle(shared: &Shared, id: i64, trouble: Option<String>) -> bool {
+    let mut books = shared.books();
+    let Some(words) = trouble else {
+        books.waiting.retain(|(known, _)| *known != id);
+        return false;
+    };
+    books.refused_calls += 1;
+    books.last_error = Some((now(), words));
+    true
 }
 
 #[expect(clippy::disallowed_methods, reason = "the service has a clock of its own")]

@@ -212,6 +212,7 @@ impl Reader<'_> {
             from: mail.from.iter().map(shown).collect::<Vec<_>>().join(", "),
             to: mail.to.iter().map(shown).collect(),
             cc: mail.cc.iter().map(shown).collect(),
+            message_id: known_as(mail).into_iter().next().map(|reference| reference.value),
             folder: at.folder.to_owned(),
             class: self.verdict.class,
             why: self.verdict.why.into_iter().chain(mail.problems.iter().cloned()).collect(),

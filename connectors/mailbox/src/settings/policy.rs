@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leadgate_core::ids::SourceId;
 use leadgate_core::phone::Country;
 use leadgate_core::ports::{BuildContext, BuildProblem};
-use leadgate_core::rules::Ours;
+use leadgate_core::rules::{Ours, main_address};
 use leadgate_core::submission::MailClass;
 use leadgate_wire::keys::Keys;
 
@@ -123,7 +123,8 @@ impl Policy {
     pub fn is_ours(&self, address: &str) -> bool {
         let address = address.trim().to_lowercase();
         let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-        self.own.contains(&address) || self.ours.email(&address, domain)
+        let own = |address: &String| self.own.contains(address);
+        own(&address) || main_address(&address).as_ref().is_some_and(own) || self.ours.email(&address, domain)
     }
 
     /// Whether somebody said that this sender's mails are a form's notifications: a whole address, or a domain with or without

@@ -23,8 +23,8 @@ pub(super) const MESSAGE_ID: &str = "message-id";
 pub(super) const UID: &str = "uid";
 /// The scope of mails without a Message-ID.
 pub(super) const COPY: &str = "mail";
-/// What a file's field is called.
-pub(super) const ATTACHMENT: &str = "attachment";
+/// What a file's field is called, and the field that says why one is not kept.
+pub const ATTACHMENT: &str = "attachment";
 /// Files of one mail that are kept apart; further ones stay in the kept bytes.
 const MOST_FILES: usize = 20;
 /// Smaller ones stay in the kept bytes as well: nothing would be saved.

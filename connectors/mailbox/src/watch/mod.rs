@@ -33,6 +33,7 @@ use leadgate_core::ports::{Feed, Finding, Pull, PullError, PullState};
 use leadgate_core::replay::Kept;
 use leadgate_core::submission::Submission;
 
+pub use self::mail::ATTACHMENT;
 use crate::settings::Settings;
 
 /// A mailbox that is watched.

@@ -1,11 +1,11 @@
 //! The answer that a customer gets at once. Nothing that anybody typed into a form is in it: it could be sent to a stranger in our
 //! name.
 
+use leadgate_core::language::Language;
 use serde::Serialize;
 
 use super::clean;
 use super::letter::{Heading, Letter, LetterError, LetterKind};
-use super::page::Language;
 use super::templates::{Name, Templates};
 
 /// What an automatic answer is written from: the configuration alone.

@@ -1,11 +1,13 @@
 //! Once a day: to the operator, what became of everything that is no lead, and how the gateway is; to a manager, their leads.
 
 use jiff::{SignedDuration, Timestamp};
+use leadgate_core::language::Language;
+use leadgate_core::onward::{AlarmView, alarm_words};
 use leadgate_core::views::{LeadSummary, SubmissionSummary};
 use serde::Serialize;
 
 use super::letter::{Heading, Letter, LetterError, LetterKind};
-use super::page::{self, Language, Link, LinkView, Reader};
+use super::page::{self, Link, LinkView, Reader};
 use super::templates::{Name, Templates};
 use super::{clean, words};
 
@@ -52,8 +54,8 @@ pub struct OperatorDigest<'a> {
     pub now: Timestamp,
     /// Leads that came within a day.
     pub leads: u64,
-    /// Alarms that stand: the event's name, since when, and its words.
-    pub alarms: &'a [(&'a str, Timestamp, &'a str)],
+    /// Alarms that stand.
+    pub alarms: &'a [AlarmView],
     /// How many deliveries wait for a look.
     pub quarantined: u64,
     /// Some of them, the newest first.
@@ -182,10 +184,10 @@ impl OperatorDigest<'_> {
         let soon = |until: Timestamp| until.duration_since(self.now) < SignedDuration::from_hours(21 * 24);
         let certificate_ends = health.certificate_until.is_some_and(soon);
         let quiet = self.alarms.is_empty() && self.quarantined == 0 && self.dead.is_empty() && self.silent.is_empty();
-        let alarm = |(name, since, words): &(&str, Timestamp, &str)| Line {
-            what: words::headline(name, language).to_owned(),
-            since: reader.time(*since),
-            words: clean::line(words, 500),
+        let alarm = |alarm: &AlarmView| {
+            let words = alarm_words(&alarm.name, &alarm.detail, language);
+            let (what, advice) = words.map_or_else(|| (alarm.detail.words.clone(), String::new()), |it| (it.what, it.advice));
+            Line { what: clean::line(&what, 1_000), since: reader.time(alarm.since), words: advice }
         };
         let dead = |(target, count): &(&str, u64)| Line {
             what: clean::line(target, 100),

@@ -167,6 +167,8 @@ fn said(server: &str, step: Step, code: u16, status: Option<&str>) -> DeliverErr
     match step {
         _ if code == 421 || code == 530 => DeliverError::Unavailable { words, after: None },
         Step::To | Step::Data if passing => DeliverError::Later { words, after: None },
+        // Where everybody is refused, it is not the recipient's doing.
+        Step::To if !is_relay(status) => DeliverError::NoRecipient { words },
         Step::To | Step::Data => DeliverError::Refused { words },
         _ => DeliverError::Unavailable { words, after: None },
     }
@@ -208,11 +210,16 @@ mod tests {
         for (step, code) in [(Step::To, 450), (Step::To, 452), (Step::Data, 451)] {
             assert!(matches!(verdict(step, code), DeliverError::Later { .. }), "{step:?} {code}");
         }
-        for (step, code) in [(Step::To, 550), (Step::To, 553), (Step::Data, 554), (Step::Data, 552)] {
+        for code in [550, 552, 553] {
+            assert!(matches!(verdict(Step::To, code), DeliverError::NoRecipient { .. }), "{code}");
+        }
+        for (step, code) in [(Step::Data, 554), (Step::Data, 552)] {
             assert!(matches!(verdict(step, code), DeliverError::Refused { .. }), "{step:?} {code}");
         }
         assert!(verdict(Step::Login, 535).to_string().contains("app password"));
-        let relay = Failure::Said { step: Step::To, code: 550, status: Some("5.7.1".to_owned()) }.verdict("here:25").to_string();
+        let relay = Failure::Said { step: Step::To, code: 550, status: Some("5.7.1".to_owned()) }.verdict("here:25");
+        assert!(matches!(relay, DeliverError::Refused { .. }), "{relay:?}");
+        let relay = relay.to_string();
         assert!(relay.contains("550 5.7.1") && relay.contains("wants a login"), "{relay}");
     }
 }

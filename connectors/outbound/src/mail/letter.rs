@@ -1,11 +1,12 @@
 //! A letter, and the bytes it is sent as. No text can become a header or leave its own.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use leadgate_core::onward::JobId;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Body, Message, MultiPart, SinglePart};
+use lettre::message::{Attachment, Body, Message, MultiPart, SinglePart};
 
 use super::clean;
 use super::mailbox::Mailbox;
@@ -14,6 +15,8 @@ use super::mailbox::Mailbox;
 pub const CANARY: &str = "X-Leadgate-Canary";
 /// The longest mark.
 const MARK: usize = 200;
+/// The longest name of a file, in characters.
+const FILE_NAME: usize = 120;
 /// The longest subject, in characters. Lists show about 70.
 const SUBJECT: usize = 200;
 /// Bytes of a message id that is repeated: longer ones do not fit a line (RFC 5322, section 2.1.1).
@@ -32,6 +35,23 @@ pub enum LetterKind {
     Written,
 }
 
+/// A file of a letter.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// Its name, as somebody gave it.
+    pub name: String,
+    /// Its type, as somebody said it is.
+    pub content_type: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attached").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
 /// A letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
@@ -47,6 +67,8 @@ pub struct Letter {
     pub text: String,
     /// The same in HTML.
     pub html: Option<String>,
+    /// Files that go with it.
+    pub files: Vec<Attached>,
     /// The Message-ID without its brackets.
     pub message_id: String,
     /// The Message-ID it answers.
@@ -94,6 +116,7 @@ impl Heading {
             subject: said.subject,
             text: said.text,
             html: said.html,
+            files: Vec::new(),
             message_id: self.message_id,
             in_reply_to: self.in_reply_to,
             references: self.references,
@@ -158,19 +181,51 @@ impl Letter {
         if let Some(mark) = self.canary.as_deref().filter(|mark| is_mark(mark)) {
             mail = mail.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(CANARY), mark.to_owned()));
         }
-        let written = match &self.html {
-            None => mail.singlepart(part(ContentType::TEXT_PLAIN, &self.text)?),
-            Some(html) => {
-                // Neither quoted-printable nor base64 has "=_" in it, so no text ends its part.
-                let boundary = format!("=_{}", self.message_id.split('@').next().unwrap_or_default());
-                let parts = MultiPart::alternative()
-                    .boundary(boundary)
-                    .singlepart(part(ContentType::TEXT_PLAIN, &self.text)?)
-                    .singlepart(part(ContentType::TEXT_HTML, html)?);
+        let written = match (&self.html, self.files.as_slice()) {
+            (None, []) => mail.singlepart(part(ContentType::TEXT_PLAIN, &self.text)?),
+            (Some(html), []) => mail.multipart(self.both(html)?),
+            (html, files) => {
+                let mixed = MultiPart::mixed().boundary(self.boundary("f"));
+                let mut parts = match html {
+                    None => mixed.singlepart(part(ContentType::TEXT_PLAIN, &self.text)?),
+                    Some(html) => mixed.multipart(self.both(html)?),
+                };
+                for file in files {
+                    parts = parts.singlepart(file.part()?);
+                }
                 mail.multipart(parts)
             }
         };
         written.map(|mail| mail.formatted()).map_err(|_| LetterError::Unwritable("its envelope is not complete"))
+    }
+}
+
+impl Letter {
+    /// The text, and the same in HTML.
+    fn both(&self, html: &str) -> Result<MultiPart, LetterError> {
+        let parts = MultiPart::alternative().boundary(self.boundary(""));
+        Ok(parts.singlepart(part(ContentType::TEXT_PLAIN, &self.text)?).singlepart(part(ContentType::TEXT_HTML, html)?))
+    }
+
+    /// Neither quoted-printable nor base64 has `=_` in it, so no text ends its part.
+    fn boundary(&self, of: &str) -> String {
+        format!("=_{of}{}", self.message_id.split('@').next().unwrap_or_default())
+    }
+}
+
+impl Attached {
+    fn part(&self) -> Result<SinglePart, LetterError> {
+        let body = Body::new_with_encoding(self.bytes.clone(), ContentTransferEncoding::Base64);
+        let body = body.map_err(|_| LetterError::Unwritable("a file has no encoding"))?;
+        // A mail in a mail may not be in base64 (RFC 2046, section 5.2.1).
+        let composite = ["message/", "multipart/"].iter().any(|kind| self.content_type.starts_with(kind));
+        let is_token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"/.+-_".contains(&byte);
+        let known = Some(self.content_type.as_str()).filter(|text| !composite && text.bytes().all(is_token));
+        let unknown = || ContentType::parse("application/octet-stream");
+        let content_type = known.and_then(|text| ContentType::parse(text).ok()).map_or_else(unknown, Ok);
+        let content_type = content_type.map_err(|_| LetterError::Unwritable("a file has no type"))?;
+        let name = clean::line(&self.name, FILE_NAME).replace(['/', '\\', '"'], "_");
+        Ok(Attachment::new(if name.is_empty() { "file".to_owned() } else { name }).body(body, content_type))
     }
 }
 
@@ -226,6 +281,7 @@ mod tests {
             subject: "Новая заявка: Пётр".to_owned(),
             text: "Здравствуйте\n.\nи всё".to_owned(),
             html: Some("<p>Здравствуйте</p>".to_owned()),
+            files: Vec::new(),
             message_id: "018f3f3e-0000-7000-8000-000000000001@zavod.ru".to_owned(),
             in_reply_to: None,
             references: Vec::new(),
@@ -269,6 +325,34 @@ mod tests {
     }
 
     #[test]
+    fn files_go_along_as_they_are() {
+        let file = |name: &str, content_type: &str, bytes: &[u8]| Attached {
+            name: name.to_owned(),
+            content_type: content_type.to_owned(),
+            bytes: bytes.to_vec(),
+        };
+        let all: Vec<u8> = (0..=255).collect();
+        let files = vec![
+            file("смета.pdf", "application/pdf", &all),
+            file("../a\r\nBcc: \"x\"", "text/plain\r\nBcc: x@y.ru", b""),
+            file("", "message/rfc822", b"From: a\r\n\r\n--=_f018f3f3e-0000-7000-8000-000000000001\r\n"),
+        ];
+        for html in [None, Some("<p>x</p>".to_owned())] {
+            let bytes = Letter { html, files: files.clone(), ..letter() }.to_bytes().unwrap();
+            let mail = mail_parser::MessageParser::default().parse(&bytes).unwrap();
+            use mail_parser::MimeHeaders as _;
+            let found: Vec<_> = mail.attachments().collect();
+            assert_eq!(found.iter().map(|part| part.contents()).collect::<Vec<_>>(), [&all[..], b"", &files[2].bytes[..]]);
+            let names: Vec<_> = found.iter().map(|part| part.attachment_name().unwrap()).collect();
+            assert_eq!(names, ["смета.pdf", ".._a Bcc: _x_", "file"]);
+            let kinds: Vec<_> = found.iter().map(|part| part.content_type().unwrap().subtype().unwrap()).collect();
+            assert_eq!(kinds, ["pdf", "octet-stream", "octet-stream"]);
+            assert_eq!(mail.body_text(0).unwrap().replace("\r\n", "\n"), letter().text);
+            assert!(!String::from_utf8(bytes).unwrap().contains("\nBcc"));
+        }
+    }
+
+    #[test]
     fn what_the_gateway_sends_itself_is_marked() {
         let marked = |mark: &str| headers(&Letter { canary: Some(mark.to_owned()), ..letter() }.to_bytes().unwrap());
         let long = format!("{}.1795290165.{}", "s".repeat(64), "0".repeat(32));
@@ -300,6 +384,7 @@ mod tests {
                 reply_to: Mailbox::new(&name, "petr@mail.ru"),
                 subject,
                 html: Some(text.clone()),
+                files: vec![Attached { name: name.clone(), content_type: id.clone(), bytes: text.clone().into_bytes() }],
                 text,
                 references: vec![id.clone(), "a@b".to_owned()],
                 in_reply_to: Some(id),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use leadgate_core::attribution::Touch;
+use leadgate_core::language::Language;
 use leadgate_core::onward::event;
 use leadgate_core::prepare::{Content, IdentityKind};
 use leadgate_core::receipt::IdentityState;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::letter::{Heading, Letter, LetterError, LetterKind};
 use super::mailbox::Mailbox;
-use super::page::{self, Language, Link, LinkView, Reader};
+use super::page::{self, Link, LinkView, Reader};
 use super::templates::{Name, Templates};
 use super::{clean, words};
 

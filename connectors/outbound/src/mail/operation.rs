@@ -1,13 +1,14 @@
 //! An alarm to the operator: what is wrong with the gateway or what it depends on, since when, what to do.
 
 use jiff::Timestamp;
-use leadgate_core::onward::Detail;
+use leadgate_core::language::Language;
+use leadgate_core::onward::{AlarmWords, Detail, alarm_words};
 use serde::Serialize;
 
+use super::clean;
 use super::letter::{Heading, Letter, LetterError, LetterKind};
-use super::page::{self, Language, Link, LinkView, Reader};
+use super::page::{self, Link, LinkView, Reader};
 use super::templates::{Name, Templates};
-use super::{clean, words};
 
 /// What an alarm is written from.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +19,6 @@ pub struct AlarmNotice<'a> {
     pub at: Timestamp,
     /// What it tells.
     pub detail: &'a Detail,
-    /// What the source is called, if it is about one; empty: its id says enough.
-    pub source: &'a str,
     /// Where it is to be seen.
     pub links: &'a [Link<'a>],
 }
@@ -27,21 +26,18 @@ pub struct AlarmNotice<'a> {
 /// What the templates see.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct View {
-    language: Language,
-    reader: String,
-    event: String,
-    headline: String,
+    pub(super) language: Language,
+    pub(super) reader: String,
+    pub(super) event: String,
+    /// What is wrong, or well again: a sentence without its full stop.
+    pub(super) headline: String,
     /// It is well again.
-    relief: bool,
-    /// Of which source or target.
-    what: String,
-    words: String,
-    when: String,
-    since: String,
-    lasted: String,
-    count: Option<u64>,
-    advice: String,
-    links: Vec<LinkView>,
+    pub(super) relief: bool,
+    pub(super) when: String,
+    pub(super) since: String,
+    pub(super) lasted: String,
+    pub(super) advice: String,
+    pub(super) links: Vec<LinkView>,
 }
 
 impl AlarmNotice<'_> {
@@ -53,20 +49,19 @@ impl AlarmNotice<'_> {
 
     fn view(&self, reader: &Reader) -> View {
         let language = reader.language;
-        let of = self.detail.source.as_ref().map(ToString::to_string).or_else(|| self.detail.target.clone()).unwrap_or_default();
+        // One of a newer gateway says what it says.
+        let words = alarm_words(self.event, self.detail, language)
+            .unwrap_or_else(|| AlarmWords { what: self.detail.words.clone(), advice: String::new() });
         View {
             language,
             reader: clean::line(&reader.name, 100),
             event: self.event.to_owned(),
-            headline: words::headline(self.event, language).to_owned(),
-            relief: words::is_relief(self.event),
-            what: clean::line(if self.source.is_empty() { &of } else { self.source }, 200),
-            words: clean::block(&self.detail.words, 2_000).0,
+            headline: clean::line(words.what.trim_end_matches('.'), 1_000),
+            relief: words.advice.is_empty(),
             when: reader.time(self.at),
             since: self.detail.since.map(|since| reader.time(since)).unwrap_or_default(),
             lasted: self.detail.since.map(|since| reader.length(self.at.duration_since(since).as_secs())).unwrap_or_default(),
-            count: self.detail.count,
-            advice: words::advice(self.event, language).to_owned(),
+            advice: words.advice,
             links: page::links(self.links),
         }
     }
@@ -81,12 +76,9 @@ pub(super) fn samples(language: Language) -> [View; 2] {
         event: text(),
         headline: text(),
         relief: true,
-        what: text(),
-        words: text(),
         when: text(),
         since: text(),
         lasted: text(),
-        count: Some(1),
         advice: text(),
         links: page::links(&[Link { label: "text", url: "https://leads.zavod.ru/" }]),
     };

@@ -2,41 +2,10 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use leadgate_core::language::Language;
 use serde::Serialize;
 
 use super::clean;
-
-/// The language of a letter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Russian.
-    Ru,
-}
-
-impl Language {
-    /// Every one.
-    pub const ALL: [Self; 2] = [Self::En, Self::Ru];
-
-    /// The language of a tag such as `ru` or `ru-RU`; English for any other.
-    pub fn of(tag: &str) -> Self {
-        match tag.split(['-', '_']).next() {
-            Some("ru") => Self::Ru,
-            _ => Self::En,
-        }
-    }
-
-    /// Its tag, and the folder of its templates.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ru => "ru",
-        }
-    }
-}
 
 /// Who reads it.
 #[derive(Clone, Debug)]

@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use leadgate_core::language::Language;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
 use serde::Serialize;
 
 use super::letter::LetterError;
-use super::page::Language;
 use super::{auto_reply, clean, digest, notice, operation};
 
 /// The longest template of a folder, in bytes.

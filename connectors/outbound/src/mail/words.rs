@@ -1,12 +1,12 @@
-//! Words that templates are given: what an event is called, what is to be done, why a delivery became what it became.
+//! Words that templates are given: what an event is called, why a delivery became what it became. What events of the gateway itself
+//! say is the same everywhere: [`leadgate_core::onward::alarm_words`].
 
 use leadgate_core::change::Stage;
+use leadgate_core::language::Language;
 use leadgate_core::onward::event;
 use leadgate_core::receipt::Reason;
 use leadgate_core::rules::KnownContact;
 use leadgate_core::submission::{ActivityKind, Signal};
-
-use super::page::Language;
 
 /// What happened, as a heading.
 pub(super) fn headline(name: &str, language: Language) -> &'static str {
@@ -24,78 +24,14 @@ pub(super) fn headline(name: &str, language: Language) -> &'static str {
         event::CONTACT_REACHABLE => ("Адрес снова доступен", "An address can be reached again"),
         event::CONTACT_ERASED => ("Данные клиента удалены", "A person's data was removed"),
         event::MAIL_SENT => ("Клиенту написали", "The customer was written to"),
+        event::MESSAGE_SENT => ("Клиенту ответили", "The customer was answered"),
+        event::MESSAGE_FAILED => ("Сообщение не дошло до клиента", "A message did not reach the customer"),
+        event::MAIL_REFUSED => ("Ответ не передан клиенту", "An answer did not reach the customer"),
         event::ACTIVITY_DETACHED => ("Обращение отделено", "An activity was detached"),
         event::ACTIVITY_RESTORED => ("Обращение возвращено", "An activity was put back"),
         event::SUBMISSION_QUARANTINED => ("Обращение ждёт проверки", "A delivery waits for a look"),
         event::SUBMISSION_SPAM => ("Обращение принято за спам", "A delivery was kept as spam"),
-        event::SOURCE_SILENT => ("Источник молчит", "A source is silent"),
-        event::SOURCE_HEARD => ("Источник снова работает", "A source is heard again"),
-        event::SOURCE_MISSED => ("Форма не доставляет заявки сама", "A form does not deliver by itself"),
-        event::SOURCE_FAILED => ("Источник не читается", "A source cannot be read"),
-        event::SOURCE_RECOVERED => ("Источник снова читается", "A source is read again"),
-        event::WEBHOOK_BROKEN => ("Получатель не принимает события", "A target takes nothing"),
-        event::WEBHOOK_RECOVERED => ("Получатель снова принимает события", "A target takes deliveries again"),
-        event::DELIVERY_DEAD => ("События не доставлены", "Deliveries were given up"),
-        event::CANARY_DUE => ("Проверочная заявка", "Test lead"),
-        event::CANARY_LOST => ("Проверочная заявка не дошла", "The test lead did not come back"),
-        event::CANARY_RETURNED => ("Проверочные заявки снова доходят", "The test lead comes back again"),
-        event::CLOCK_WRONG => ("Часы идут неверно", "A clock is wrong"),
-        event::DISK_LOW => ("Мало места на диске", "Little space on the disk"),
-        event::CERTIFICATE_EXPIRING => ("Сертификат скоро закончится", "The certificate ends soon"),
-        event::DIGEST_DUE => ("Сводка", "Digest"),
         _ => ("Событие", "Event"),
-    };
-    pick(language, ru, en)
-}
-
-/// Whether it tells that something is well again.
-pub(super) fn is_relief(name: &str) -> bool {
-    matches!(name, event::SOURCE_HEARD | event::SOURCE_RECOVERED | event::WEBHOOK_RECOVERED | event::CANARY_RETURNED)
-}
-
-/// What the operator should do.
-pub(super) fn advice(name: &str, language: Language) -> &'static str {
-    let (ru, en) = match name {
-        event::SOURCE_SILENT => (
-            "Отправьте форму или письмо сами. Если заявка не появилась, проверьте, не менялся ли сайт, адрес вебхука или пересылка почты: \
-             leadgate source test <источник>.",
-            "Send the form or a mail yourself. If no lead comes, look whether the site, the webhook's address or the mail's forwarding was \
-             changed: leadgate source test <source>.",
-        ),
-        event::SOURCE_MISSED => (
-            "О заявках известно только из писем. Проверьте в настройках формы адрес вебхука и ответ, который она получает.",
-            "The leads are known from mails alone. Look in the form's settings at the webhook's address, and at the answer it gets.",
-        ),
-        event::SOURCE_FAILED => (
-            "Проверьте пароль и доступность сервера: leadgate source test <источник>. Письма не потеряны: они ждут на сервере.",
-            "Look at the password and whether the server can be reached: leadgate source test <source>. No mail is lost: they wait on the \
-             server.",
-        ),
-        event::WEBHOOK_BROKEN => (
-            "Проверьте получателя. События ждут и будут доставлены, когда он ответит: leadgate outbox list.",
-            "Look at the target. The deliveries wait and go out when it answers: leadgate outbox list.",
-        ),
-        event::DELIVERY_DEAD => (
-            "Посмотрите причины и отправьте ещё раз или откажитесь: leadgate outbox list --state dead.",
-            "See why, and send them again or drop them: leadgate outbox list --state dead.",
-        ),
-        event::CANARY_LOST => (
-            "Настоящие заявки идут тем же путём. Отправьте форму или письмо сами и проверьте каждый шаг до шлюза.",
-            "Real leads take the same road. Send the form or a mail yourself, and look at each step on the way to the gateway.",
-        ),
-        event::CLOCK_WRONG => (
-            "Включите синхронизацию времени (timedatectl set-ntp true) на сервере шлюза и на сервере базы данных.",
-            "Switch on time synchronisation (timedatectl set-ntp true) on this machine and on that of the database.",
-        ),
-        event::DISK_LOW => (
-            "Освободите место или увеличьте диск. Ниже предела файлы не принимаются, а заявки принимаются, пока есть место.",
-            "Make space, or a larger disk. Below the floor files are refused; leads are taken as long as there is space.",
-        ),
-        event::CERTIFICATE_EXPIRING => (
-            "Обновите сертификат. Если его обновляет программа, посмотрите её журнал: она этого ещё не сделала.",
-            "Renew the certificate. If a program does that, read its log: it has not done so yet.",
-        ),
-        _ => ("", ""),
     };
     pick(language, ru, en)
 }
@@ -242,14 +178,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_event_has_its_words() {
-        for kind in EVENTS {
+    fn every_event_of_a_lead_or_a_delivery_has_its_heading() {
+        for kind in EVENTS.iter().filter(|kind| kind.subject != Subject::Operation && !kind.is_private()) {
             for language in Language::ALL {
                 assert!(!matches!(headline(kind.name, language), "Событие" | "Event"), "{}", kind.name);
-                // What is private has a letter of its own.
-                if kind.subject == Subject::Operation && !kind.is_private() {
-                    assert_eq!(advice(kind.name, language).is_empty(), is_relief(kind.name), "{}", kind.name);
-                }
             }
         }
     }

@@ -101,7 +101,7 @@ mod tests {
                 Err(DeliverError::Gone { .. }) => "gone",
                 Err(DeliverError::Later { .. }) => "later",
                 Err(DeliverError::Unavailable { .. }) => "unavailable",
-                Err(DeliverError::Refused { .. }) => "refused",
+                Err(DeliverError::Refused { .. } | DeliverError::NoRecipient { .. }) => "refused",
                 Err(DeliverError::Quiet { .. }) => "quiet",
             };
             assert_eq!(found, wanted, "{status}");

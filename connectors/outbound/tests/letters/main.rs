@@ -6,11 +6,12 @@ mod answering;
 mod people;
 
 use jiff::tz::TimeZone;
-use leadgate_core::onward::{Detail, event};
+use leadgate_core::language::Language;
+use leadgate_core::onward::{AlarmView, Detail, event};
 use leadgate_core::views::{LeadDetail, SubmissionSummary};
 use leadgate_outbound::mail::{
-    AlarmNotice, AutoReply, Heading, Health, Kept, Language, Letter, LetterKind, Link, Mailbox, ManagerDigest, Notice,
-    OperatorDigest, Reader, Row, Silent, Templates,
+    AlarmNotice, AutoReply, Heading, Health, Kept, Letter, LetterKind, Link, Mailbox, ManagerDigest, Notice, OperatorDigest,
+    Reader, Row, Silent, Templates,
 };
 use proptest::prelude::*;
 
@@ -145,22 +146,22 @@ fn an_alarm_says_since_when_and_what_to_do() {
     let detail = Detail {
         source: Some(source("site")),
         since: Some(time("2026-11-20T19:43:00Z")),
-        words: "обычно за это время приходит 9 заявок".to_owned(),
+        words: "пароль\r\n не подходит".to_owned(),
         ..Detail::default()
     };
     let at = time("2026-11-21T19:43:00Z");
     let alarm = |event, language| {
-        let notice = AlarmNotice { event, at, detail: &detail, source: "", links: &[] };
+        let notice = AlarmNotice { event, at, detail: &detail, links: &[] };
         notice.letter(&reader(language), &templates(), heading()).unwrap()
     };
-    let letter = alarm(event::SOURCE_SILENT, Language::Ru);
-    assert_eq!(letter.subject, "Источник молчит: site");
+    let letter = alarm(event::SOURCE_FAILED, Language::Ru);
+    assert_eq!(letter.subject, "Источник site не читается: пароль не подходит");
     in_order(
         &letter.text,
-        &["обычно за это время приходит 9 заявок\n", "С 21.11.2026 00:43 (длится 1 д)\n", "Что делать: Отправьте форму"],
+        &["С 21.11.2026 00:43 (длится 1 д)\n", "Что делать: Чего не хватает, скажет leadgate source test site"],
     );
     let letter = alarm(event::SOURCE_HEARD, Language::En);
-    assert_eq!(letter.subject, "A source is heard again: site");
+    assert_eq!(letter.subject, "The source site brings something again");
     assert!(letter.text.contains("It lasted: 1 d\n") && !letter.text.contains("What to do"), "{}", letter.text);
 }
 
@@ -203,7 +204,14 @@ fn a_digest_of_a_quiet_day_says_so_and_one_of_a_bad_day_says_what() {
     };
     let release = [Link { label: "Release", url: "https://leads.zavod.ru/release?s=1" }];
     let kept = [Kept { submission: &spam, who: "<b>Eve</b>", links: &release }];
+    let silent = AlarmView {
+        name: event::SOURCE_SILENT.to_owned(),
+        key: "site".to_owned(),
+        since: time("2026-11-20T05:00:00Z"),
+        detail: Detail { source: Some(source("site")), ..Detail::default() },
+    };
     let bad = OperatorDigest {
+        alarms: std::slice::from_ref(&silent),
         spam: 3,
         spams: &kept,
         dead: &[("webhook:crm", 4)],
@@ -216,6 +224,7 @@ fn a_digest_of_a_quiet_day_says_so_and_one_of_a_bad_day_says_what() {
     in_order(
         &letter.text,
         &[
+            "20 Nov 2026 05:00: The source site brings nothing, although it usually would have by now. Send its form",
             "Spam within a day: 3\n",
             "<b>Eve</b>: 5 links in the text\n    Release: https://leads.zavod.ru/release?s=1\n",
             "webhook:crm: 4\n",

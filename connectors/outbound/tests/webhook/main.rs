@@ -74,7 +74,7 @@ fn end<T: std::fmt::Debug>(told: Result<T, DeliverError>) -> (&'static str, Stri
         Ok(_) => ("done", String::new(), None),
         Err(DeliverError::Unavailable { words, after }) => ("unavailable", words, after.map(|after| after.as_secs())),
         Err(DeliverError::Later { words, after }) => ("later", words, after.map(|after| after.as_secs())),
-        Err(DeliverError::Refused { words }) => ("refused", words, None),
+        Err(DeliverError::Refused { words } | DeliverError::NoRecipient { words }) => ("refused", words, None),
         Err(DeliverError::Gone { words }) => ("gone", words, None),
         Err(DeliverError::Quiet { .. }) => panic!("a webhook is never disturbed"),
     }

@@ -205,9 +205,8 @@ impl Turn<'_> {
     /// What was said tells more than what was asked.
     fn heard(&mut self) {
         let has_text = !self.said.text.trim().is_empty() && self.said.command.is_none();
-        if self.said.contact.as_ref().is_some_and(|card| card.own) {
-            self.know(Question::Phone);
-        } else if has_text && words::is_phone(&self.said.text) {
+        let shared = self.said.contact.as_ref().is_some_and(|card| card.own);
+        if shared || (has_text && words::is_phone(&self.said.text)) {
             self.know(Question::Phone);
         } else if has_text && !words::is_skip(&self.said.text) && self.talk.asked != Some(Question::Name) {
             self.know(Question::About);

@@ -40,9 +40,7 @@ fn the_example_is_understood_when_every_key_is_switched_on() {
         .filter(|line| !line.starts_with('['))
         .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line))
         .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')))
-        .map(|line| {
-            line.replace("{ env = \"TELEGRAM_PROXY\" }", "\"socks5://a:1\"")
-        })
+        .map(|line| line.replace("{ env = \"TELEGRAM_PROXY\" }", "\"socks5://a:1\""))
         .filter(|line| !line.starts_with("kind") && !line.starts_with("enabled"))
         .fold(String::new(), |all, line| all + &line + "\n");
     assert_eq!(problems_of(&on), Vec::<String>::new(), "{on}");

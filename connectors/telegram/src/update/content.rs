@@ -165,7 +165,7 @@ impl Content {
             "invoice" => self.field("invoice", money(value, line(value, "title", 300))),
             "successful_payment" => self.field("payment", money(value, line(value, "invoice_payload", 300))),
             "web_app_data" => {
-                self.field(&line(value, "button_text", 100).unwrap_or_else(|| key.to_owned()), line(value, "data", VALUE))
+                self.field(&line(value, "button_text", 100).unwrap_or_else(|| key.to_owned()), line(value, "data", VALUE));
             }
             "checklist" => {
                 let tasks = list(value, "tasks").iter().take(MOST).filter_map(|task| line(task, "text", 100));

@@ -65,6 +65,7 @@ events! {
     CONTACT_REACHABLE = "contact.reachable", Contact, "Somebody said that an address can be reached again.";
     CONTACT_ERASED = "contact.erased", Contact, "Everything known of a person was removed.";
     MAIL_SENT = "mail.sent", Lead, "A manager wrote a mail to a customer, which the gateway saw in a mailbox.";
+    MAIL_REFUSED = "mail.refused", Lead, "What a manager answered to a notice could not be passed on to the customer.";
     MESSAGE_SENT = "message.sent", Lead, "A manager wrote to a customer by a messenger, or by the gateway; it is on its way.";
     MESSAGE_FAILED = "message.failed", Lead, "What a manager wrote to a customer by the gateway did not arrive.";
     MESSAGE_RECEIVED = "message.received", Submission, "Something is to be done because of a bot's update; told to nobody else.";
@@ -81,6 +82,7 @@ events! {
     WEBHOOK_BROKEN = "webhook.broken", Operation, "A target takes nothing: deliveries to it wait.";
     WEBHOOK_RECOVERED = "webhook.recovered", Operation, "A target that took nothing takes deliveries again.";
     DELIVERY_DEAD = "delivery.dead", Operation, "Deliveries were given up.";
+    MANAGER_UNREACHABLE = "manager.unreachable", Operation, "Mails to a manager come back or are refused: the operator gets their notices.";
     CANARY_DUE = "canary.due", Operation, "It is time for the gateway to send itself something by the outside road; told to nobody else.";
     CANARY_LOST = "canary.lost", Operation, "What the gateway sent itself by the outside road did not come back.";
     CANARY_RETURNED = "canary.returned", Operation, "What the gateway sends itself comes back again.";

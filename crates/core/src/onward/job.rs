@@ -75,7 +75,7 @@ pub struct Detail {
     /// Which source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceId>,
-    /// Which target: `mail`, `webhook:<id>`, `telegram:<source>`.
+    /// Which target: `mail`, `webhook:<id>`, `telegram:<source>`; of mails to a manager `mail:manager:<id>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Since when.

@@ -13,7 +13,6 @@ mod routes;
 mod timer;
 mod words;
 
-use catalogue::is_private;
 pub use catalogue::{EVENTS, EventKind, Subject, event, version_of};
 pub use envelope::{Envelope, Told};
 pub use hours::Hours;

@@ -100,8 +100,8 @@ pub struct JobView {
     pub id: JobId,
     /// By what: `mail`, `webhook:<id>`, `telegram:<source>`.
     pub target: String,
-    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `customer`, `relay`, `canary:<source>`, or an
-    /// address of the company.
+    /// Whom for: empty for a webhook; `manager:<id>`, `responsible`, `customer`, `relay`, `author`, `canary:<source>`, or
+    /// an address of the company.
     pub to: String,
     /// The event's name.
     pub event: String,
@@ -306,7 +306,8 @@ pub trait Outbox: Send + Sync {
     /// When the next waiting job of these targets is due; `None`: none waits.
     async fn next_job(&self, targets: Vec<String>) -> Result<Option<Timestamp>, StoreError>;
     /// Gives up waiting jobs whose time is over, 256 at most in a call, and tells nothing of it. A target that is not among these
-    /// is not in the configuration: what it is owed waits for `orphans_before`.
+    /// is not in the configuration: what it is owed waits for `orphans_before`. An answer to a customer ([`super::Recipient::Relay`]) is
+    /// given up by an attempt alone, which tells who wrote it.
     async fn bury_jobs(&self, targets: Vec<Target>, orphans_before: Timestamp, at: Timestamp) -> Result<Vec<Late>, StoreError>;
     /// Jobs, newest first.
     async fn jobs(&self, filter: JobFilter, at: PageAt) -> Result<Page<JobView>, StoreError>;
@@ -338,8 +339,6 @@ pub trait Outbox: Send + Sync {
     async fn stop_timers(&self, timers: Vec<(String, String)>) -> Result<(), StoreError>;
     /// Timers that are due, the longest first.
     async fn due_timers(&self, now: Timestamp, limit: u32) -> Result<Vec<Timer>, StoreError>;
-    /// When the next timer is due.
-    async fn next_timer(&self) -> Result<Option<Timestamp>, StoreError>;
     /// Ends or moves timers that still stand as they were seen, and tells what follows. How many stood.
     async fn settle_timers(&self, ends: Vec<TimerEnd>) -> Result<u64, StoreError>;
 

@@ -31,11 +31,11 @@ impl Pattern {
         }
     }
 
-    /// Whether an event is one of them. What is for nobody else has to be named, see [`EventKind::is_private`](super::EventKind).
+    /// Whether an event is one of them. What is private has to be named.
     pub fn fits(&self, name: &str) -> bool {
         match self {
-            Self::All => !super::is_private(name),
-            Self::Of(subject) => of(name) == subject && !super::is_private(name),
+            Self::All => !super::catalogue::is_private(name),
+            Self::Of(subject) => of(name) == subject && !super::catalogue::is_private(name),
             Self::One(one) => one == name,
         }
     }
@@ -70,6 +70,8 @@ pub enum Recipient {
     Customer,
     /// The customer: what one of us answered to a notice is passed on.
     Relay,
+    /// Whoever of us wrote what it is about.
+    Author,
     /// The gateway itself, by the outside road of a source.
     Canary(String),
     /// The customer: what a manager wrote by the gateway.
@@ -86,6 +88,7 @@ impl Recipient {
             "responsible" => Self::Responsible,
             "customer" => Self::Customer,
             "relay" => Self::Relay,
+            "author" => Self::Author,
             "reply" => Self::Reply,
             _ => match text.split_once(':') {
                 Some(("manager", manager)) => Self::Manager(manager.to_owned()),
@@ -106,6 +109,7 @@ impl fmt::Display for Recipient {
             Self::Address(address) => f.write_str(address),
             Self::Customer => f.write_str("customer"),
             Self::Relay => f.write_str("relay"),
+            Self::Author => f.write_str("author"),
             Self::Canary(source) => write!(f, "canary:{source}"),
             Self::Reply => f.write_str("reply"),
             Self::Chat(chat) => write!(f, "chat:{chat}"),
@@ -229,6 +233,7 @@ mod tests {
         assert_eq!(told(event::LEAD_CREATED, Some(&site)), both);
         assert_eq!(told(event::LEAD_CREATED, None), both[..1]);
         assert_eq!(told(event::DISK_LOW, None).len(), 2);
+        assert_eq!(told(event::MESSAGE_RECEIVED, Some(&site)), []);
     }
 
     #[test]
@@ -254,7 +259,19 @@ mod tests {
 
     #[test]
     fn recipients_are_read_back() {
-        for text in ["", "manager:anna", "responsible", "sales@example.com", "customer", "relay", "canary:site", "reply", "chat:-1001"] {
+        let all = [
+            "",
+            "manager:anna",
+            "responsible",
+            "sales@example.com",
+            "customer",
+            "relay",
+            "author",
+            "canary:site",
+            "reply",
+            "chat:-100",
+        ];
+        for text in all {
             assert_eq!(Recipient::parse(text).to_string(), text);
         }
         assert_eq!(Recipient::parse("canary:site"), Recipient::Canary("site".to_owned()));

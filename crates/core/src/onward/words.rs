@@ -101,6 +101,12 @@ fn english(name: &str, told: &Told) -> Option<(String, String)> {
                 "leadgate outbox list --state dead --target {target} says why; leadgate outbox retry or drop them, in the same words."
             ),
         ),
+        event::MANAGER_UNREACHABLE => (
+            format!("Mails to a manager do not arrive, and their notices go to the operator{why}."),
+            format!(
+                "Correct the address in [[managers]]. If it was right and works again: leadgate alarms clear {target}; a mail that is taken says so, too."
+            ),
+        ),
         event::CANARY_DUE => well(format!("It is time for the gateway to send itself something by {source}.")),
         event::CANARY_LOST => (
             format!("What the gateway sent itself by {source} did not come back{why}."),
@@ -163,6 +169,12 @@ fn russian(name: &str, told: &Told) -> Option<(String, String)> {
             format!("Доставки в {target} больше не повторяются{}.", told.counted(": ", "")),
             format!(
                 "Почему, скажет leadgate outbox list --state dead --target {target}; отправить снова или отказаться: leadgate outbox retry или drop с теми же словами."
+            ),
+        ),
+        event::MANAGER_UNREACHABLE => (
+            format!("Письма менеджеру не доходят, его уведомления получает оператор{why}."),
+            format!(
+                "Исправьте адрес в [[managers]]. Если он верный и снова работает: leadgate alarms clear {target}; то же скажет и принятое письмо."
             ),
         ),
         event::CANARY_DUE => well(format!("Шлюзу пора отправить самому себе проверку через {source}.")),

@@ -165,7 +165,7 @@ impl Step<'_> {
         if known.is_none() && self.is_copy() {
             return;
         }
-        if self.item.content.outgoing && amended.is_none() {
+        if submission.draft.outgoing && amended.is_none() {
             return self.sent();
         }
         if self.is_forged() {

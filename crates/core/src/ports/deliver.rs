@@ -55,6 +55,12 @@ pub enum DeliverError {
         /// Why.
         words: String,
     },
+    /// Whom it is for is not known there, or takes nothing: so with everything for them.
+    #[error("{words}")]
+    NoRecipient {
+        /// Why.
+        words: String,
+    },
     /// Whom it is for is not to be disturbed before then. Nothing was tried.
     #[error("quiet until {until}")]
     Quiet {

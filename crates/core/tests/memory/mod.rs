@@ -146,6 +146,9 @@ impl Memory {
                 facts.external.insert(pair.clone(), *place);
             }
         }
+        for activity in lookup.gathering.iter().filter_map(|pair| self.external.get(pair)?.activity) {
+            facts.told.insert(activity, self.told[&activity].content.clone());
+        }
         for (kind, value) in &lookup.identities {
             let held: Vec<Holder> = self
                 .identities
@@ -243,7 +246,9 @@ impl Memory {
         }
         if let Some(id) = plan.activity.map(|new| new.id).or(plan.amends) {
             let submission = &item.submission;
-            let (source, at, content) = (submission.source.clone(), submission.received_at, item.content.clone());
+            let (source, at) = (submission.source.clone(), submission.received_at);
+            let gathered = plan.gathered.as_deref().map(|json| serde_json::from_str(json).unwrap());
+            let content = gathered.unwrap_or_else(|| item.content.clone());
             self.told.insert(id, Told { submission: submission.id, source, at, content });
         }
         for write in &plan.identities {

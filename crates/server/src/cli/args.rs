@@ -20,7 +20,7 @@ use leadgate_core::views::Scope;
 
 pub use self::contacts::{ContactList, Contacts};
 pub use self::keeping::{Backup, Copy, Erase, ErasedList, Export, Restore};
-pub use self::outbox::{ChosenJobs, MailCommand, Outbox, OutboxList, WebhookCommand};
+pub use self::outbox::{Alarms, ChosenJobs, MailCommand, Outbox, OutboxList, WebhookCommand};
 pub use self::replay::{Chosen, Quarantine, Replay, Senders};
 pub use self::telegram::{CampaignLinkOf, ManagerCommand, TelegramCommand};
 use crate::answers::Via;
@@ -143,7 +143,11 @@ pub enum Command {
     #[command(subcommand, visible_alias = "managers")]
     Manager(ManagerCommand),
     /// List what is wrong now, and what to do about it.
-    Alarms,
+    Alarms {
+        /// What to do; nothing lists them.
+        #[command(subcommand)]
+        command: Option<Alarms>,
+    },
     /// Take an activity off the wrong person, or put it back.
     #[command(subcommand, visible_alias = "activity")]
     Activities(Activities),

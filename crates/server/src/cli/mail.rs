@@ -71,6 +71,7 @@ fn letter(gate: &Gate, settings: &Settings, to: Mailbox) -> Letter {
         subject: subject.to_owned(),
         text: format!("{text}\n\n{}\n", company.name),
         html: None,
+        files: Vec::new(),
         message_id: heading.message_id,
         in_reply_to: heading.in_reply_to,
         references: heading.references,

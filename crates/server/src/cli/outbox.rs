@@ -5,14 +5,14 @@ use leadgate_core::onward::{AlarmView, JobDetail, JobFilter, JobId, JobState, Jo
 use leadgate_core::views::{Page, PageAt};
 
 use super::api::Query;
-use super::args::{ChosenJobs, Outbox, OutboxList};
+use super::args::{Alarms, ChosenJobs, Outbox, OutboxList};
 use super::gate::{Gate, Reader, Writer};
 use super::leads::{at, more};
 use super::replay::confirm;
 use super::story;
 use crate::config::{Config, MAIL, bot_target, files_target};
 use crate::onward::TargetView;
-use crate::outbox::{self, Asked, Changed, Deed, OutboxTarget};
+use crate::outbox::{self, AlarmChoice, Asked, Changed, Deed, OutboxTarget};
 use crate::print::{self, Text};
 
 /// Deliveries are counted this far before a question.
@@ -228,7 +228,10 @@ pub(super) fn owed_words(gate: &Gate, targets: &[OutboxTarget]) -> Vec<String> {
 // ---------------------------------------------------------------------------------------------------------------- alarms
 
 /// Runs `alarms`.
-pub(super) async fn alarms(gate: &Gate) -> anyhow::Result<()> {
+pub(super) async fn alarms(gate: &Gate, command: Option<Alarms>) -> anyhow::Result<()> {
+    if let Some(Alarms::Clear { key }) = command {
+        return clear(gate, AlarmChoice { key }).await;
+    }
     let alarms = gate.reader().await?.alarms().await?;
     if gate.json() {
         return Ok(print::json(&alarms)?);
@@ -245,6 +248,23 @@ pub(super) async fn alarms(gate: &Gate) -> anyhow::Result<()> {
         }
     }
     Ok(print::out(&text.finish())?)
+}
+
+async fn clear(gate: &Gate, choice: AlarmChoice) -> anyhow::Result<()> {
+    let writer = gate.writer().await?;
+    let done = match &writer {
+        Writer::Store(store, _) => outbox::clear_alarms(&**store, &choice).await.map_err(Into::into),
+        Writer::Api(api) => api.post("/api/v1/alarms/clear", &serde_json::to_value(&choice)?).await,
+    };
+    writer.close().await;
+    let done: Changed = done?;
+    if gate.json() {
+        return Ok(print::json(&done)?);
+    }
+    if done.count == 0 {
+        bail!("there is no alarm of {}; `leadgate alarms` shows what there is", print::safe(&choice.key));
+    }
+    Ok(print::line("Taken back.")?)
 }
 
 /// What is wrong, and what to do.

@@ -113,6 +113,14 @@ fn told(config: &Config) -> String {
     if !config.onward.tells_of_leads() {
         pair("note", "nobody hears of new leads: name who does in [[notify]] (with [mail]) or in [webhooks]");
     }
+    if config.loses_answers() {
+        pair(
+            "note",
+            "reply_via = \"gateway\", but no mailbox here reads the address in [mail] from: what managers answer to notices would be \
+             lost. Add a mailbox ([sources.ID], kind = \"imap\") that gets its mails, those to from+... too, or name the address in the \
+             addresses of the one that does",
+        );
+    }
     if !config.onward.tells_of_alarms() {
         pair("note", "nobody hears when something goes wrong: write [operator] emails (with [mail])");
     }

@@ -145,7 +145,7 @@ fn advice(error: &DeliverError) -> &'static str {
         DeliverError::Later { .. } | DeliverError::Quiet { .. } => {
             "It answers, but does not take this now: its own log says more. What is owed would wait and be tried again."
         }
-        DeliverError::Refused { .. } => {
+        DeliverError::Refused { .. } | DeliverError::NoRecipient { .. } => {
             "It will never take this: look at its own log, at the secret it verifies with, and at the template. What is owed would be given up at once."
         }
         DeliverError::Gone { .. } => {

@@ -33,6 +33,7 @@ use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{Connector, SourceKind};
 use leadgate_core::rules::{Ours, Rules, SourceRules};
 use leadgate_core::secret::Secret;
+use leadgate_outbound::mail::ReplyVia;
 
 pub use attachments::{Attachments, S3};
 pub use keeping::{Keeping, Lifetime};
@@ -364,6 +365,15 @@ impl Config {
             ours.emails.extend(own.emails.iter().cloned());
         }
         ours
+    }
+
+    /// Whether answers to notices would be lost: they go to the address of `[mail]`, and no mailbox that is read has it.
+    pub fn loses_answers(&self) -> bool {
+        let Some(mail) = self.onward.mail.as_ref().filter(|mail| mail.reply_via == ReplyVia::Gateway) else { return false };
+        let own = email::read(mail.from.email()).emails;
+        let reads = |source: &&Source| source.enabled && source.kind.name == "imap";
+        let read = self.sources.iter().filter(reads).map(|source| &source.connector.rules.own.emails);
+        !read.flatten().any(|key| own.iter().any(|own| own.key == *key))
     }
 
     /// The address senders are told: `public_url`, or this machine's own.

@@ -216,8 +216,7 @@ impl Onward {
             // A dialogue goes on in the order in which it was written.
             ordered: name == event::MESSAGE_RECEIVED,
         };
-        let mut routes =
-            vec![own(bot_target(source), event::MESSAGE_RECEIVED), own(files_target(source), event::FILE_OFFERED)];
+        let mut routes = vec![own(bot_target(source), event::MESSAGE_RECEIVED), own(files_target(source), event::FILE_OFFERED)];
         for notice in &self.notices {
             let people = notice.to.iter().filter(|to| self.is_told_by(to, |by| by.telegram)).cloned();
             let chats = notice.chats.iter().filter(|(of, _)| of == source).map(|(_, chat)| Recipient::Chat(chat.clone()));

@@ -274,6 +274,23 @@ fn a_canary_needs_a_road_from_outside() {
 }
 
 #[test]
+fn answers_that_nobody_reads_are_told() {
+    let mail =
+        |more: &str| format!("[mail]\nhost = \"127.0.0.1\"\nsecurity = \"plain\"\nfrom = \"Leads <leads@zavod.ru>\"\n{more}\n");
+    let mailbox = |user: &str, more: &str| {
+        format!("[sources.info]\nkind = \"imap\"\nhost = \"mail.zavod.ru\"\nuser = \"{user}\"\npassword = \"x\"\n{more}\n")
+    };
+    let loses = |text: String| Folder::new(&text).good().loses_answers();
+    let gateway = mail("reply_via = \"gateway\"");
+    assert!(loses(gateway.clone()));
+    assert!(loses(format!("{gateway}{}", mailbox("info@zavod.ru", ""))));
+    assert!(loses(format!("{gateway}{}", mailbox("leads@zavod.ru", "enabled = false"))));
+    assert!(!loses(format!("{gateway}{}", mailbox("Leads@Zavod.ru", ""))));
+    assert!(!loses(format!("{gateway}{}", mailbox("info", "addresses = [\"leads@zavod.ru\"]"))));
+    assert!(!loses(mail("")), "they go to the customer");
+}
+
+#[test]
 fn bots_tell_managers_and_chats() {
     const BOT: &str = "[sources.bot]\nkind = \"telegram\"\ntoken = \"123456:AAE-x\"\n";
     const STAFF: &str = "staff_chat = -1001\n";
@@ -286,7 +303,10 @@ fn bots_tell_managers_and_chats() {
         routes.map(|route| format!("{} {}", route.target, route.recipient)).collect::<Vec<_>>()
     };
     assert_eq!(told("lead.created"), ["telegram:bot manager:anna", "telegram:bot chat:-1001", "telegram:bot chat:-7"]);
-    assert_eq!((told("message.received"), told("file.offered")), (vec!["telegram:bot ".to_owned()], vec!["files:bot ".to_owned()]));
+    assert_eq!(
+        (told("message.received"), told("file.offered")),
+        (vec!["telegram:bot ".to_owned()], vec!["files:bot ".to_owned()])
+    );
     assert!(good.onward.tells_of_alarms() && good.onward.tells_of_leads());
     assert!(good.without_tokens().is_empty(), "a bot that is asked has no URL, and its token is none");
     let words = |text: &str| Folder::new(text).words("notify[0].to[0]");

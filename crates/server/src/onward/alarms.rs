@@ -9,6 +9,7 @@ use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{Alarm, Detail, event};
 use leadgate_core::ports::{PullReport, PullState, Store, StoreError};
 
+use super::managers;
 use crate::app::Gateway;
 use crate::tls::FEW_DAYS;
 
@@ -46,6 +47,7 @@ pub async fn look(gateway: &Gateway, store: &dyn Store, keeps_house: bool) -> Re
     looking.alarm(event::CERTIFICATE_EXPIRING, &machine, days.map(|(since, _)| since), detail, None).await?;
     looking.clock(&machine).await?;
     if keeps_house {
+        managers::forget(gateway, store).await?;
         for note in store.source_notes().await? {
             let configured = live.pulls.iter().any(|pull| pull.id == note.source && pull.enabled);
             let report = note.report.filter(|_| configured).unwrap_or_default();

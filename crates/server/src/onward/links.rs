@@ -4,7 +4,7 @@
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp};
-use leadgate_core::ids::{ContactId, LeadId, SourceId, SubmissionId};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -88,21 +88,31 @@ impl Signer {
         Some(format!("{PATH}/{}.{}", BASE64URL_NOPAD.encode(&payload), BASE64URL_NOPAD.encode(&mac)))
     }
 
-    /// The address that an answer to a notice of a lead goes to, below the gateway's own: `leads+r12-0a1b2c3d4e5f6071@example.com`.
-    /// It is no secret of the manager's: it says which lead, and that the gateway made it.
-    pub fn reply_address(&self, own: &str, lead: LeadId) -> Option<String> {
+    /// The address that an answer to a notice goes to, below the gateway's own: `leads+r12.345-0a1b2c3d4e5f6071@example.com` of lead
+    /// 12 and activity 345. It is no secret of the manager's: it says what the notice was about, and that the gateway made it.
+    pub fn reply_address(&self, own: &str, lead: LeadId, activity: Option<ActivityId>) -> Option<String> {
         let (local, domain) = own.rsplit_once('@')?;
-        Some(format!("{local}+r{lead}-{}@{domain}", self.reply_mac(lead)?))
+        let said = activity.map_or_else(|| lead.to_string(), |activity| format!("{lead}.{activity}"));
+        Some(format!("{local}+r{said}-{}@{domain}", self.reply_mac(&said)?))
     }
 
-    /// Whether one of these texts holds an address that [`Self::reply_address`] made for a lead.
-    pub fn is_reply_address(&self, own: &str, lead: LeadId, shown: &[String]) -> bool {
-        let made = self.reply_address(own, lead).map(|made| made.to_ascii_lowercase());
-        made.is_some_and(|made| shown.iter().any(|text| text.to_ascii_lowercase().contains(&made)))
+    /// What the notice was about whose address, as [`Self::reply_address`] made it, is in one of these texts.
+    pub fn read_reply(&self, own: &str, shown: &[String]) -> Option<(LeadId, Option<ActivityId>)> {
+        let (local, domain) = own.rsplit_once('@')?;
+        let (before, after) = (format!("{local}+r").to_ascii_lowercase(), format!("@{domain}").to_ascii_lowercase());
+        shown.iter().find_map(|text| {
+            let text = text.to_ascii_lowercase();
+            let (said, mac) = text.split_once(&before)?.1.split_once(&after)?.0.split_once('-')?;
+            let (lead, activity) = match said.split_once('.') {
+                Some((lead, activity)) => (lead, Some(ActivityId(activity.parse().ok()?))),
+                None => (said, None),
+            };
+            (self.reply_mac(said)? == mac).then_some((LeadId(lead.parse().ok()?), activity))
+        })
     }
 
-    fn reply_mac(&self, lead: LeadId) -> Option<String> {
-        let mac = self.mac(format!("reply:{lead}").as_bytes())?.finalize().into_bytes();
+    fn reply_mac(&self, said: &str) -> Option<String> {
+        let mac = self.mac(format!("reply:{said}").as_bytes())?.finalize().into_bytes();
         Some(leadgate_core::submission::hex(&mac[..8]))
     }
 
@@ -154,15 +164,31 @@ mod tests {
     }
 
     #[test]
-    fn an_answers_address_is_of_one_lead() {
-        let signer = Signer::new([7; 32]);
-        let address = signer.reply_address("leads@example.com", LeadId(12)).unwrap();
-        assert!(address.starts_with("leads+r12-") && address.ends_with("@example.com") && address.len() < 64 + 12, "{address}");
-        let shown = [format!("Leads <{}>", address.to_uppercase())];
-        assert!(signer.is_reply_address("leads@example.com", LeadId(12), &shown));
-        assert!(!signer.is_reply_address("leads@example.com", LeadId(1), &shown));
-        assert!(!Signer::new([8; 32]).is_reply_address("leads@example.com", LeadId(12), &shown));
-        assert!(!signer.is_reply_address("leads@example.com", LeadId(12), &["leads+r12-@example.com".to_owned()]));
+    fn an_answers_address_says_what_the_notice_was_about() {
+        let (signer, own) = (Signer::new([7; 32]), "leads@example.com");
+        let read = |text: &str| signer.read_reply(own, &["x@example.com".to_owned(), text.to_owned()]);
+        let address = signer.reply_address(own, LeadId(12), Some(ActivityId(345))).unwrap();
+        assert!(
+            address.starts_with("leads+r12.345-") && address.ends_with("@example.com") && address.len() < 64 + 12,
+            "{address}"
+        );
+        assert_eq!(read(&format!("Leads <{}>", address.to_uppercase())), Some((LeadId(12), Some(ActivityId(345)))));
+        let former = signer.reply_address(own, LeadId(12), None).unwrap();
+        assert_eq!(read(&former), Some((LeadId(12), None)));
+        let mac = address.split(['-', '@']).nth(1).unwrap();
+        for forged in [
+            format!("leads+r12.346-{mac}@example.com"),
+            format!("leads+r12-{mac}@example.com"),
+            format!("leads+r12.345-{}@example.com", &mac[..15]),
+            format!("leads+r12.345-{mac}@example.org"),
+            format!("other+r12.345-{mac}@example.com"),
+            "leads+r12-@example.com".to_owned(),
+            "leads+r-@example.com".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(read(&forged), None, "{forged}");
+        }
+        assert_eq!(Signer::new([8; 32]).read_reply(own, &[address]), None);
     }
 
     #[test]

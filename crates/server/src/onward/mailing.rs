@@ -1,6 +1,9 @@
 //! What is owed by mail: whom it goes to now, and what it says.
 
-mod reply;
+mod relay;
+mod replying;
+
+pub(super) use self::relay::not_passed_on;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +15,12 @@ use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::Stage;
 use leadgate_core::email;
 use leadgate_core::ids::SourceId;
+use leadgate_core::language::Language;
 use leadgate_core::onward::{AlarmView, EVENTS, JobState, Quiet, Recipient, Subject, event, of_address};
 use leadgate_core::ports::{Deliver, DeliverError, Delivered, Parcel, Store, StoreError};
 use leadgate_core::receipt::Outcome;
 use leadgate_core::rules::Rules;
+use leadgate_core::submission::Reference;
 use leadgate_core::views::{
     ActivityView, ContactDetail, LeadDetail, LeadFilter, LeadSummary, PageAt, SubmissionFilter, SubmissionSummary,
 };
@@ -26,6 +31,7 @@ use leadgate_outbound::mail::{
 
 use super::canary::{self, Flight};
 use super::links::Deed;
+use super::managers;
 use crate::app::Gateway;
 use crate::config::{self, Road};
 
@@ -39,9 +45,11 @@ pub struct People {
     /// The company's name.
     pub company: String,
     /// Its language.
-    pub language: mail::Language,
+    pub language: Language,
     /// Where it is.
     pub zone: TimeZone,
+    /// The operator's addresses.
+    pub operator: Vec<String>,
     /// Managers by id.
     pub managers: BTreeMap<String, Person>,
     /// What customers are answered, by source.
@@ -78,6 +86,14 @@ struct To<'a> {
     by: &'a str,
 }
 
+impl Person {
+    /// Their addresses in canonical form: one, or none.
+    fn keys(&self) -> impl Iterator<Item = String> {
+        let read = self.email.as_deref().map(|address| email::read(address).emails).unwrap_or_default();
+        read.into_iter().map(|email| email.key)
+    }
+}
+
 /// Nothing is to be delivered.
 fn moot(words: &str) -> Delivered {
     Delivered { refs: Vec::new(), words: words.to_owned() }
@@ -89,6 +105,18 @@ fn trouble(error: &StoreError) -> DeliverError {
 
 fn unwritten(error: &LetterError) -> DeliverError {
     DeliverError::Refused { words: format!("the mail cannot be written: {error}") }
+}
+
+/// The manager it is for now.
+fn whose(parcel: &Parcel) -> Option<&str> {
+    match &parcel.job.recipient {
+        Recipient::Manager(id) => Some(id),
+        Recipient::Responsible => {
+            let lead = parcel.brief.lead.as_ref().and_then(|lead| lead.responsible.as_deref());
+            lead.or_else(|| parcel.brief.contact.as_ref().and_then(|contact| contact.responsible.as_deref()))
+        }
+        _ => None,
+    }
 }
 
 impl Mailing {
@@ -113,28 +141,27 @@ impl Mailing {
 
     /// Whom it goes to now; nobody: why.
     fn to<'a>(&'a self, parcel: &'a Parcel) -> Result<Result<To<'a>, Delivered>, DeliverError> {
-        let responsible = || {
-            let lead = parcel.brief.lead.as_ref().and_then(|lead| lead.responsible.as_deref());
-            lead.or_else(|| parcel.brief.contact.as_ref().and_then(|contact| contact.responsible.as_deref()))
-        };
         match &parcel.job.recipient {
-            Recipient::Manager(id) => self.manager(id, parcel),
-            Recipient::Responsible => match responsible() {
+            Recipient::Manager(_) | Recipient::Responsible => match whose(parcel) {
                 Some(id) => self.manager(id, parcel),
                 None => Ok(Err(moot("nobody works on it"))),
             },
             Recipient::Address(address) => {
                 let refused = || DeliverError::Refused { words: "nobody can be written to at this address".to_owned() };
-                let mailbox = Mailbox::new("", address).ok_or_else(refused)?;
-                Ok(Ok(To { mailbox, reader: self.reader(""), by: address }))
+                Ok(Ok(self.address(address).ok_or_else(refused)?))
             }
             Recipient::Target
             | Recipient::Customer
             | Recipient::Relay
+            | Recipient::Author
             | Recipient::Canary(_)
             | Recipient::Reply
             | Recipient::Chat(_) => Ok(Err(moot("nobody is written to"))),
         }
+    }
+
+    fn address<'a>(&self, address: &'a str) -> Option<To<'a>> {
+        Some(To { mailbox: Mailbox::new("", address)?, reader: self.reader(""), by: address })
     }
 
     fn manager<'a>(&'a self, id: &'a str, parcel: &Parcel) -> Result<Result<To<'a>, Delivered>, DeliverError> {
@@ -153,6 +180,20 @@ impl Mailing {
         Ok(Ok(To { mailbox, reader: person.reader.clone(), by: id }))
     }
 
+    /// What it is about, as it stands now: a lead with its person, or a person without one.
+    async fn about(&self, parcel: &Parcel) -> Result<(Option<LeadDetail>, Option<ContactDetail>), DeliverError> {
+        let (store, data) = (self.store().await?, &parcel.job.data);
+        let lead = match data.lead {
+            Some(id) => store.lead(id).await.map_err(|error| trouble(&error))?,
+            None => None,
+        };
+        let person = match (&lead, data.contact) {
+            (None, Some(id)) => store.contact(id).await.map_err(|error| trouble(&error))?,
+            _ => None,
+        };
+        Ok((lead, person))
+    }
+
     async fn send(&self, letter: Result<Letter, LetterError>) -> Result<Delivered, DeliverError> {
         let letter = letter.map_err(|error| unwritten(&error))?;
         self.mailer.send(&letter).await
@@ -167,17 +208,8 @@ impl Mailing {
     // ----------------------------------------------------------------------------------------------------------- notices
 
     async fn notice(&self, parcel: &Parcel, to: To<'_>) -> Result<Delivered, DeliverError> {
-        let store = self.store().await?;
-        let data = &parcel.job.data;
-        let lead = match data.lead {
-            Some(id) => store.lead(id).await.map_err(|error| trouble(&error))?,
-            None => None,
-        };
-        let person = match (&lead, data.contact) {
-            (None, Some(id)) => store.contact(id).await.map_err(|error| trouble(&error))?,
-            _ => None,
-        };
-        if lead.is_none() && person.is_none() && data.submission.is_none() {
+        let (lead, person) = self.about(parcel).await?;
+        if lead.is_none() && person.is_none() && parcel.job.data.submission.is_none() {
             return Ok(moot("it does not exist any more"));
         }
         let activity = activity(lead.as_ref(), person.as_ref(), parcel);
@@ -196,11 +228,15 @@ impl Mailing {
             answers: answers.is_some(),
         };
         let mut heading = self.heading(parcel, to.mailbox);
-        heading.reply_to = self.reply_to(answers, lead.as_ref()).await;
+        heading.reply_to = self.reply_to(answers, lead.as_ref(), activity).await;
         let about = lead.as_ref().map(|lead| lead.uuid).or_else(|| person.as_ref().map(|person| person.uuid));
         heading.references.extend(about.map(|about| self.mailer.settings().thread(about)));
+        let token = heading.reply_to.as_ref().map(|to| to.email().to_owned()).filter(|_| self.answers_come_here());
         let letter = notice.letter(&to.reader, &self.mailer.settings().templates, heading);
-        self.send(letter).await
+        let mut delivered = self.send(letter).await?;
+        // A mail to the address of a notice answers it, even if its program does not say so.
+        delivered.refs.extend(token.map(|token| (Reference::MESSAGE_ID.to_owned(), token)));
+        Ok(delivered)
     }
 
     /// What the reader may do, with the links that do it.
@@ -211,7 +247,7 @@ impl Mailing {
         person: Option<&ContactDetail>,
         to: &To<'_>,
     ) -> Vec<(&'static str, String)> {
-        let russian = to.reader.language == mail::Language::Ru;
+        let russian = to.reader.language == Language::Ru;
         let (take, junk, release) = if russian {
             ("Взять в работу", "Это спам", "Принять заявку")
         } else {
@@ -242,70 +278,27 @@ impl Mailing {
         links
     }
 
+    fn answers_come_here(&self) -> bool {
+        self.mailer.settings().reply_via == ReplyVia::Gateway
+    }
+
     /// Where an answer to a notice goes: to the customer, or to the gateway, which passes it on.
-    async fn reply_to(&self, customer: Option<Mailbox>, lead: Option<&LeadDetail>) -> Option<Mailbox> {
+    async fn reply_to(
+        &self,
+        customer: Option<Mailbox>,
+        lead: Option<&LeadDetail>,
+        activity: Option<&ActivityView>,
+    ) -> Option<Mailbox> {
         let settings = self.mailer.settings();
         let customer = customer?;
-        match (settings.reply_via, lead) {
-            (ReplyVia::Gateway, Some(lead)) => {
-                let address = self.gateway.signer().await?.reply_address(settings.from.email(), lead.lead.id)?;
+        match lead {
+            Some(lead) if self.answers_come_here() => {
+                let address =
+                    self.gateway.signer().await?.reply_address(settings.from.email(), lead.lead.id, activity.map(|it| it.id))?;
                 Mailbox::new(customer.name(), &address)
             }
             _ => Some(customer),
         }
-    }
-
-    // ------------------------------------------------------------------------------------------------------------ relays
-
-    /// What one of us answered to a notice goes to the customer.
-    async fn relay(&self, parcel: &Parcel) -> Result<Delivered, DeliverError> {
-        let store = self.store().await?;
-        let Some(id) = parcel.job.data.lead else { return Ok(moot("not passed on: it is of no lead")) };
-        let Some(lead) = store.lead(id).await.map_err(|error| trouble(&error))? else {
-            return Ok(moot("not passed on: the lead does not exist any more"));
-        };
-        let Some(activity) = activity(Some(&lead), None, parcel) else {
-            return Ok(moot("not passed on: there is nothing to pass on any more"));
-        };
-        let Some(written) = &activity.content.mail else { return Ok(moot("not passed on: it is no mail")) };
-        let settings = self.mailer.settings();
-        let addressed: Vec<String> = written.to.iter().chain(&written.cc).cloned().collect();
-        let Some(signer) = self.gateway.signer().await else {
-            return Err(DeliverError::Later { words: "the key of links cannot be read".to_owned(), after: None });
-        };
-        // What was sent to the customer itself is only kept.
-        if activity.content.outgoing || activity.suspect || !signer.is_reply_address(settings.from.email(), id, &addressed) {
-            return Ok(moot("not passed on: it was not sent to the address of a notice"));
-        }
-        let others = lead.timeline.iter().rev().filter(|other| other.id != activity.id && !other.content.outgoing);
-        let given = others.into_iter().find(|other| other.source.is_some());
-        let Some(to) = mail::customer_address(lead.person.as_ref(), given, &self.rules.ours) else {
-            return Err(DeliverError::Refused {
-                words: "not passed on: the customer has no address that can be written to".to_owned(),
-            });
-        };
-        let Some(text) = activity.content.message.clone().filter(|text| !text.trim().is_empty()) else {
-            return Ok(moot("not passed on: it says nothing"));
-        };
-        let name = if settings.from.name().is_empty() { self.people.company.as_str() } else { settings.from.name() };
-        let from = Mailbox::new(name, settings.from.email()).unwrap_or_else(|| settings.from.clone());
-        let Heading { message_id, envelope_from, date, .. } = self.heading(parcel, to.clone());
-        let letter = Letter {
-            from,
-            to,
-            reply_to: None,
-            subject: written.subject.clone(),
-            text: text + "\n",
-            html: None,
-            message_id,
-            in_reply_to: None,
-            references: Vec::new(),
-            envelope_from,
-            kind: LetterKind::Written,
-            date,
-            canary: None,
-        };
-        self.mailer.send(&letter).await
     }
 
     // ---------------------------------------------------------------------------------------------------------- canaries
@@ -321,12 +314,10 @@ impl Mailing {
         let to = Mailbox::new("", address).ok_or_else(refused)?;
         let Heading { from, to, message_id, envelope_from, date, .. } = self.heading(parcel, to);
         let text = match self.people.language {
-            mail::Language::Ru => {
+            Language::Ru => {
                 "Это письмо шлюз отправил сам себе, чтобы проверить дорогу. Делать ничего не нужно, письмо можно удалить."
             }
-            mail::Language::En => {
-                "The gateway sent this mail to itself to try the way. Nothing is to be done; it may be deleted."
-            }
+            Language::En => "The gateway sent this mail to itself to try the way. Nothing is to be done; it may be deleted.",
         };
         let letter = Letter {
             from,
@@ -335,6 +326,7 @@ impl Mailing {
             subject: "Leadgate canary".to_owned(),
             text: format!("{text}\n"),
             html: None,
+            files: Vec::new(),
             message_id,
             in_reply_to: None,
             references: Vec::new(),
@@ -349,16 +341,7 @@ impl Mailing {
     // ----------------------------------------------------------------------------------------------------------- answers
 
     async fn answer(&self, parcel: &Parcel) -> Result<Delivered, DeliverError> {
-        let store = self.store().await?;
-        let data = &parcel.job.data;
-        let lead = match data.lead {
-            Some(id) => store.lead(id).await.map_err(|error| trouble(&error))?,
-            None => None,
-        };
-        let person = match (&lead, data.contact) {
-            (None, Some(id)) => store.contact(id).await.map_err(|error| trouble(&error))?,
-            _ => None,
-        };
+        let (lead, person) = self.about(parcel).await?;
         let Some(activity) = activity(lead.as_ref(), person.as_ref(), parcel) else {
             return Ok(moot("not answered: there is nothing to answer any more"));
         };
@@ -375,6 +358,7 @@ impl Mailing {
         };
         let key =
             email::read(mailbox.email()).emails.into_iter().next().map_or_else(|| mailbox.email().to_owned(), |email| email.key);
+        let store = self.store().await?;
         let may = store.may_answer(parcel.job.id, of_address(&key), source.clone(), reply.per_hour, parcel.now).await;
         if !may.map_err(|error| trouble(&error))? {
             return Ok(moot(
@@ -388,7 +372,9 @@ impl Mailing {
             subject: reply.subject.as_deref().unwrap_or_default(),
             text: reply.text.as_deref().unwrap_or_default(),
         };
-        let heading = self.heading(parcel, mailbox);
+        let mut heading = self.heading(parcel, mailbox);
+        heading.in_reply_to = activity.content.mail.as_ref().and_then(|mail| mail.message_id.clone());
+        heading.references.extend(heading.in_reply_to.clone());
         let letter = answer.letter(&self.mailer.settings().templates, heading);
         self.send(letter).await
     }
@@ -397,10 +383,14 @@ impl Mailing {
 
     async fn alarm(&self, parcel: &Parcel, to: To<'_>) -> Result<Delivered, DeliverError> {
         let detail = parcel.job.data.detail.clone().unwrap_or_default();
-        let notice = AlarmNotice { event: &parcel.job.name, at: parcel.job.at, detail: &detail, source: "", links: &[] };
+        let notice = AlarmNotice { event: &parcel.job.name, at: parcel.job.at, detail: &detail, links: &[] };
         let heading = self.heading(parcel, to.mailbox);
+        let token = heading.reply_to.as_ref().map(|to| to.email().to_owned()).filter(|_| self.answers_come_here());
         let letter = notice.letter(&to.reader, &self.mailer.settings().templates, heading);
-        self.send(letter).await
+        let mut delivered = self.send(letter).await?;
+        // A mail to the address of a notice answers it, even if its program does not say so.
+        delivered.refs.extend(token.map(|token| (Reference::MESSAGE_ID.to_owned(), token)));
+        Ok(delivered)
     }
 
     // ----------------------------------------------------------------------------------------------------------- digests
@@ -462,7 +452,7 @@ impl Mailing {
         for one in quarantined.iter().take(ROWS as usize).chain(spam.iter().take(ROWS as usize)) {
             urls.push(self.link(Deed::Release(one.id), to.by, parcel.now).await.unwrap_or_default());
         }
-        let label = if to.reader.language == mail::Language::Ru { "Принять заявку" } else { "Let it in" };
+        let label = if to.reader.language == Language::Ru { "Принять заявку" } else { "Let it in" };
         let buttons: Vec<[Button<'_>; 1]> = urls.iter().map(|url| [Button { label, url }]).collect();
         let shown = |items: &'_ [SubmissionSummary]| items.len().min(ROWS as usize);
         let (of_quarantine, of_spam) = buttons.split_at(shown(&quarantined));
@@ -482,12 +472,10 @@ impl Mailing {
             .filter(|alarm| alarm.name == event::SOURCE_SILENT)
             .map(|alarm| Silent { source: &alarm.key, since: Some(alarm.since) })
             .collect();
-        let standing: Vec<(&str, Timestamp, &str)> =
-            alarms.iter().map(|alarm| (alarm.name.as_str(), alarm.since, alarm.detail.words.as_str())).collect();
         let digest = OperatorDigest {
             now: parcel.now,
             leads,
-            alarms: &standing,
+            alarms: &alarms,
             quarantined: quarantined.len() as u64,
             quarantine: &quarantine,
             spam: spam.len() as u64,
@@ -500,6 +488,48 @@ impl Mailing {
         let heading = self.heading(parcel, to.mailbox);
         let letter = digest.letter(&to.reader, &self.mailer.settings().templates, heading);
         self.send(letter).await
+    }
+}
+
+impl Mailing {
+    /// Tells a manager; while mails to them come back, the operator. A digest tries whether they still do.
+    async fn to_manager(&self, parcel: &Parcel, (id, address): (&str, &str)) -> Result<Delivered, DeliverError> {
+        let store = self.store().await?;
+        let alarm = managers::standing(&**store, id, address).await.map_err(|error| trouble(&error))?;
+        let is_digest = parcel.job.name == event::DIGEST_DUE;
+        let operator = || self.people.operator.iter().filter(|operator| *operator != address).find_map(|to| self.address(to));
+        if let Some(operator) = operator().filter(|_| alarm.is_some() && !is_digest) {
+            return self.told(parcel, operator).await;
+        }
+        let to = match self.to(parcel)? {
+            Ok(to) => to,
+            Err(moot) => return Ok(moot),
+        };
+        match self.told(parcel, to).await {
+            Err(DeliverError::NoRecipient { words }) => {
+                let noted = managers::unreachable(&self.gateway, &**store, (id, address), &words).await;
+                noted.map_err(|error| trouble(&error))?;
+                match operator() {
+                    _ if is_digest => Ok(moot(&words)),
+                    Some(operator) => self.told(parcel, operator).await,
+                    None => Err(DeliverError::NoRecipient { words }),
+                }
+            }
+            Ok(delivered) if alarm.is_some() && !delivered.refs.is_empty() => {
+                managers::reachable(&**store, id).await.map_err(|error| trouble(&error))?;
+                Ok(delivered)
+            }
+            otherwise => otherwise,
+        }
+    }
+
+    async fn told(&self, parcel: &Parcel, to: To<'_>) -> Result<Delivered, DeliverError> {
+        let subject = EVENTS.iter().find(|kind| kind.name == parcel.job.name).map(|kind| kind.subject);
+        match subject {
+            _ if parcel.job.name == event::DIGEST_DUE => self.digest(parcel, to).await,
+            Some(Subject::Operation) => self.alarm(parcel, to).await,
+            _ => self.notice(parcel, to).await,
+        }
     }
 }
 
@@ -528,15 +558,17 @@ impl Deliver for Mailing {
         if let Recipient::Canary(source) = &parcel.job.recipient {
             return self.canary(parcel, source).await;
         }
-        let to = match self.to(parcel)? {
-            Ok(to) => to,
-            Err(moot) => return Ok(moot),
-        };
-        let subject = EVENTS.iter().find(|kind| kind.name == parcel.job.name).map(|kind| kind.subject);
-        match subject {
-            _ if parcel.job.name == event::DIGEST_DUE => self.digest(parcel, to).await,
-            Some(Subject::Operation) => self.alarm(parcel, to).await,
-            _ => self.notice(parcel, to).await,
+        if parcel.job.recipient == Recipient::Author {
+            return self.not_passed_on(parcel).await;
+        }
+        let told = |person: &&Person| person.noticed || parcel.job.name == event::DIGEST_DUE;
+        let address = |id: &str| self.people.managers.get(id).filter(told).and_then(|person| person.email.as_deref());
+        match whose(parcel).and_then(|id| Some((id, address(id)?))) {
+            Some(manager) => self.to_manager(parcel, manager).await,
+            None => match self.to(parcel)? {
+                Ok(to) => self.told(parcel, to).await,
+                Err(moot) => Ok(moot),
+            },
         }
     }
 }

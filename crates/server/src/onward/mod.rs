@@ -6,6 +6,7 @@ pub mod canary;
 mod desk;
 pub mod links;
 mod mailing;
+pub mod managers;
 mod target;
 mod timers;
 mod worker;

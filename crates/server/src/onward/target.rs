@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::onward;
 use leadgate_core::ports::Deliver;
-use leadgate_outbound::mail::{self, Mailer, Reader};
+use leadgate_outbound::mail::{Mailer, Reader};
 use leadgate_outbound::webhook::Webhook;
 
 use super::canary::Forms;
@@ -105,15 +105,19 @@ pub fn all(gateway: &Arc<Gateway>) -> Vec<Target> {
 /// Whom mails go to.
 fn people(live: &Live) -> People {
     let managers = live.people.iter().map(|manager| {
-        let language = mail::Language::of(manager.language.unwrap_or(live.language).as_str());
+        let language = manager.language.unwrap_or(live.language);
         let zone = manager.time_zone.clone().unwrap_or_else(|| live.time_zone.clone());
         let reader = Reader { language, zone, name: manager.name.clone() };
-        (manager.id.0.clone(), Person { email: manager.email.clone(), reader, quiet: manager.quiet.clone(), noticed: manager.by.mail })
+        (
+            manager.id.0.clone(),
+            Person { email: manager.email.clone(), reader, quiet: manager.quiet.clone(), noticed: manager.by.mail },
+        )
     });
     People {
         company: live.company.clone(),
-        language: mail::Language::of(live.language.as_str()),
+        language: live.language,
         zone: live.time_zone.clone(),
+        operator: live.onward.operator.emails.clone(),
         managers: managers.collect(),
         auto_replies: live.onward.auto_replies.clone(),
         base_url: live.base_url.clone(),

@@ -12,13 +12,16 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::ids::NodeId;
-use leadgate_core::onward::{Alarm, Brief, BriefOf, Claim, Detail, EventData, Job, JobEnd, News, Settled, Want, event};
+use leadgate_core::onward::{
+    Alarm, Brief, BriefOf, Claim, Detail, EventData, Job, JobEnd, News, Recipient, Settled, Want, event,
+};
 use leadgate_core::ports::{Deliver, DeliverError, Delivered, Parcel, Store, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::{Breaker, pause_after};
+use super::mailing::not_passed_on;
 use super::{Target, TargetView, target};
 use crate::app::Gateway;
 use crate::metrics;
@@ -110,6 +113,8 @@ struct Claimed {
 #[derive(Default)]
 struct Ends {
     settled: Vec<Settled>,
+    /// What follows from them.
+    news: Vec<News>,
     /// Another job may wait for one of them.
     frees: bool,
 }
@@ -336,8 +341,8 @@ impl Worker {
         if self.ends.settled.is_empty() || !self.writing.is_empty() {
             return;
         }
-        let Ends { settled, frees } = std::mem::take(&mut self.ends);
-        let news = self.dead_news(self.gateway.clock.now());
+        let Ends { settled, mut news, frees } = std::mem::take(&mut self.ends);
+        news.extend(self.dead_news(self.gateway.clock.now()));
         let store = Arc::clone(&self.store);
         self.writing.spawn(async move {
             write(&*store, settled, news).await;
@@ -359,7 +364,7 @@ impl Worker {
                 (JobEnd::Done(delivered.refs), delivered.words)
             }
             Err(DeliverError::Quiet { until }) => (JobEnd::Postponed(until), "quiet hours".to_owned()),
-            Err(DeliverError::Refused { words }) => {
+            Err(DeliverError::Refused { words } | DeliverError::NoRecipient { words }) => {
                 // It answers: nothing is wrong with it.
                 running.breaker.succeeded();
                 (JobEnd::Dead, words)
@@ -379,6 +384,9 @@ impl Worker {
         let tells = [event::DELIVERY_DEAD, event::WEBHOOK_BROKEN, event::CANARY_DUE];
         if end == JobEnd::Dead && !tells.contains(&job.name.as_str()) {
             running.dead += 1;
+        }
+        if end == JobEnd::Dead && job.recipient == Recipient::Relay {
+            self.ends.news.push(not_passed_on(&self.gateway, job, &words, now));
         }
         tracing::debug!(target = job.target, job = %job.id, attempt = job.attempt, words, "a delivery ended");
         self.gateway.onward.tell(view(running, now));
@@ -541,7 +549,7 @@ fn outcome_name(outcome: &Result<Delivered, DeliverError>) -> &'static str {
         Ok(_) => "delivered",
         Err(DeliverError::Unavailable { .. } | DeliverError::Gone { .. }) => "unavailable",
         Err(DeliverError::Later { .. }) => "later",
-        Err(DeliverError::Refused { .. }) => "refused",
+        Err(DeliverError::Refused { .. } | DeliverError::NoRecipient { .. }) => "refused",
         Err(DeliverError::Quiet { .. }) => "quiet",
     }
 }

@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
 use leadgate_core::ports::{Ask, Feed, Intake as _, IntakeError, Part, PullReport, PullState, Store, StoreError};
 use leadgate_core::receipt::Receipt;
-use leadgate_core::submission::{Cursor, CursorMove, FileRef, Submission};
+use leadgate_core::submission::{Cursor, CursorMove, FileRef, Reference, Submission};
+use leadgate_outbound::mail::ReplyVia;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::app::{Gateway, LivePull};
 use crate::metrics::SourceMeters;
-use crate::onward::canary;
+use crate::onward::{canary, managers};
 
 /// What is told goes to the database so often, and at once when the state changes.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
@@ -121,6 +122,24 @@ impl<'a> Bound<'a> {
     }
 }
 
+impl Bound<'_> {
+    /// What was sent to the address of a notice answers that notice, even if the mail program does not say so.
+    async fn with_notices(&self, mut items: Vec<Submission>) -> Result<Vec<Submission>, IntakeError> {
+        let live = self.gateway.live();
+        let Some(mail) = live.onward.mail.as_ref().filter(|mail| mail.reply_via == ReplyVia::Gateway) else { return Ok(items) };
+        let signer = self.gateway.signer().await;
+        let signer = signer.ok_or_else(|| IntakeError::Busy("the database is not open".to_owned()))?;
+        for draft in items.iter_mut().map(|item| &mut item.draft) {
+            let Some(facts) = &draft.mail else { continue };
+            let shown: Vec<String> = facts.to.iter().chain(&facts.cc).cloned().collect();
+            let token = signer.read_reply(mail.from.email(), &shown);
+            let token = token.and_then(|(lead, activity)| signer.reply_address(mail.from.email(), lead, activity));
+            draft.refers_to.extend(token.and_then(|token| Reference::new(Reference::MESSAGE_ID, &token)));
+        }
+        Ok(items)
+    }
+}
+
 #[async_trait]
 impl Feed for Bound<'_> {
     async fn place(&self) -> Result<Option<Cursor>, IntakeError> {
@@ -129,6 +148,12 @@ impl Feed for Bound<'_> {
 
     async fn submit(&self, items: Vec<Submission>, to: Cursor) -> Result<Vec<Receipt>, IntakeError> {
         let items = self.without_canaries(items).await?;
+        let items = self.with_notices(items).await?;
+        if items.iter().any(|item| !item.draft.failures.is_empty()) {
+            let store = self.gateway.store_now().ok_or_else(|| IntakeError::Busy("the database is not open".to_owned()))?;
+            let noted = managers::bounced(self.gateway, &**store, &items).await;
+            noted.map_err(|error| IntakeError::Busy(error.to_string()))?;
+        }
         let to = CursorMove { source: self.source.clone(), to, fence: Some(self.fence) };
         let receipts = self.gateway.intake.advance(items, to).await?;
         let now = self.gateway.clock.now().as_second();

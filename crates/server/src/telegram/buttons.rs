@@ -8,8 +8,8 @@ use leadgate_core::views::{ActivityView, LeadDetail};
 use leadgate_telegram::api::{ApiError, Message};
 use leadgate_telegram::notice::{self, Press};
 
-use super::received::Told;
 use super::notices::Stands;
+use super::received::Told;
 use super::words::Words;
 use super::{Desk, done, trouble, unsaid};
 
@@ -102,11 +102,16 @@ impl Desk {
         // What the message told of: the newest that had come by then.
         let came = |activity: &&ActivityView| !activity.content.outgoing && activity.source.is_some();
         let activity = lead.timeline.iter().filter(came).rfind(|activity| at.is_none_or(|at| activity.occurred_at <= at));
-        let of = BriefOf { lead: Some(id), contact: lead.lead.contact, activity: activity.map(|activity| activity.id), submission: None };
+        let of = BriefOf {
+            lead: Some(id),
+            contact: lead.lead.contact,
+            activity: activity.map(|activity| activity.id),
+            submission: None,
+        };
         let briefs = store.briefs(vec![of]).await.map_err(|error| trouble(&error))?;
         let Some(brief) = briefs.into_iter().next() else { return Ok(()) };
         let stand = Stands::of(&brief, &lead.history, |manager| self.name_of(manager));
-        let shown = notice::tell(&brief, &self.telling(&name, self.live.language, &brief, &stand));
+        let shown = notice::tell(&brief, &Self::telling(&name, self.live.language, &brief, &stand));
         match self.api.edit_message(chat.id, message, &shown.html, &shown.buttons).await {
             Err(error) if matches!(error, ApiError::TooMany(_) | ApiError::Unavailable(_) | ApiError::Unauthorized(_)) => {
                 Err(unsaid(&error))

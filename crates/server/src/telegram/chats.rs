@@ -68,7 +68,8 @@ impl Desk {
     /// Whether a group is the company's own.
     fn is_ours(&self, chat: i64) -> bool {
         let told = self.live.onward.notices.iter().flat_map(|notice| &notice.chats);
-        self.settings.staff_chat == Some(chat) || told.into_iter().any(|(source, id)| *source == self.source && *id == chat.to_string())
+        self.settings.staff_chat == Some(chat)
+            || told.into_iter().any(|(source, id)| *source == self.source && *id == chat.to_string())
     }
 
     /// Managers hear nothing in a group the bot was put out of: that is an alarm.

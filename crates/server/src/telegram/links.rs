@@ -61,6 +61,7 @@ pub struct CampaignLink {
 /// A code by which a manager links an account, told once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ManagerCode)]
+#[expect(clippy::struct_field_names, reason = "the code is what people call it")]
 pub struct Code {
     /// Whose account it links.
     pub manager: ManagerId,
@@ -109,12 +110,7 @@ fn deep_link(name: &str, payload: &str) -> String {
 }
 
 /// Makes a campaign's link; or says what is missing.
-pub async fn make(
-    store: &dyn Store,
-    clock: &Clock,
-    wanted: &Wanted,
-    by: &str,
-) -> Result<Result<Campaign, String>, StoreError> {
+pub async fn make(store: &dyn Store, clock: &Clock, wanted: &Wanted, by: &str) -> Result<Result<Campaign, String>, StoreError> {
     let touch = match touch(wanted) {
         Ok(touch) => touch,
         Err(words) => return Ok(Err(words)),

@@ -133,12 +133,7 @@ impl Deliver for Fetching {
 }
 
 impl Desk {
-    fn new(
-        gateway: &Arc<Gateway>,
-        live: &Arc<Live>,
-        source: &SourceId,
-        settings: &Arc<Settings>,
-    ) -> Result<Self, ApiError> {
+    fn new(gateway: &Arc<Gateway>, live: &Arc<Live>, source: &SourceId, settings: &Arc<Settings>) -> Result<Self, ApiError> {
         Ok(Self {
             gateway: Arc::clone(gateway),
             live: Arc::clone(live),

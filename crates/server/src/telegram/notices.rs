@@ -38,7 +38,9 @@ impl Desk {
         };
         let closed_at = self.chat(to.chat).await?.closed_at;
         if closed_at.is_some_and(|at| parcel.now.duration_since(at) < TRIED_AGAIN) {
-            return Err(DeliverError::Refused { words: "the bot may not write there: it was blocked, or put out of the group".to_owned() });
+            return Err(DeliverError::Refused {
+                words: "the bot may not write there: it was blocked, or put out of the group".to_owned(),
+            });
         }
         let Some((html, keyboard)) = self.written(parcel, to.language) else {
             return Ok(done("it does not exist any more"));
@@ -78,18 +80,12 @@ impl Desk {
             return Some((format!("{}\n<code>{id}</code>", text::line(about, 400)), Keyboard::Nothing));
         }
         let stand = Stands::of(brief, &[], |manager| self.name_of(manager));
-        let Told { html, buttons } = notice::tell(brief, &self.telling(&parcel.job.name, language, brief, &stand));
+        let Told { html, buttons } = notice::tell(brief, &Self::telling(&parcel.job.name, language, brief, &stand));
         Some((html, Keyboard::Inline(buttons)))
     }
 
     /// How a lead is told.
-    pub(super) fn telling<'a>(
-        &self,
-        event: &'a str,
-        language: Language,
-        brief: &'a Brief,
-        stand: &'a Stands,
-    ) -> Telling<'a> {
+    pub(super) fn telling<'a>(event: &'a str, language: Language, brief: &'a Brief, stand: &'a Stands) -> Telling<'a> {
         let activity = brief.activity.as_ref().and_then(|activity| activity.source.as_ref());
         let source = activity.or(brief.lead.as_ref().map(|lead| &lead.source)).map_or("", SourceId::as_str);
         Telling { language, event, source, stand: stand.borrowed(), url: None }
@@ -166,13 +162,12 @@ impl Desk {
     async fn topic(&self, chat: i64, lead: LeadId, brief: &Brief) -> Result<Option<i64>, DeliverError> {
         let mut forums = self.forums.lock().await;
         let asked = forums.get(&chat).filter(|(_, at)| at.elapsed() < FORUM_ASKED_EVERY).map(|(forum, _)| *forum);
-        let has_topics = match asked {
-            Some(forum) => forum,
-            None => {
-                let forum = self.api.get_chat(chat).await.is_ok_and(|chat| chat.is_forum);
-                forums.insert(chat, (forum, Instant::now()));
-                forum
-            }
+        let has_topics = if let Some(forum) = asked {
+            forum
+        } else {
+            let forum = self.api.get_chat(chat).await.is_ok_and(|chat| chat.is_forum);
+            forums.insert(chat, (forum, Instant::now()));
+            forum
         };
         if !has_topics {
             return Ok(None);

@@ -27,7 +27,11 @@ impl Words {
             "Сюда будут приходить заявки. Ответ на сообщение о заявке уходит клиенту.",
             "Leads are told here from now on. An answer to a message about a lead goes to the customer.",
         );
-        if self.russian { format!("{name}, аккаунт подключён. {rest}") } else { format!("{name}, the account is linked. {rest}") }
+        if self.russian {
+            format!("{name}, аккаунт подключён. {rest}")
+        } else {
+            format!("{name}, the account is linked. {rest}")
+        }
     }
 
     /// A code that is none.
@@ -89,12 +93,20 @@ impl Words {
 
     /// Somebody else has it.
     pub fn taken_by(self, lead: LeadId, name: &str) -> String {
-        if self.russian { format!("Лид {lead} уже взял(а) {name}.") } else { format!("{name} has taken lead {lead} already.") }
+        if self.russian {
+            format!("Лид {lead} уже взял(а) {name}.")
+        } else {
+            format!("{name} has taken lead {lead} already.")
+        }
     }
 
     /// It was closed as junk.
     pub fn junk(self, lead: LeadId) -> String {
-        if self.russian { format!("Лид {lead} закрыт как спам.") } else { format!("Lead {lead} is closed as junk.") }
+        if self.russian {
+            format!("Лид {lead} закрыт как спам.")
+        } else {
+            format!("Lead {lead} is closed as junk.")
+        }
     }
 
     /// It is open again.
@@ -114,6 +126,9 @@ impl Words {
 
     /// What a note says of a customer who wants to hear nothing.
     pub fn stopped(self) -> &'static str {
-        self.or("Клиент написал /stop: бот ему больше сам не пишет.", "The customer wrote /stop: the bot writes to them by itself no more.")
+        self.or(
+            "Клиент написал /stop: бот ему больше сам не пишет.",
+            "The customer wrote /stop: the bot writes to them by itself no more.",
+        )
     }
 }

@@ -41,6 +41,17 @@ pub enum Outbox {
     Targets,
 }
 
+/// `alarms`
+#[derive(Debug, Subcommand)]
+pub enum Alarms {
+    /// Take alarms back, because you know that all is well. What is still wrong is an alarm again.
+    #[command(after_help = "Example:\n  leadgate alarms clear mail:manager:anna")]
+    Clear {
+        /// What `leadgate alarms` shows after the name.
+        key: String,
+    },
+}
+
 /// `outbox list`
 #[derive(Args, Clone, Debug, Default)]
 pub struct OutboxList {

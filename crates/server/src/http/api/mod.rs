@@ -72,6 +72,7 @@ pub fn router() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(outbox::drop))
         .routes(routes!(outbox::one))
         .routes(routes!(outbox::alarms))
+        .routes(routes!(outbox::clear_alarms))
         .routes(routes!(sources::list))
         .routes(routes!(sources::backfill))
         .routes(routes!(sources::nodes))

@@ -12,7 +12,7 @@ use super::auth::{Access, Read, Write};
 use super::describe::Paging;
 use super::extract::{Id, Json, Query, ok, paged};
 use crate::http::problem::Problem;
-use crate::outbox::{self, Asked, Changed, Deed, OutboxTarget};
+use crate::outbox::{self, AlarmChoice, Asked, Changed, Deed, OutboxTarget};
 
 /// Lists the deliveries that are owed or were, newest first.
 ///
@@ -138,4 +138,19 @@ pub async fn alarms(Read(access): Read, query: Query) -> Result<Response, Proble
     query.finish()?;
     access.unlimited()?;
     ok(&access.store.alarms().await?)
+}
+
+/// Takes alarms back, because a person knows that all is well.
+///
+/// Nobody is told. What the gateway still finds wrong is an alarm again.
+#[utoipa::path(
+    post, path = "/alarms/clear", operation_id = "clear_alarms", tag = "operation", security(("token" = ["write"])),
+    request_body = AlarmChoice,
+    responses((status = 200, description = "How many there were", body = Changed)),
+)]
+pub async fn clear_alarms(Write(access): Write, Json(choice): Json<AlarmChoice>) -> Result<Response, Problem> {
+    access.unlimited()?;
+    let done = outbox::clear_alarms(&*access.store, &choice).await?;
+    tracing::info!(key = choice.key, count = done.count, by = access.act().actor, "a person took alarms back");
+    ok(&done)
 }

@@ -68,9 +68,6 @@ impl Outbox for Fake {
     async fn due_timers(&self, _: Timestamp, _: u32) -> Result<Vec<Timer>, StoreError> {
         never()
     }
-    async fn next_timer(&self) -> Result<Option<Timestamp>, StoreError> {
-        never()
-    }
     async fn settle_timers(&self, _: Vec<TimerEnd>) -> Result<u64, StoreError> {
         never()
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::*;
-use crate::outbox::{Asked, Changed, OutboxTarget};
+use crate::outbox::{AlarmChoice, Asked, Changed, OutboxTarget};
 use crate::sources::SourceView;
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
@@ -111,6 +111,7 @@ fn examples_are_what_the_types_write() {
     is::<Page<JobView>>(&examples, "Page_JobView");
     is::<JobDetail>(&examples, "JobDetail");
     is::<Asked>(&examples, "OutboxChoice");
+    is::<AlarmChoice>(&examples, "AlarmChoice");
     is::<Changed>(&examples, "OutboxChanged");
     is::<OutboxTarget>(&examples, "OutboxTarget");
     is::<AlarmView>(&examples, "AlarmView");
