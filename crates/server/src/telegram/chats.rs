@@ -52,7 +52,7 @@ impl Desk {
 
     /// The bot may write there, or may not since then.
     pub(super) async fn opened(&self, chat: i64, closed_at: Option<Timestamp>) -> Result<(), DeliverError> {
-        self.keep(chat, |state| state.closed_at = closed_at.map(|at| state.closed_at.unwrap_or(at))).await?;
+        self.keep(chat, |state| state.closed_at = closed_at).await?;
         if self.is_ours(chat) { self.tell_of_group(chat, closed_at).await } else { Ok(()) }
     }
 

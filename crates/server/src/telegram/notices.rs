@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use leadgate_core::change::Stage;
 use leadgate_core::ids::{LeadId, ManagerId, SourceId};
 use leadgate_core::onward::{Brief, EVENTS, Recipient, Subject, alarm_words};
@@ -15,6 +16,8 @@ use crate::config::Language;
 
 /// Characters of what a customer wrote that a notice shows.
 const SHOWN: usize = 1_500;
+/// Where the bot could not write it is tried again after this time: that it may again is not always told.
+const TRIED_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// Whether a group has topics is asked again after this time.
 const FORUM_ASKED_EVERY: Duration = Duration::from_mins(10);
 
@@ -33,7 +36,8 @@ impl Desk {
             Ok(to) => to,
             Err(moot) => return Ok(moot),
         };
-        if self.chat(to.chat).await?.closed_at.is_some() {
+        let closed_at = self.chat(to.chat).await?.closed_at;
+        if closed_at.is_some_and(|at| parcel.now.duration_since(at) < TRIED_AGAIN) {
             return Err(DeliverError::Refused {
                 words: "the bot may not write there: it was blocked, or put out of the group".to_owned(),
             });
@@ -47,6 +51,9 @@ impl Desk {
             Some(lead) => self.say_in_topic(&mut message, lead, &parcel.brief).await?,
             None => self.say(&message).await?,
         };
+        if closed_at.is_some() {
+            self.opened(to.chat, None).await?;
+        }
         let mut refs = vec![(self.scope(chat), id.to_string())];
         // A long text is told whole below the notice.
         for html in whole(&parcel.brief) {
