@@ -299,6 +299,7 @@ async fn a_topic_that_was_deleted_is_made_anew_and_a_group_that_moved_is_followe
     // What is written there is the company's own.
     telegram.say_in(-1002, ANNA, "Anna", json!({ "text": "/r 1 hello" }));
     assert_eq!(said(&telegram, VERA, 1).await?, ["hello"]);
+    assert_eq!(world.leads().await?.len(), 1, "Vera's alone");
     Ok(())
 }
 
