@@ -35,7 +35,8 @@ pub(crate) fn route(target: &str, recipient: Recipient, events: &str, sources: O
     Route {
         target: target.into(),
         recipient,
-        events: events.split(' ').map(|text| Pattern::parse(text).unwrap()).collect(),
+        // What is private can only be named, and by nobody's configuration.
+        events: events.split(' ').map(|text| Pattern::parse(text).unwrap_or_else(|| Pattern::One(text.to_owned()))).collect(),
         sources: sources.map(|ids| ids.split(' ').map(|id| SourceId::parse(id).unwrap()).collect()),
         ordered: target.ends_with("ordered"),
     }
