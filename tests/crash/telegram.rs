@@ -15,8 +15,8 @@ const MOMENTS: u32 = 20;
 const LONG: u32 = 100;
 /// Updates of a run.
 const UPDATES: i64 = 500;
-/// People who write them.
-const PEOPLE: i64 = 50;
+/// People who write them: each of them messages, whatever else.
+const PEOPLE: i64 = 49;
 
 /// What a person writes: messages, an edit now and then, a picture of an album, a button that means nothing.
 fn write(telegram: &Telegram, n: i64) {
