@@ -92,7 +92,7 @@ async fn a_message_becomes_a_lead_and_the_answer_reaches_the_chat() -> anyhow::R
     assert_eq!((lead["name"].as_str(), lead["source"].as_str()), (Some("Вера"), Some("bot")));
 
     let reply = json!({ "text": "От 100 000 ₽ & доставка <завтра>" });
-    world.post(&format!("/leads/{}/reply", lead["id"]), &reply).await?.expect(201)?;
+    world.post(&format!("/leads/{}/reply", lead["id"]), &reply).await?.expect(202)?;
     let heard = until("the answer in the chat", async || Ok(counterpart.read(77).await?.into_iter().next())).await?;
     let text = heard["message"]["text"].as_str().unwrap_or_default();
     assert_eq!(text, "От 100 000 ₽ &amp; доставка &lt;завтра&gt;", "{heard}");
