@@ -335,6 +335,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn reading_never_fails_on_any_json(body in any_json(), kind in "message|edited_message|business_message|callback_query|my_chat_member|x") {
         let submission = read(&json!({ "update_id": 1, kind: body }));
@@ -357,6 +359,8 @@ proptest! {
     fn bytes_that_are_cut_off_or_changed_are_held_or_read(at in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>()) {
         let all = fixtures();
         let (_, raw) = all.iter().nth(at.index(all.len())).unwrap();
+        // Without the end of the line, or all of it would be there.
+        let raw = raw.trim_ascii_end();
         let submission = read_with(&reader(), &raw[..cut.index(raw.len())], now());
         prop_assert!(submission.hold.is_some() || submission.purpose == Purpose::Note);
     }
