@@ -1,7 +1,8 @@
 //! Anything at any moment: every mail ends as exactly one submission that is no repeat.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use leadgate_core::receipt::Outcome;
 use proptest::prelude::*;
 
 use super::fake::{FakeMail, Poison};
@@ -68,6 +69,8 @@ fn watching(after: After) -> Watching {
 async fn live(deeds: Vec<Deed>, after: After) -> Result<(), TestCaseError> {
     let stage = Stage::new(&FOLDERS, watching(after));
     let mut expected: BTreeMap<String, bool> = BTreeMap::new();
+    let mut poisoned: BTreeSet<String> = BTreeSet::new();
+    let disturbed = deeds.iter().any(|deed| matches!(deed, Deed::Cut | Deed::Die(_) | Deed::TakeOver));
     for number in 0..3 {
         let title = format!("before {number}");
         stage.mailbox.deliver("INBOX", &mail(&title, Some(&title)));
@@ -81,6 +84,7 @@ async fn live(deeds: Vec<Deed>, after: After) -> Result<(), TestCaseError> {
                     let title = format!("mail {number}");
                     let uid = stage.mailbox.deliver(FOLDERS[folder], &mail(&title, named.then_some(&title)));
                     if poison {
+                        poisoned.insert(title.clone());
                         stage.mailbox.edit(FOLDERS[folder], uid, |mail| mail.poison = Poison::Times(2));
                     }
                     expected.insert(title, true);
@@ -132,13 +136,19 @@ async fn live(deeds: Vec<Deed>, after: After) -> Result<(), TestCaseError> {
     for title in stage.database.titles() {
         *taken.entry(title).or_default() += 1;
     }
+    // A mail that broke its fetch, and while it was read by itself the line broke, too, is taken for one that cannot be read: it is
+    // told of in quarantine, and stays where it lies.
+    let mut told = 0;
     for (title, stays) in expected {
         let times = taken.get(&title).copied().unwrap_or(0);
-        prop_assert!(times == 1 || (times == 0 && !stays), "{title} was taken {times} times");
+        let blamed = times == 0 && stays && disturbed && poisoned.contains(&title);
+        told += usize::from(blamed);
+        prop_assert!(times == 1 || (times == 0 && !stays) || blamed, "{title} was taken {times} times");
     }
-    for outcome in [leadgate_core::receipt::Outcome::Quarantined, leadgate_core::receipt::Outcome::Attached] {
-        prop_assert_eq!(stage.database.count(outcome), 0, "{:?}", outcome);
-    }
+    let quarantined = stage.database.count(Outcome::Quarantined);
+    let most = if disturbed { poisoned.len() } else { 0 };
+    prop_assert!(told <= quarantined && quarantined <= most, "{quarantined} in quarantine, {told} of which are nowhere else");
+    prop_assert_eq!(stage.database.count(Outcome::Attached), 0);
     Ok(())
 }
 
