@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::attribution::Touch;
 use leadgate_core::change::{ChangeError, Close, LeadChange};
-use leadgate_core::chat::{ChatFacts, OfferedFile, SendState, Sending};
+use leadgate_core::chat::{ChatFacts, OfferedFile, SendState, Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, SourceId};
 use leadgate_core::keeping::{Erasure, ErasureKey};
 use leadgate_core::onward::{EventData, JobId, JobState, Recipient, Routes, event};
@@ -31,13 +31,22 @@ fn by(who: &str) -> Handle {
     Handle { kind: "telegram".to_owned(), value: who.to_owned(), display: "@anna".to_owned(), proven: true }
 }
 
+/// By what a message of that chat is known.
+fn known(message: &str) -> Option<Reference> {
+    Reference::new("telegram", &format!("1/{ANNA}:{message}"))
+}
+
+fn sent_as(message: &str) -> SentAs {
+    SentAs { message: message.to_owned(), reference: known(message) }
+}
+
 /// A message in a private chat.
 fn message(after: SignedDuration, n: u32) -> Post {
     let post = post(after).source("bot").external(&format!("{ANNA}:{n}")).edit(|s| {
         s.draft.activity = ActivityKind::Message;
         s.draft.handles.push(by(ANNA));
         s.draft.chat = Some(Box::new(ChatFacts { chat: ANNA.to_owned(), message: n.to_string(), ..ChatFacts::default() }));
-        s.draft.known_as.extend(Reference::message(&bot(), ANNA, &n.to_string()));
+        s.draft.known_as.extend(known(&n.to_string()));
     });
     post.key("update_id", &format!("{n}/{after}"))
 }
@@ -130,9 +139,9 @@ pub(crate) async fn a_flood_is_gathered(db: Db) {
     let earlier: Vec<_> = person.activities[0].earlier.iter().map(|one| one.content.message.clone().unwrap()).collect();
     assert_eq!(earlier, ["one", "one\ntwo", "one\ntwo\nthree", "one\ntwo\nthree\nthree"]);
     // Whoever answers any of them goes on there.
-    let scope = format!("chat:bot:{ANNA}");
-    let answer = message(minutes(5), 9).refers(&scope, "3");
-    assert!(db.expect(Outcome::Attached, answer).await.reasons.contains(&Reason::Refers { scope }));
+    let answer = message(minutes(5), 9).edit(|s| s.draft.refers_to.extend(known("3")));
+    let refers = Reason::Refers { scope: "telegram".to_owned() };
+    assert!(db.expect(Outcome::Attached, answer).await.reasons.contains(&refers));
 }
 
 pub(crate) async fn splitting_talks_changes_no_row(db: Db) {
@@ -147,7 +156,7 @@ pub(crate) async fn splitting_talks_changes_no_row(db: Db) {
     posts.push(text(25, "from us").edit(|s| {
         s.draft.outgoing = true;
         s.draft.handles.clear();
-        s.draft.refers_to.extend(Reference::message(&bot(), ANNA, "20"));
+        s.draft.refers_to.extend(known("20"));
     }));
     posts.push(text(26, "start").edit(|s| (s.purpose, s.draft.follow_up) = (Purpose::Note, true)));
     for (n, post) in posts.iter_mut().enumerate() {
@@ -356,22 +365,28 @@ pub(crate) async fn how_a_reply_fares_is_known(db: Db) {
     let written = db.store.write_reply(reply(first.lead, None), act(start())).await.unwrap().unwrap();
     let state = |state, words: &str| Sending { state, at: start() + minutes(3), words: words.to_owned() };
     let delivered = || state(SendState::Delivered, "");
-    db.store.sending(written, delivered(), Some("77".to_owned()), None).await.unwrap();
+    db.store.sending(written, delivered(), Some(sent_as("77")), None).await.unwrap();
     // A long text went as two messages.
-    db.store.sending(written, delivered(), Some("78".to_owned()), None).await.unwrap();
+    db.store.sending(written, delivered(), Some(sent_as("78")), None).await.unwrap();
     let lead = db.lead_of(&first).await;
     let content = &lead.timeline[1].content;
     assert_eq!((content.sending.clone(), content.chat.as_ref().unwrap().message.as_str()), (Some(delivered()), "78"));
     assert_eq!(lead.timeline[1].revisions, 0);
     // What answers it finds its lead, even from a stranger's account.
     for (n, of) in [(5, "77"), (6, "78")] {
-        let answer = message(minutes(9), n).refers(&format!("chat:bot:{ANNA}"), of).edit(|s| s.draft.handles = vec![by("777")]);
+        let answer = message(minutes(9), n).edit(|s| {
+            s.draft.refers_to.extend(known(of));
+            s.draft.handles = vec![by("777")];
+        });
         let answer = db.expect(Outcome::Attached, answer).await;
         assert_eq!(answer.lead, first.lead);
     }
     // The same number in another chat, or at another bot, is another message.
-    let elsewhere = message(minutes(10), 7).refers("chat:bot:9", "77").refers("chat:bot2:4242424242", "77");
-    let elsewhere = elsewhere.edit(|s| s.draft.handles = vec![by("9")]);
+    let others = ["1/9:77".to_owned(), format!("2/{ANNA}:77")];
+    let elsewhere = message(minutes(10), 7).edit(|s| {
+        s.draft.refers_to.extend(others.iter().filter_map(|other| Reference::new("telegram", other)));
+        s.draft.handles = vec![by("9")];
+    });
     db.expect(Outcome::Created, elsewhere).await;
     // What fails is told once.
     let failed = db.store.write_reply(reply(first.lead, None), act(start())).await.unwrap().unwrap();
@@ -389,14 +404,16 @@ pub(crate) async fn how_a_reply_fares_is_known(db: Db) {
     let mail =
         NewReply { source: None, chat: None, kind: ActivityKind::Email, target: "mail".to_owned(), ..reply(first.lead, None) };
     let mail = db.store.write_reply(mail, act(start())).await.unwrap().unwrap();
-    db.store.sending(mail, delivered(), Some("out@firma.ru".to_owned()), None).await.unwrap();
+    let reference = Reference::new(Reference::MESSAGE_ID, "out@firma.ru");
+    let out = SentAs { message: "out@firma.ru".to_owned(), reference };
+    db.store.sending(mail, delivered(), Some(out), None).await.unwrap();
     let answer = post(minutes(11)).source("mail").email("new@firma-mail.ru").refers("message-id", "out@firma.ru");
     assert_eq!(db.expect(Outcome::Attached, answer).await.lead, first.lead);
     // What the gateway does not send does not fare.
     let before = db.dump().await;
     for activity in [first.activity.unwrap(), ActivityId(99)] {
         let news = db.news(event::MESSAGE_FAILED, data.clone());
-        db.store.sending(activity, delivered(), Some("1".to_owned()), Some(news)).await.unwrap();
+        db.store.sending(activity, delivered(), Some(sent_as("1")), Some(news)).await.unwrap();
     }
     assert_eq!(db.dump().await, before);
 }
@@ -453,7 +470,7 @@ pub(crate) async fn talks_leave_nothing_of_an_erased_person(db: Db) {
     "Dear marker".clone_into(&mut answer.text);
     let written = db.store.write_reply(answer, act(start())).await.unwrap().unwrap();
     let delivered = Sending { state: SendState::Delivered, at: start(), words: String::new() };
-    db.store.sending(written, delivered.clone(), Some("2".to_owned()), None).await.unwrap();
+    db.store.sending(written, delivered.clone(), Some(sent_as("2")), None).await.unwrap();
     for source in ["bot", "bot2"] {
         keep_chat(&db, source, ANNA, start(), None).await;
     }
@@ -470,7 +487,7 @@ pub(crate) async fn talks_leave_nothing_of_an_erased_person(db: Db) {
     db.store.add_campaign(campaign).await.unwrap();
     db.store.erase(erasure(first.contact), act(start() + days(1))).await.unwrap().unwrap();
     // Nothing comes back afterwards.
-    db.store.sending(written, delivered, Some("3".to_owned()), None).await.unwrap();
+    db.store.sending(written, delivered, Some(sent_as("3")), None).await.unwrap();
     assert!(!db.store.deleted(&bot(), &format!("{ANNA}:1"), start()).await.unwrap());
     assert_eq!(db.store.chat(&bot(), ANNA).await.unwrap(), ChatState::default());
     assert_eq!(db.store.chat(&bot(), "42").await.unwrap().version, 1, "another's stays");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::change::{ChangeError, LeadChange};
-use leadgate_core::chat::Sending;
+use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::onward::{
@@ -181,7 +181,7 @@ macro_rules! and_talks_as_it_does {
 and_talks_as_it_does! {
     keep_files(activity: ActivityId, fetched: Vec<Fetched>) -> ();
     write_reply(reply: NewReply, act: Act) -> Result<ActivityId, ChangeError>;
-    sending(activity: ActivityId, sending: Sending, message: Option<String>, news: Option<News>) -> ();
+    sending(activity: ActivityId, sending: Sending, sent_as: Option<SentAs>, news: Option<News>) -> ();
     deleted(source: &SourceId, external_key: &str, at: Timestamp) -> bool;
     add_campaign(campaign: Campaign) -> bool;
     campaigns_of(source: &SourceId, ids: Vec<String>) -> Vec<Campaign>;

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::SourceId;
 use crate::ports::Fetched;
 use crate::prepare::Content;
 use crate::submission::Reference;
@@ -199,30 +198,25 @@ pub fn keep(content: &mut Content, fetched: &[Fetched]) -> Option<Vec<String>> {
     kept
 }
 
-/// What follows from how something fares that we wrote.
+/// By what something that we wrote is known where it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// What it is known by from now on.
-    pub known_as: Option<Reference>,
-    /// It did not fare so before: that is worth telling.
-    pub news: bool,
+pub struct SentAs {
+    /// The message within its chat; the Message-ID of a mail.
+    pub message: String,
+    /// What an answer to it refers to, as its channel has it.
+    pub reference: Option<Reference>,
 }
 
-/// Notes how something fares that we wrote, and by which message it is known there. `None`: the gateway does not send it, or whom it was
-/// for was erased.
-pub fn sent(content: &mut Content, source: Option<&SourceId>, sending: &Sending, message: Option<&str>) -> Option<Sent> {
+/// Notes how something fares that we wrote, and as which message it went. Whether it fared otherwise before, which is worth telling;
+/// `None`: the gateway does not send it, or whom it was for was erased.
+pub fn sent(content: &mut Content, sending: &Sending, sent_as: Option<&SentAs>) -> Option<bool> {
     let before = content.sending.as_mut()?;
     let news = before.state != sending.state;
     *before = Sending { words: cut(&sending.words), ..sending.clone() };
-    let known_as = message.and_then(|message| match (&mut content.chat, source) {
-        (Some(chat), Some(source)) => {
-            chat.message = cut(message);
-            Reference::message(source, &chat.chat, message)
-        }
-        (Some(_), None) => None,
-        (None, _) => Reference::new(Reference::MESSAGE_ID, message),
-    });
-    Some(Sent { known_as, news })
+    if let (Some(chat), Some(sent_as)) = (&mut content.chat, sent_as) {
+        chat.message = cut(&sent_as.message);
+    }
+    Some(news)
 }
 
 fn add<T: Clone>(all: &mut Vec<T>, part: &[T], same: impl Fn(&T, &T) -> bool) {
@@ -289,19 +283,16 @@ mod tests {
     }
 
     #[test]
-    fn what_we_wrote_is_known_by_its_message() {
-        let source = SourceId::parse("bot").ok();
+    fn how_what_we_wrote_fares_is_news_once() {
         let sending = Sending { state: SendState::Delivered, at: Timestamp::UNIX_EPOCH, words: String::new() };
+        let sent_as = SentAs { message: "7".to_owned(), reference: None };
         let mut content = said("", &[]);
-        assert_eq!(sent(&mut content, source.as_ref(), &sending, Some("7")), None, "the gateway does not send it");
+        assert_eq!(sent(&mut content, &sending, Some(&sent_as)), None, "the gateway does not send it");
         content.sending = Some(Sending { state: SendState::Sending, ..sending.clone() });
-        "42".clone_into(&mut content.chat.as_mut().unwrap().chat);
-        let first = sent(&mut content, source.as_ref(), &sending, Some("7")).unwrap();
-        assert_eq!(first, Sent { known_as: Reference::message(&source.unwrap(), "42", "7"), news: true });
-        assert_eq!(sent(&mut content, None, &sending, Some("7")), Some(Sent { known_as: None, news: false }));
-        content.chat = None;
-        let mail = sent(&mut content, None, &sending, Some("a@b")).unwrap();
-        assert_eq!(mail.known_as, Reference::new(Reference::MESSAGE_ID, "a@b"));
+        assert_eq!(sent(&mut content, &sending, Some(&sent_as)), Some(true));
+        assert_eq!(sent(&mut content, &sending, None), Some(false));
+        assert_eq!(content.chat.unwrap().message, "7");
+        assert_eq!(content.sending, Some(sending));
     }
 
     #[test]

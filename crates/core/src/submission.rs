@@ -398,12 +398,6 @@ impl Reference {
     /// The same of a message that is forged. What is genuine is never taken for a copy of one.
     pub const FORGED_COPY: &str = "forged-copy";
 
-    /// A message of a messenger's chat, which others may answer: `chat:<source>:<chat>` and the message's id. A bot sees chats of its
-    /// own, so each source has a scope for each chat.
-    pub fn message(source: &SourceId, chat: &str, message: &str) -> Option<Self> {
-        Self::new(format!("chat:{source}:{chat}"), message)
-    }
-
     /// A reference; `None` for an empty id. Ids longer than 200 bytes stand as their SHA-256.
     pub fn new(scope: impl Into<String>, value: &str) -> Option<Self> {
         bounded(value).map(|value| Self { scope: scope.into(), value })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use leadgate_core::chat::{ChatFacts, SendState, Sending};
+use leadgate_core::chat::{ChatFacts, SendState, Sending, SentAs};
 use leadgate_core::ids::{ActivityId, EventId, LeadId, SourceId};
 use leadgate_core::onward::{JobId, News, Recipient, Routes, event};
 use leadgate_core::ports::{Act, DeliverError, NewReply, Parcel, Store, StoreError};
@@ -162,11 +162,11 @@ fn given(lead: &LeadDetail) -> Option<&ActivityView> {
     lead.timeline.iter().rev().find(|activity| !activity.content.outgoing && activity.source.is_some())
 }
 
-/// Keeps that an answer arrived, and by which message it is known.
-pub async fn delivered(store: &dyn Store, parcel: &Parcel, message: Option<String>) -> Result<(), StoreError> {
+/// Keeps that an answer arrived, and as which message.
+pub async fn delivered(store: &dyn Store, parcel: &Parcel, sent_as: Option<SentAs>) -> Result<(), StoreError> {
     let Some(activity) = parcel.job.data.activity else { return Ok(()) };
     let sending = Sending { state: SendState::Delivered, at: parcel.now, words: String::new() };
-    store.sending(activity, sending, message, None).await
+    store.sending(activity, sending, sent_as, None).await
 }
 
 /// Keeps that an answer will never arrive, and tells of it. What may arrive yet is still on its way.
@@ -177,7 +177,11 @@ pub async fn refused(
     error: &DeliverError,
     routes: &Arc<Routes>,
 ) -> Result<(), StoreError> {
-    let (Some(activity), DeliverError::Refused { words }) = (parcel.job.data.activity, error) else { return Ok(()) };
+    let (Some(activity), DeliverError::Refused { words } | DeliverError::NoRecipient { words }) =
+        (parcel.job.data.activity, error)
+    else {
+        return Ok(());
+    };
     let sending = Sending { state: SendState::Failed, at: parcel.now, words: words.clone() };
     let news = News {
         id: event_of(parcel, "failed"),

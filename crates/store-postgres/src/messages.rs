@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
 use leadgate_core::chat;
-use leadgate_core::chat::Sending;
+use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, SourceId};
 use leadgate_core::onward::{EventData, News, event};
 use leadgate_core::ports::{Act, Fetched, NewReply, StoreError};
@@ -171,18 +171,17 @@ pub(crate) async fn sending(
     conn: &mut Conn,
     activity: ActivityId,
     sending: &Sending,
-    message: Option<&str>,
+    sent_as: Option<&SentAs>,
     told: Option<&News>,
 ) -> Result<(), StoreError> {
     let Some(mut held) = hold(conn, activity.0).await? else { return Ok(()) };
-    let source = held.source.as_deref().and_then(|source| SourceId::parse(source).ok());
-    let Some(sent) = chat::sent(&mut held.content, source.as_ref(), sending, message) else { return Ok(()) };
+    let Some(news) = chat::sent(&mut held.content, sending, sent_as) else { return Ok(()) };
     say(conn, activity.0, &held.content).await?;
-    if let Some(known) = sent.known_as {
+    if let Some(known) = sent_as.and_then(|sent_as| sent_as.reference.as_ref()) {
         let sql = "INSERT INTO activity_ref (scope, value, activity) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
         conn.run(sqlx::query(sql).bind(text(&known.scope)).bind(text(&known.value)).bind(activity.0)).await?;
     }
-    match told.filter(|_| sent.news) {
+    match told.filter(|_| news) {
         Some(told) => news::tell(conn, [told]).await,
         None => Ok(()),
     }

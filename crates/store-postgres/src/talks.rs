@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
-use leadgate_core::chat::Sending;
+use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, LeadId, ManagerId, SourceId};
 use leadgate_core::onward::News;
 use leadgate_core::ports::{Account, Act, Campaign, ChatState, Fetched, NewReply, Redeemed, StoreError, Talks};
@@ -25,10 +25,10 @@ impl Talks for PostgresStore {
         &self,
         activity: ActivityId,
         sending: Sending,
-        message: Option<String>,
+        sent_as: Option<SentAs>,
         news: Option<News>,
     ) -> Result<(), StoreError> {
-        write!(self, conn => messages::sending(conn, activity, &sending, message.as_deref(), news.as_ref()))
+        write!(self, conn => messages::sending(conn, activity, &sending, sent_as.as_ref(), news.as_ref()))
     }
 
     async fn deleted(&self, source: &SourceId, external_key: &str, at: Timestamp) -> Result<bool, StoreError> {

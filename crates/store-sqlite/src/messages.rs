@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
 use leadgate_core::chat;
-use leadgate_core::chat::Sending;
+use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId};
 use leadgate_core::onward::{EventData, News, event};
 use leadgate_core::ports::{Act, Fetched, NewReply, StoreError};
@@ -117,22 +117,20 @@ pub(crate) async fn sending(
     conn: &mut SqliteConnection,
     activity: ActivityId,
     sending: &Sending,
-    message: Option<&str>,
+    sent_as: Option<&SentAs>,
     told: Option<&News>,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT source, content FROM activity WHERE id = ?1";
+    let sql = "SELECT content FROM activity WHERE id = ?1";
     let Some(row) = sqlx::query(sql).bind(activity.0).fetch_optional(&mut *conn).await.map_err(store)? else { return Ok(()) };
-    let row = Columns::of(&row, "activity");
-    let mut content: Content = row.json("content")?;
-    let source = row.maybe_source("source")?;
-    let Some(sent) = chat::sent(&mut content, source.as_ref(), sending, message) else { return Ok(()) };
+    let mut content: Content = Columns::of(&row, "activity").json("content")?;
+    let Some(news) = chat::sent(&mut content, sending, sent_as) else { return Ok(()) };
     say(conn, activity.0, &content).await?;
-    if let Some(known) = sent.known_as {
+    if let Some(known) = sent_as.and_then(|sent_as| sent_as.reference.as_ref()) {
         let sql = "INSERT INTO activity_ref (scope, value, activity) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        let statement = sqlx::query(sql).bind(known.scope).bind(known.value).bind(activity.0);
+        let statement = sqlx::query(sql).bind(&known.scope).bind(&known.value).bind(activity.0);
         statement.execute(&mut *conn).await.map_err(store)?;
     }
-    match told.filter(|_| sent.news) {
+    match told.filter(|_| news) {
         Some(told) => news::news(conn, told).await,
         None => Ok(()),
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
-use leadgate_core::chat::Sending;
+use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, LeadId, ManagerId, SourceId};
 use leadgate_core::onward::News;
 use leadgate_core::ports::{Account, Act, Campaign, ChatState, Fetched, NewReply, Redeemed, StoreError, Talks};
@@ -25,12 +25,12 @@ impl Talks for SqliteStore {
         &self,
         activity: ActivityId,
         sending: Sending,
-        message: Option<String>,
+        sent_as: Option<SentAs>,
         news: Option<News>,
     ) -> Result<(), StoreError> {
         self.write(1, move |writing| {
             let told =
-                async move { messages::sending(&mut writing.conn, activity, &sending, message.as_deref(), news.as_ref()).await };
+                async move { messages::sending(&mut writing.conn, activity, &sending, sent_as.as_ref(), news.as_ref()).await };
             Box::pin(told)
         })
         .await

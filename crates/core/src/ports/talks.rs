@@ -9,8 +9,7 @@ use utoipa::ToSchema;
 use super::{Act, StoreError};
 use crate::attribution::Touch;
 use crate::change::ChangeError;
-use crate::chat::SendState;
-use crate::chat::{ChatFacts, Sending};
+use crate::chat::{ChatFacts, SendState, Sending, SentAs};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, ManagerId, SourceId};
 use crate::onward::{JobId, NewJob, News, Recipient, event};
 use crate::prepare::Content;
@@ -170,15 +169,14 @@ pub trait Talks: Send + Sync {
     /// hears of that. A closed lead may be answered; somebody who was erased is missing. Of a lead's reply the contact is the lead's.
     /// The same [`Act::event`] again is the same reply: nothing is done twice.
     async fn write_reply(&self, reply: NewReply, act: Act) -> Result<Result<ActivityId, ChangeError>, StoreError>;
-    /// Keeps how what was written fares, and by which message it is known: to that the customer may answer, so it is a reference of the
-    /// activity from then on, [`Reference::message`](crate::submission::Reference::message) of its source and chat, or without a chat a
-    /// Message-ID. (A text that goes as several messages has several: each call adds one.) Tells what follows, unless it fared so
-    /// before. What the gateway does not send, or who was erased, is passed over.
+    /// Keeps how what was written fares, and as which message it went: its reference is the activity's from then on, so that the
+    /// customer's answer finds it. (A text that goes as several messages is known by each: one call for one.) Tells what follows,
+    /// unless it fared so before. What the gateway does not send, or who was erased, is passed over.
     async fn sending(
         &self,
         activity: ActivityId,
         sending: Sending,
-        message: Option<String>,
+        sent_as: Option<SentAs>,
         news: Option<News>,
     ) -> Result<(), StoreError>;
     /// A message of a chat was deleted by whoever wrote it: the activity says so from now on. `false`: there is none.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use leadgate_core::chat::{ChatFacts, OfferedFile};
-use leadgate_core::ids::{ActivityId, ManagerId, SourceId};
+use leadgate_core::ids::{ActivityId, ManagerId};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Reason};
 use leadgate_core::rules::Rules;
@@ -22,7 +22,7 @@ fn message(n: u32, key: &str, text: &str) -> Delivery {
         let telegram = |value: &str| value.to_owned();
         s.draft.handles.push(Handle { kind: telegram("telegram"), value: telegram("42"), display: String::new(), proven: true });
         s.draft.chat = Some(Box::new(ChatFacts { chat: "42".to_owned(), message: n.to_string(), ..ChatFacts::default() }));
-        s.draft.known_as.extend(Reference::message(&SourceId::parse("site").unwrap(), "42", &n.to_string()));
+        s.draft.known_as.extend(Reference::new("telegram", &format!("1/42:{n}")));
     })
 }
 

@@ -1,8 +1,9 @@
 //! What one of us answers a customer, on its way.
 
-use leadgate_core::chat::ChatFacts;
+use leadgate_core::chat::{ChatFacts, SentAs};
 use leadgate_core::ports::{DeliverError, Delivered, Parcel};
 use leadgate_telegram::api::{Message, text};
+use leadgate_telegram::update;
 
 use super::{Desk, done, trouble};
 use crate::answers;
@@ -37,7 +38,9 @@ impl Desk {
             let (chat, id) = self.say(&message).await?;
             refs.push((self.scope(chat), id.to_string()));
             // Each part by itself, so that to each may be answered.
-            answers::delivered(store, parcel, Some(id.to_string())).await.map_err(|error| trouble(&error))?;
+            let reference = update::reference(self.settings.bot(), message.connection.as_deref(), chat, id);
+            let sent_as = SentAs { message: id.to_string(), reference };
+            answers::delivered(store, parcel, Some(sent_as)).await.map_err(|error| trouble(&error))?;
             message.chat = chat;
         }
         if refs.is_empty() {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
-use leadgate_core::chat::Sending;
+use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, LeadId, ManagerId, SourceId};
 use leadgate_core::onward::News;
 use leadgate_core::ports::{Account, Act, Campaign, ChatState, Fetched, NewReply, Redeemed, StoreError, Talks};
@@ -18,7 +18,7 @@ impl Talks for Fake {
     async fn write_reply(&self, _: NewReply, _: Act) -> Result<Result<ActivityId, ChangeError>, StoreError> {
         never()
     }
-    async fn sending(&self, _: ActivityId, _: Sending, _: Option<String>, _: Option<News>) -> Result<(), StoreError> {
+    async fn sending(&self, _: ActivityId, _: Sending, _: Option<SentAs>, _: Option<News>) -> Result<(), StoreError> {
         never()
     }
     async fn deleted(&self, _: &SourceId, _: &str, _: Timestamp) -> Result<bool, StoreError> {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use leadgate_core::chat::{SendState, Sending};
-use leadgate_core::onward::{EventData, News, event};
+use leadgate_core::chat::{SendState, SentAs};
 use leadgate_core::ports::{DeliverError, Delivered, Parcel, Store};
 use leadgate_core::submission::Reference;
 use leadgate_core::views::{ActivityView, ContactDetail, LeadDetail};
@@ -11,6 +10,7 @@ use leadgate_mailbox::mime::{self, Hints};
 use leadgate_outbound::mail::{self, Heading, Letter, LetterKind, Mailbox};
 
 use super::{Mailing, activity, moot, trouble};
+use crate::answers;
 use crate::erasing::unpacked;
 
 /// Bytes of a kept mail in which its head is looked for.
@@ -98,28 +98,16 @@ impl Mailing {
         written: &ActivityView,
         outcome: &Result<Delivered, DeliverError>,
     ) {
-        let at = parcel.now;
-        let (sending, message, news) = match outcome {
+        let kept = match outcome {
             Ok(delivered) => {
-                let message = delivered.refs.iter().find(|(scope, _)| scope == Reference::MESSAGE_ID);
-                let sending = Sending { state: SendState::Delivered, at, words: String::new() };
-                (sending, message.map(|(_, value)| value.clone()), None)
+                let known = delivered.refs.iter().find(|(scope, _)| scope == Reference::MESSAGE_ID);
+                let sent_as =
+                    |(scope, id): &(String, String)| SentAs { message: id.clone(), reference: Reference::new(scope, id) };
+                answers::delivered(&**store, parcel, known.map(sent_as)).await
             }
-            Err(DeliverError::Refused { words } | DeliverError::NoRecipient { words }) => {
-                let data = EventData {
-                    lead: written.lead,
-                    contact: written.contact,
-                    activity: Some(written.id),
-                    by: parcel.job.data.by.clone(),
-                    ..EventData::default()
-                };
-                let (id, routes) = (self.gateway.clock.event(), Arc::clone(&self.rules.routes));
-                let news = News { id, name: event::MESSAGE_FAILED, at, source: written.source.clone(), data, routes };
-                (Sending { state: SendState::Failed, at, words: words.clone() }, None, Some(news))
-            }
-            Err(_) => return,
+            Err(error) => answers::refused(&**store, parcel, written.source.as_ref(), error, &self.rules.routes).await,
         };
-        if let Err(error) = store.sending(written.id, sending, message, news).await {
+        if let Err(error) = kept {
             tracing::warn!(%error, job = %parcel.job.id, "how a reply fares could not be written");
         }
     }
