@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use leadgate_core::ids::{EventId, SourceId};
+use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{Recipient, event};
 use leadgate_core::ports::{Act, Deliver, DeliverError, Delivered, Parcel, Store, StoreError};
 use leadgate_telegram::api::{Api, ApiError};
@@ -161,12 +161,7 @@ impl Desk {
     /// Somebody's deed that follows from a delivery: at every attempt the same.
     fn act(&self, parcel: &Parcel, what: &str, actor: String) -> Act {
         let routes = Arc::clone(&self.live.rules.routes);
-        Act { actor, at: parcel.job.at, event: self.event(parcel, what), routes }
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as the others do")]
-    fn event(&self, parcel: &Parcel, what: &str) -> EventId {
-        event_of(parcel, what)
+        Act { actor, at: parcel.job.at, event: event_of(parcel, what), routes }
     }
 
     /// The scope of the ids that messages of a chat have, see [`Delivered::refs`].
