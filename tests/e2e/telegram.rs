@@ -1,13 +1,15 @@
 //! A bot as customers and managers meet it: what is written to it makes leads, is told, and is answered.
 
 use anyhow::Context as _;
-use leadgate_tests::client::{World, until};
+use leadgate_tests::client::{World, send, until};
 use leadgate_tests::gateway::Setup;
 use leadgate_tests::telegram::{Called, Telegram};
 use serde_json::{Value, json};
 
 /// The company's own group.
 const GROUP: i64 = -1001;
+/// Where the gateway says that it is reached.
+const PUBLIC: &str = "https://leads.example.com";
 const VERA: i64 = 7001;
 const ANNA: i64 = 501;
 const OLEG: i64 = 502;
@@ -207,6 +209,52 @@ async fn the_first_press_wins_the_second_reads_who_and_strangers_get_a_no() -> a
     Ok(())
 }
 
+/// Where the button "open" below a message leads, on the gateway of a test.
+fn opens(message: &Called) -> Option<String> {
+    let rows = message.parameters["reply_markup"]["inline_keyboard"].as_array()?;
+    let urls = rows.iter().flat_map(|row| row.as_array().into_iter().flatten()).filter_map(|button| button["url"].as_str());
+    urls.filter_map(|url| url.strip_prefix(PUBLIC)).map(str::to_owned).next()
+}
+
+#[tokio::test]
+async fn the_button_opens_a_page_that_shows_the_lead() -> anyhow::Result<()> {
+    let telegram = Telegram::start().await?;
+    let bot = telegram.section("bot", &format!("staff_chat = {GROUP}"));
+    let server = format!("public_url = \"{PUBLIC}\"");
+    let world = World::new(&Setup { more: format!("{bot}{MANAGERS}"), server, ..Setup::default() }).await?;
+    link(&world, &telegram, "anna", ANNA).await?;
+    telegram.say(VERA, "<script>Vera</script>", "<img src=x> my phone is +7 916 123-45-67");
+    said(&telegram, GROUP, 1).await?;
+    let path = opens(&messages(&telegram, GROUP)[0]).context("a button that opens the lead")?;
+    let before = world.only_lead().await?;
+    let page = send(world.web.get(world.gateway.url(&path))).await?.expect(200)?;
+    assert_eq!((page.header("referrer-policy"), page.header("cache-control")), ("no-referrer", "no-store"));
+    let text = page.text();
+    assert!(text.contains("tel:+79161234567") && text.contains("nobody has it"), "{text}");
+    assert!(!text.contains("<script") && !text.contains("<img"), "{text}");
+    assert_eq!(world.only_lead().await?, before, "looking changes nothing");
+    let (payload, mac) = path.split_once('.').context("a token")?;
+    let cut = format!("{payload}.{}", &mac[..mac.len() - 1]);
+    for bad in [cut, path.replace("/open/", "/act/")] {
+        send(world.web.get(world.gateway.url(&bad))).await?.expect(404)?;
+    }
+    // The message shows how the lead stands after a press, and still opens it.
+    let notice = messages(&telegram, GROUP)[0].message.context("an id")?;
+    telegram.press(GROUP, notice, ANNA, "Anna", "t:1");
+    let edits = telegram.expect("editmessagetext", 1).await?;
+    let path = opens(&edits[0]).context("a button that opens the lead")?;
+    let text = send(world.web.get(world.gateway.url(&path))).await?.expect(200)?.text();
+    assert!(text.contains("in work") && text.contains("Anna"), "{text}");
+    // In a group that is not the company's any more it is worth nothing.
+    let config = std::fs::read_to_string(&world.gateway.config)?;
+    std::fs::write(&world.gateway.config, config.replace(&format!("staff_chat = {GROUP}"), "staff_chat = -1009"))?;
+    world.gateway.signal("HUP").await?;
+    until("the group to be another's", async || {
+        Ok((send(world.web.get(world.gateway.url(&path))).await?.status == 403).then_some(()))
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_code_counts_once_and_a_manager_makes_no_lead() -> anyhow::Result<()> {
     let telegram = Telegram::start().await?;
@@ -256,8 +304,7 @@ async fn an_album_is_one_activity_and_its_pictures_are_fetched() -> anyhow::Resu
     let lead = lead(&world, "the album with its pictures", whole).await?;
     assert_eq!(timeline(&lead)[0]["content"]["message"], json!("Our kitchen"));
     let file = timeline(&lead)[0]["content"]["files"][0]["sha256"].as_str().map(str::to_owned).context("a file")?;
-    let bytes =
-        leadgate_tests::client::send(world.api(reqwest::Method::GET, &format!("/attachments/{file}"))).await?.expect(200)?;
+    let bytes = send(world.api(reqwest::Method::GET, &format!("/attachments/{file}"))).await?.expect(200)?;
     assert!(bytes.text().starts_with("bytes of"), "{}", bytes.text());
     Ok(())
 }

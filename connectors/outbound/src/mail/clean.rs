@@ -3,7 +3,7 @@
 use leadgate_core::text;
 
 /// One line of at most so many characters.
-pub(super) fn line(typed: &str, most: usize) -> String {
+pub fn line(typed: &str, most: usize) -> String {
     let printable = text::printable(typed, true);
     let mut out = String::new();
     for word in printable.split_whitespace() {
@@ -23,7 +23,7 @@ pub(super) fn line(typed: &str, most: usize) -> String {
 }
 
 /// Lines of at most so many characters together, and whether there was more.
-pub(super) fn block(typed: &str, most: usize) -> (String, bool) {
+pub fn block(typed: &str, most: usize) -> (String, bool) {
     let typed = text::cut(typed, most.saturating_mul(8));
     let unified = typed.replace("\r\n", "\n").replace('\r', "\n");
     let printable = text::printable(unified.trim(), false);
@@ -33,7 +33,7 @@ pub(super) fn block(typed: &str, most: usize) -> (String, bool) {
 }
 
 /// A link that calls a canonical phone (RFC 3966); `None`: it is not one.
-pub(super) fn tel(canonical: &str) -> Option<String> {
+pub fn tel(canonical: &str) -> Option<String> {
     let (number, extension) = canonical.split_once(";ext=").map_or((canonical, None), |(number, ext)| (number, Some(ext)));
     let digits = number.strip_prefix('+')?;
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -42,7 +42,7 @@ pub(super) fn tel(canonical: &str) -> Option<String> {
 }
 
 /// Bytes, for people.
-pub(super) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{} KB", bytes / 1_000),

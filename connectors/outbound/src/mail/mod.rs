@@ -6,7 +6,7 @@
 
 mod answering;
 mod auto_reply;
-mod clean;
+pub mod clean;
 mod digest;
 mod failure;
 mod letter;
@@ -20,7 +20,7 @@ mod settings;
 mod talk;
 mod templates;
 mod unpassed;
-mod words;
+pub mod words;
 
 pub use answering::{Unanswered, customer_address, may_be_answered};
 pub use auto_reply::AutoReply;

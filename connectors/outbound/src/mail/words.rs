@@ -37,7 +37,7 @@ pub(super) fn headline(name: &str, language: Language) -> &'static str {
 }
 
 /// A stage.
-pub(super) fn stage(stage: Stage, language: Language) -> &'static str {
+pub fn stage(stage: Stage, language: Language) -> &'static str {
     let (ru, en) = match stage {
         Stage::New => ("новая", "new"),
         Stage::InProcess => ("в работе", "in work"),
@@ -49,7 +49,7 @@ pub(super) fn stage(stage: Stage, language: Language) -> &'static str {
 }
 
 /// A kind of activity.
-pub(super) fn activity(kind: ActivityKind, outgoing: bool, language: Language) -> &'static str {
+pub fn activity(kind: ActivityKind, outgoing: bool, language: Language) -> &'static str {
     let (ru, en) = match (kind, outgoing) {
         (ActivityKind::Email, true) => ("письмо клиенту", "mail to the customer"),
         (ActivityKind::Email, false) => ("письмо", "mail"),
@@ -62,7 +62,7 @@ pub(super) fn activity(kind: ActivityKind, outgoing: bool, language: Language) -
 }
 
 /// What a campaign tag or a click id tells.
-pub(super) fn tag(key: &str, language: Language) -> &str {
+pub fn tag(key: &str, language: Language) -> &str {
     let (ru, en) = match key {
         "utm_source" => ("Откуда", "Campaign source"),
         "utm_medium" => ("Тип трафика", "Medium"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use leadgate_core::ids::SourceId;
+use leadgate_core::ids::{LeadId, SourceId};
 use leadgate_core::ports::{Refusals, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
 
@@ -114,6 +114,14 @@ impl Gateway {
             }
         };
         self.signer.get_or_try_init(make).await.ok()
+    }
+
+    /// Where a lead is read by one who is told of it, see [`onward::links::OpenLink`]. `None`: the gateway has no public address, or the
+    /// database cannot be asked for the key.
+    pub async fn open_url(&self, lead: LeadId, by: &str, now: Timestamp) -> Option<String> {
+        let base = self.live().public_url.clone()?;
+        let path = self.signer().await?.open_path(lead, by, now)?;
+        Some(format!("{base}{path}"))
     }
 
     /// The store, if it is open now.

@@ -172,6 +172,13 @@ const NOTICED: [&str; 6] = [
 const ANSWERED: [&str; 3] = [event::LEAD_CREATED, event::LEAD_ATTACHED, event::CONTACT_RETURNED];
 
 impl Onward {
+    /// The company's own chats of a bot: its group, and those that `[[notify]]` names.
+    pub fn chats(&self, source: &SourceId) -> BTreeSet<i64> {
+        let staff = self.bots.get(source).and_then(|bot| bot.staff_chat);
+        let told = self.notices.iter().flat_map(|notice| &notice.chats).filter(|(of, _)| of == source);
+        told.filter_map(|(_, chat)| chat.parse().ok()).chain(staff).collect()
+    }
+
     /// Whether anybody hears of what goes wrong.
     pub fn tells_of_alarms(&self) -> bool {
         let alarms = |events: &[Pattern]| events.iter().any(|pattern| pattern.fits(event::SOURCE_FAILED));

@@ -60,7 +60,7 @@ async fn follow(gateway: &Gateway, token: &str, headers: &HeaderMap) -> Result<F
 }
 
 /// Whether whoever got the link is still somebody who gets mails.
-fn knows(live: &Live, by: &str) -> bool {
+pub(super) fn knows(live: &Live, by: &str) -> bool {
     if by.contains('@') {
         return live.rules.routes.iter().any(|route| route.recipient == Recipient::Address(by.to_owned()))
             || live.digests.iter().any(|digest| digest.to == Recipient::Address(by.to_owned()));
@@ -122,14 +122,14 @@ async fn run(store: &dyn Store, live: &Live, link: &Link, act: Act) -> Result<Re
 }
 
 /// The words of these pages.
-struct Words {
-    lang: &'static str,
+pub(super) struct Words {
+    pub lang: &'static str,
     russian: bool,
-    sorry: &'static str,
-    later: &'static str,
-    stranger: &'static str,
-    forged: &'static str,
-    over: &'static str,
+    pub sorry: &'static str,
+    pub later: &'static str,
+    pub stranger: &'static str,
+    pub forged: &'static str,
+    pub over: &'static str,
     done: &'static str,
     not_done: &'static str,
 }
@@ -139,7 +139,7 @@ static RU: Words = Words {
     russian: true,
     sorry: "Не получилось",
     later: "Шлюз сейчас не может ответить. Попробуйте через минуту.",
-    stranger: "Тот, кому пришла эта ссылка, больше не получает писем шлюза.",
+    stranger: "Тот, кому пришла эта ссылка, больше не получает сообщений шлюза.",
     forged: "Такой ссылки нет. Возможно, она скопирована не целиком.",
     over: "Срок действия этой ссылки истёк.",
     done: "Готово",
@@ -151,7 +151,7 @@ static EN: Words = Words {
     russian: false,
     sorry: "That did not work",
     later: "The gateway cannot answer now. Try again in a minute.",
-    stranger: "Whoever got this link gets no mails of the gateway any more.",
+    stranger: "Whoever got this link is not told of anything by the gateway any more.",
     forged: "There is no such link. Perhaps it was not copied as a whole.",
     over: "The time of this link is over.",
     done: "Done",
@@ -159,7 +159,7 @@ static EN: Words = Words {
 };
 
 impl Words {
-    fn of(language: Language) -> &'static Self {
+    pub fn of(language: Language) -> &'static Self {
         match language {
             Language::Ru => &RU,
             Language::En => &EN,

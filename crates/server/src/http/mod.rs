@@ -3,6 +3,7 @@
 mod acts;
 pub mod api;
 pub mod inbound;
+mod opened;
 mod operation;
 mod pages;
 mod peer;

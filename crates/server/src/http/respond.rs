@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 
 use super::peer::{Caller, Peer, Via};
 use super::problem::Problem;
-use super::{acts, api, inbound, operation, pages};
+use super::{acts, api, inbound, opened, operation, pages};
 use crate::app::Gateway;
 use crate::metrics;
 
@@ -76,6 +76,7 @@ impl Responder {
         let router = api
             .merge(pages::router())
             .merge(acts::router())
+            .merge(opened::router())
             .merge(api::ui())
             .fallback(async || Problem::NotFound("there is nothing at this path".to_owned()))
             .method_not_allowed_fallback(async || Problem::Method)

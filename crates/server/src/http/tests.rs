@@ -4,6 +4,7 @@ mod api;
 mod canary;
 mod inbound;
 mod openapi;
+mod opened;
 mod operation;
 mod outbox;
 mod pulls;

@@ -1,10 +1,11 @@
-//! Links in mails that act: signed, for one deed by one person, for a time. A link only leads to a page that asks; nothing is done by
-//! opening it, because programs open the links of mails, too.
+//! Links that are signed, for one person and for a time. Those in mails that act only lead to a page that asks; nothing is done by opening
+//! them, because programs open the links of mails, too. Those that show a lead do nothing else.
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -12,6 +13,12 @@ use sha2::Sha256;
 pub const PATH: &str = "/act";
 /// A link may be followed for so long.
 pub const LASTS: SignedDuration = SignedDuration::from_hours(24 * 14);
+/// Below this path the token of a link stands that shows a lead.
+pub const OPEN_PATH: &str = "/open";
+/// A link that shows a lead may be followed for so long.
+pub const OPEN_LASTS: SignedDuration = SignedDuration::from_hours(24 * 7);
+/// Stands before what such a link says when it is signed, so that none of another purpose is taken for it.
+const OPEN: &[u8] = b"open:";
 /// The longest token that is looked at.
 const LONGEST: usize = 1024;
 /// Bytes of a canary's signature.
@@ -38,6 +45,20 @@ pub struct Link {
     #[serde(rename = "d")]
     pub deed: Deed,
     /// Who does it: a manager's id or an address of the company.
+    #[serde(rename = "b")]
+    pub by: String,
+    /// Until when, in seconds since 1970.
+    #[serde(rename = "u")]
+    until: i64,
+}
+
+/// A link that shows a lead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenLink {
+    /// Which.
+    #[serde(rename = "l")]
+    pub lead: LeadId,
+    /// To whom: a manager's id, an address of the company, or a chat of it, `telegram:<source>:<chat>`.
     #[serde(rename = "b")]
     pub by: String,
     /// Until when, in seconds since 1970.
@@ -83,9 +104,21 @@ impl Signer {
     /// The path of a link, with its token.
     pub fn path(&self, deed: Deed, by: &str, now: Timestamp) -> Option<String> {
         let until = now.saturating_add(LASTS).unwrap_or(Timestamp::MAX).as_second();
-        let payload = serde_json::to_vec(&Link { deed, by: by.to_owned(), until }).ok()?;
-        let mac = self.mac(&payload)?.finalize().into_bytes();
-        Some(format!("{PATH}/{}.{}", BASE64URL_NOPAD.encode(&payload), BASE64URL_NOPAD.encode(&mac)))
+        let token = self.token(b"", &Link { deed, by: by.to_owned(), until })?;
+        Some(format!("{PATH}/{token}"))
+    }
+
+    /// The path of a link that shows a lead, with its token.
+    pub fn open_path(&self, lead: LeadId, by: &str, now: Timestamp) -> Option<String> {
+        let until = now.saturating_add(OPEN_LASTS).unwrap_or(Timestamp::MAX).as_second();
+        let token = self.token(OPEN, &OpenLink { lead, by: by.to_owned(), until })?;
+        Some(format!("{OPEN_PATH}/{token}"))
+    }
+
+    fn token(&self, purpose: &[u8], link: &impl Serialize) -> Option<String> {
+        let payload = serde_json::to_vec(link).ok()?;
+        let mac = self.mac(&[purpose, &payload].concat())?.finalize().into_bytes();
+        Some(format!("{}.{}", BASE64URL_NOPAD.encode(&payload), BASE64URL_NOPAD.encode(&mac)))
     }
 
     /// The address that an answer to a notice goes to, below the gateway's own: `leads+r12.345-0a1b2c3d4e5f6071@example.com` of lead
@@ -132,17 +165,29 @@ impl Signer {
         Some((SourceId::parse(source).ok()?, Timestamp::from_second(second.parse().ok()?).ok()?))
     }
 
-    /// Reads a token.
+    /// Reads the token of a link that acts.
     pub fn read(&self, token: &str, now: Timestamp) -> Result<Link, BadLink> {
+        let link: Link = self.signed(b"", token)?;
+        if now.as_second() > link.until { Err(BadLink::Over) } else { Ok(link) }
+    }
+
+    /// Reads the token of a link that shows a lead.
+    pub fn read_open(&self, token: &str, now: Timestamp) -> Result<OpenLink, BadLink> {
+        let link: OpenLink = self.signed(OPEN, token)?;
+        if now.as_second() > link.until { Err(BadLink::Over) } else { Ok(link) }
+    }
+
+    /// What a token says that was signed for a purpose.
+    fn signed<T: DeserializeOwned>(&self, purpose: &[u8], token: &str) -> Result<T, BadLink> {
         if token.len() > LONGEST {
             return Err(BadLink::Forged);
         }
         let (payload, mac) = token.split_once('.').ok_or(BadLink::Forged)?;
         let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| BadLink::Forged);
         let (payload, mac) = (decode(payload)?, decode(mac)?);
-        self.mac(&payload).ok_or(BadLink::Forged)?.verify_slice(&mac).map_err(|_| BadLink::Forged)?;
-        let link: Link = serde_json::from_slice(&payload).map_err(|_| BadLink::Forged)?;
-        if now.as_second() > link.until { Err(BadLink::Over) } else { Ok(link) }
+        let signed = self.mac(&[purpose, &payload].concat()).ok_or(BadLink::Forged)?;
+        signed.verify_slice(&mac).map_err(|_| BadLink::Forged)?;
+        serde_json::from_slice(&payload).map_err(|_| BadLink::Forged)
     }
 }
 
@@ -161,6 +206,23 @@ mod tests {
         assert!(signer.read(token, last).is_ok());
         assert_eq!(signer.read(token, over), Err(BadLink::Over));
         assert_eq!(Signer::new([8; 32]).read(token, now), Err(BadLink::Forged));
+    }
+
+    #[test]
+    fn a_link_of_one_purpose_is_none_of_another() {
+        let (signer, now) = (Signer::new([7; 32]), Timestamp::from_second(1_000_000).unwrap());
+        let path = signer.open_path(LeadId(12), "telegram:bot:-1001", now).unwrap();
+        let shown = path.strip_prefix("/open/").unwrap();
+        let link = signer.read_open(shown, now).unwrap();
+        assert_eq!((link.lead, link.by.as_str()), (LeadId(12), "telegram:bot:-1001"));
+        assert!(signer.read_open(shown, now + OPEN_LASTS).is_ok());
+        assert_eq!(signer.read_open(shown, now + OPEN_LASTS + SignedDuration::from_secs(1)), Err(BadLink::Over));
+        assert_eq!(signer.read(shown, now), Err(BadLink::Forged));
+        let path = signer.path(Deed::Take(LeadId(12)), "anna", now).unwrap();
+        assert_eq!(signer.read_open(path.strip_prefix("/act/").unwrap(), now), Err(BadLink::Forged));
+        let payload = BASE64URL_NOPAD.encode(br#"{"l":13,"b":"telegram:bot:-1001","u":9000000}"#);
+        let mac = shown.split_once('.').unwrap().1;
+        assert_eq!(signer.read_open(&format!("{payload}.{mac}"), now), Err(BadLink::Forged));
     }
 
     #[test]

@@ -248,10 +248,10 @@ impl Mailing {
         to: &To<'_>,
     ) -> Vec<(&'static str, String)> {
         let russian = to.reader.language == Language::Ru;
-        let (take, junk, release) = if russian {
-            ("Взять в работу", "Это спам", "Принять заявку")
+        let (take, junk, release, open) = if russian {
+            ("Взять в работу", "Это спам", "Принять заявку", "Открыть")
         } else {
-            ("Take it", "It is junk", "Let it in")
+            ("Take it", "It is junk", "Let it in", "Open")
         };
         let is_manager = self.people.managers.contains_key(to.by);
         let mut deeds = Vec::new();
@@ -274,6 +274,9 @@ impl Mailing {
         let mut links = Vec::with_capacity(deeds.len());
         for (label, deed) in deeds {
             links.extend(self.link(deed, to.by, parcel.now).await.map(|url| (label, url)));
+        }
+        if let Some(lead) = lead {
+            links.extend(self.gateway.open_url(lead.lead.id, to.by, parcel.now).await.map(|url| (open, url)));
         }
         links
     }

@@ -27,7 +27,7 @@ impl Desk {
         };
         let (answer, alert, lead) = self.do_it(told, press, &account, words).await?;
         if let Some(lead) = &lead {
-            self.show(told, lead).await?;
+            self.show(told, lead, &account).await?;
         }
         self.answered(&callback.id, &answer, alert).await
     }
@@ -94,7 +94,7 @@ impl Desk {
     }
 
     /// Shows at the message how the lead stands now. That it cannot be changed any more is nobody's trouble.
-    async fn show(&self, told: &Told<'_>, lead: &LeadDetail) -> Result<(), DeliverError> {
+    async fn show(&self, told: &Told<'_>, lead: &LeadDetail, account: &Account) -> Result<(), DeliverError> {
         let (Some(chat), Some(message)) = (&told.said.chat, told.said.message) else { return Ok(()) };
         let (store, id) = (self.store().await?, lead.lead.id);
         let job = store.job_by_ref(&self.scope(chat.id), &message.to_string()).await.map_err(|error| trouble(&error))?;
@@ -111,7 +111,12 @@ impl Desk {
         let briefs = store.briefs(vec![of]).await.map_err(|error| trouble(&error))?;
         let Some(brief) = briefs.into_iter().next() else { return Ok(()) };
         let stand = Stands::of(&brief, &lead.history, |manager| self.name_of(manager));
-        let shown = notice::tell(&brief, &Self::telling(&name, self.live.language, &brief, &stand));
+        let by = match self.configured(chat.id).await? {
+            Some(group) => self.scope(group),
+            None => account.manager.0.clone(),
+        };
+        let url = self.open_url(id, &by).await;
+        let shown = notice::tell(&brief, &Self::telling(&name, self.live.language, &brief, &stand, url.as_deref()));
         match self.api.edit_message(chat.id, message, &shown.html, &shown.buttons).await {
             Err(error) if matches!(error, ApiError::TooMany(_) | ApiError::Unavailable(_) | ApiError::Unauthorized(_)) => {
                 Err(unsaid(&error))

@@ -67,9 +67,17 @@ impl Desk {
 
     /// Whether a group is the company's own.
     fn is_ours(&self, chat: i64) -> bool {
-        let told = self.live.onward.notices.iter().flat_map(|notice| &notice.chats);
-        self.settings.staff_chat == Some(chat)
-            || told.into_iter().any(|(source, id)| *source == self.source && *id == chat.to_string())
+        self.live.onward.chats(&self.source).contains(&chat)
+    }
+
+    /// What the configuration calls a group of the company's, which may have become another since.
+    pub(super) async fn configured(&self, chat: i64) -> Result<Option<i64>, DeliverError> {
+        for ours in self.live.onward.chats(&self.source) {
+            if ours == chat || self.now_at(ours).await? == chat {
+                return Ok(Some(ours));
+            }
+        }
+        Ok(None)
     }
 
     /// Managers hear nothing in a group the bot was put out of: that is an alarm.

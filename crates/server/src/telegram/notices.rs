@@ -27,6 +27,8 @@ struct To {
     language: Language,
     /// A group of the company's, which may have topics.
     group: bool,
+    /// By what they are known when they open a lead.
+    by: String,
 }
 
 impl Desk {
@@ -42,7 +44,11 @@ impl Desk {
                 words: "the bot may not write there: it was blocked, or put out of the group".to_owned(),
             });
         }
-        let Some((html, keyboard)) = self.written(parcel, to.language) else {
+        let url = match parcel.job.data.lead {
+            Some(lead) => self.open_url(lead, &to.by).await,
+            None => None,
+        };
+        let Some((html, keyboard)) = self.written(parcel, to.language, url.as_deref()) else {
             return Ok(done("it does not exist any more"));
         };
         let mut message = Message { keyboard, ..Message::new(to.chat, html) };
@@ -65,7 +71,7 @@ impl Desk {
     }
 
     /// What it says.
-    fn written(&self, parcel: &Parcel, language: Language) -> Option<(String, Keyboard)> {
+    fn written(&self, parcel: &Parcel, language: Language, url: Option<&str>) -> Option<(String, Keyboard)> {
         let kind = EVENTS.iter().find(|kind| kind.name == parcel.job.name);
         if kind.is_some_and(|kind| kind.subject == Subject::Operation) {
             let detail = parcel.job.data.detail.clone().unwrap_or_default();
@@ -80,15 +86,29 @@ impl Desk {
             return Some((format!("{}\n<code>{id}</code>", text::line(about, 400)), Keyboard::Nothing));
         }
         let stand = Stands::of(brief, &[], |manager| self.name_of(manager));
-        let Told { html, buttons } = notice::tell(brief, &Self::telling(&parcel.job.name, language, brief, &stand));
+        let Told { html, buttons } = notice::tell(brief, &Self::telling(&parcel.job.name, language, brief, &stand, url));
         Some((html, Keyboard::Inline(buttons)))
     }
 
+    /// Where whoever is told may read the lead. The service takes no address for a button whose host is a single word, and then does not
+    /// take the message either.
+    pub(super) async fn open_url(&self, lead: LeadId, by: &str) -> Option<String> {
+        let url = self.gateway.open_url(lead, by, self.gateway.clock.now()).await?;
+        let host = url::Url::parse(&url).ok()?.host_str()?.to_owned();
+        host.contains('.').then_some(url)
+    }
+
     /// How a lead is told.
-    pub(super) fn telling<'a>(event: &'a str, language: Language, brief: &'a Brief, stand: &'a Stands) -> Telling<'a> {
+    pub(super) fn telling<'a>(
+        event: &'a str,
+        language: Language,
+        brief: &'a Brief,
+        stand: &'a Stands,
+        url: Option<&'a str>,
+    ) -> Telling<'a> {
         let activity = brief.activity.as_ref().and_then(|activity| activity.source.as_ref());
         let source = activity.or(brief.lead.as_ref().map(|lead| &lead.source)).map_or("", SourceId::as_str);
-        Telling { language, event, source, stand: stand.borrowed(), url: None }
+        Telling { language, event, source, stand: stand.borrowed(), url }
     }
 
     /// Whom it goes to now; nobody: why.
@@ -100,8 +120,9 @@ impl Desk {
         let manager = match &parcel.job.recipient {
             Recipient::Chat(chat) => {
                 let refused = || DeliverError::Refused { words: "the chat's id is none of this messenger".to_owned() };
+                let by = self.scope(chat.parse().map_err(|_| refused())?);
                 let chat = self.now_at(chat.parse().map_err(|_| refused())?).await?;
-                return Ok(Ok(To { chat, language: self.live.language, group: true }));
+                return Ok(Ok(To { chat, language: self.live.language, group: true, by }));
             }
             Recipient::Manager(id) => id.clone(),
             _ => match responsible() {
@@ -133,7 +154,7 @@ impl Desk {
             return Err(DeliverError::Quiet { until });
         }
         let chat = account.chat.parse().map_err(|_| DeliverError::Refused { words: "the account has no chat".to_owned() })?;
-        Ok(Ok(To { chat, language: manager.language.unwrap_or(self.live.language), group: false }))
+        Ok(Ok(To { chat, language: manager.language.unwrap_or(self.live.language), group: false, by: id.0.clone() }))
     }
 
     /// Says it in the topic of a lead, which is made where there is none. A group without topics is told as it is.
