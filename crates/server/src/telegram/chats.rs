@@ -5,6 +5,7 @@ use leadgate_core::onward::{Alarm, Detail, event};
 use leadgate_core::ports::{ChatState, DeliverError};
 use leadgate_telegram::api::{ApiError, Message};
 
+use super::words::Words;
 use super::{Desk, trouble, unsaid};
 use crate::config::bot_target;
 
@@ -91,7 +92,7 @@ impl Desk {
                 store.clear(event::WEBHOOK_BROKEN, &key, Some(news)).await
             }
             Some(since) => {
-                let words = format!("the bot is not in the group {chat} any more: add it again, or name another");
+                let words = Words::of(self.live.language).not_in_group(chat);
                 let detail = Detail { since: Some(since), words, ..detail };
                 let news = self.gateway.news(event::WEBHOOK_BROKEN, None, detail.clone(), now, routes);
                 store.raise(Alarm { name: event::WEBHOOK_BROKEN, key, since, detail }, news).await

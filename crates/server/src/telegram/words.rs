@@ -114,6 +114,15 @@ impl Words {
         if self.russian { format!("Лид {lead} снова открыт.") } else { format!("Lead {lead} is open again.") }
     }
 
+    /// An alarm: nothing can be said there.
+    pub fn not_in_group(self, chat: i64) -> String {
+        if self.russian {
+            format!("бота больше нет в группе {chat}: добавьте его снова или укажите другую группу")
+        } else {
+            format!("the bot is not in the group {chat} any more: add it again, or name another")
+        }
+    }
+
     /// Nobody can be called.
     pub fn no_phone(self) -> &'static str {
         self.or("Телефон клиента неизвестен.", "The customer's phone is not known.")
