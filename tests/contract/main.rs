@@ -166,6 +166,7 @@ mod on {
             a_reply_is_written_once,
             whom_a_reply_is_for,
             how_a_reply_fares_is_known,
+            a_reply_whose_time_is_over_fails,
             a_deleted_message_says_so,
             old_chats_are_forgotten,
             talks_leave_nothing_of_an_erased_person,

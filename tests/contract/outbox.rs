@@ -53,6 +53,10 @@ impl Db {
         self
     }
 
+    pub(crate) async fn bury(&self, targets: Vec<Target>, orphans_before: Timestamp, at: Timestamp) -> Vec<Late> {
+        self.store.bury_jobs(targets, orphans_before, at, Arc::clone(&self.rules.routes)).await.unwrap()
+    }
+
     /// A person's act of which the same hear as of what is delivered.
     pub(crate) fn act(&self, at: Timestamp) -> Act {
         Act { routes: Arc::clone(&self.rules.routes), ..act(at) }
@@ -403,7 +407,7 @@ pub(crate) async fn what_waits_too_long_is_given_up(db: Db) {
     let claimed = db.claimed(node(1), "webhook:a", 1, start(), LONG).await;
     let target = |dead_before| vec![Target { name: "webhook:a".to_owned(), dead_before }];
     let at = start() + days(3);
-    let bury = async |before, orphans| db.store.bury_jobs(target(before), orphans, at).await.unwrap();
+    let bury = async |before, orphans| db.bury(target(before), orphans, at).await;
     assert_eq!(bury(start(), start()).await, [], "as old as that is not older");
     let after = start() + SignedDuration::from_micros(1);
     let late = |target: &str, count| Late { target: target.to_owned(), count };
@@ -435,13 +439,13 @@ pub(crate) async fn an_answer_to_a_customer_is_given_up_by_an_attempt_alone(db: 
     let at = start() + days(3);
     let target = Target { name: "mail".to_owned(), dead_before: at };
     let late = |target: &str| Late { target: target.to_owned(), count: 1 };
-    assert_eq!(db.store.bury_jobs(vec![target.clone()], start(), at).await.unwrap(), [late("mail")]);
+    assert_eq!(db.bury(vec![target.clone()], start(), at).await, [late("mail")]);
     let waiting =
         async || db.owed().await.into_iter().filter(|job| job.state == JobState::Waiting).map(|job| (job.target, job.to));
     let relay = |target: &str| (target.to_owned(), "relay".to_owned());
     assert_eq!(waiting().await.collect::<BTreeSet<_>>(), BTreeSet::from([relay("mail"), relay("gone")]));
     // Nobody attempts what goes to a target that is gone.
-    assert_eq!(db.store.bury_jobs(vec![target], at, at).await.unwrap(), [late("gone")]);
+    assert_eq!(db.bury(vec![target], at, at).await, [late("gone")]);
     assert_eq!(waiting().await.collect::<Vec<_>>(), [relay("mail")]);
 }
 

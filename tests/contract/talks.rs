@@ -8,7 +8,7 @@ use leadgate_core::change::{ChangeError, Close, LeadChange};
 use leadgate_core::chat::{ChatFacts, OfferedFile, SendState, Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, SourceId};
 use leadgate_core::keeping::{Erasure, ErasureKey};
-use leadgate_core::onward::{EventData, JobId, JobState, Recipient, Routes, event};
+use leadgate_core::onward::{EventData, JobId, JobState, Late, Recipient, Routes, Target, event};
 use leadgate_core::ports::{Act, Campaign, ChatState, Fetched, NewReply, Sweep};
 use leadgate_core::prepare::Content;
 use leadgate_core::receipt::{Outcome, Reason, Receipt};
@@ -416,6 +416,39 @@ pub(crate) async fn how_a_reply_fares_is_known(db: Db) {
         db.store.sending(activity, delivered(), Some(sent_as("1")), Some(news)).await.unwrap();
     }
     assert_eq!(db.dump().await, before);
+}
+
+pub(crate) async fn a_reply_whose_time_is_over_fails(db: Db) {
+    let db = db.with_routes(all("webhook:crm"));
+    let first = db.expect(Outcome::Created, message(minutes(0), 1)).await;
+    let write = async |after, target: &str| {
+        let reply = NewReply { target: target.to_owned(), ..reply(first.lead, None) };
+        db.store.write_reply(reply, db.act(start() + after)).await.unwrap().unwrap()
+    };
+    let (late, taken) = (write(minutes(1), "telegram:bot").await, write(minutes(2), "telegram:bot").await);
+    let (fresh, orphan) = (write(days(2), "telegram:bot").await, write(minutes(3), "telegram:gone").await);
+    let delivered = Sending { state: SendState::Delivered, at: start(), words: String::new() };
+    db.store.sending(taken, delivered, Some(sent_as("7")), None).await.unwrap();
+    let owed = db.owed().await.len();
+    let at = start() + days(2);
+    let target = || vec![Target { name: "telegram:bot".to_owned(), dead_before: start() + days(1) }];
+    let gone = |target: &str, count| Late { target: target.to_owned(), count };
+    assert_eq!(db.bury(target(), start(), at).await, [gone("telegram:bot", 2)]);
+    assert_eq!(db.bury(target(), start(), at).await, []);
+    assert_eq!(db.bury(target(), at, at).await, [gone("telegram:gone", 1)]);
+    let lead = db.lead_of(&first).await;
+    let fares = |id: ActivityId| {
+        let activity = lead.timeline.iter().find(|activity| activity.id == id).unwrap();
+        activity.content.sending.clone().unwrap()
+    };
+    assert_eq!((fares(late).state, fares(late).at), (SendState::Failed, at));
+    assert!(fares(late).words.contains("its time was over"), "{:?}", fares(late));
+    assert_eq!(fares(taken).state, SendState::Delivered, "what was taken has not failed");
+    assert_eq!(fares(fresh).state, SendState::Sending);
+    assert_eq!(fares(orphan).state, SendState::Failed);
+    // Once each.
+    let told = db.told().await.split_off(owed);
+    assert_eq!(told, vec![("webhook:crm".to_owned(), "message.failed".to_owned()); 2]);
 }
 
 pub(crate) async fn a_deleted_message_says_so(db: Db) {

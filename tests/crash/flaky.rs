@@ -15,7 +15,7 @@ use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, MoveId, NodeI
 use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
 use leadgate_core::onward::{
     Alarm, AlarmView, Brief, BriefOf, Claim, Job, JobDetail, JobFilter, JobId, JobState, JobView, Late, NewTimer, News, Outbox,
-    Settled, Target, Timer, TimerEnd, Want,
+    Routes, Settled, Target, Timer, TimerEnd, Want,
 };
 use leadgate_core::ports::{
     Account, Act, Ask, Beat, Campaign, ChatState, Fetched, Intake, IntakeError, NewReply, NewToken, PullReport, Redeemed,
@@ -147,7 +147,7 @@ and_owes_as_it_does! {
     claim_jobs(wants: Vec<Want>, claim: Claim) -> Vec<Job>;
     settle_jobs(settled: Vec<Settled>, news: Vec<News>) -> ();
     next_job(targets: Vec<String>) -> Option<Timestamp>;
-    bury_jobs(targets: Vec<Target>, orphans_before: Timestamp, at: Timestamp) -> Vec<Late>;
+    bury_jobs(targets: Vec<Target>, orphans_before: Timestamp, at: Timestamp, routes: Arc<Routes>) -> Vec<Late>;
     jobs(filter: JobFilter, at: PageAt) -> Page<JobView>;
     job(id: JobId) -> Option<JobDetail>;
     job_counts() -> Vec<(String, JobState, u64)>;

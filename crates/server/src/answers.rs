@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use leadgate_core::chat::{ChatFacts, SendState, Sending, SentAs};
 use leadgate_core::ids::{ActivityId, EventId, LeadId, SourceId};
-use leadgate_core::onward::{JobId, News, Recipient, Routes, event};
+use leadgate_core::onward::{News, Routes};
 use leadgate_core::ports::{Act, DeliverError, NewReply, Parcel, Store, StoreError};
 use leadgate_core::rules::Ours;
 use leadgate_core::submission::ActivityKind;
@@ -183,18 +183,11 @@ pub async fn refused(
         return Ok(());
     };
     let sending = Sending { state: SendState::Failed, at: parcel.now, words: words.clone() };
-    let news = News {
-        id: event_of(parcel, "failed"),
-        name: event::MESSAGE_FAILED,
-        at: parcel.now,
-        source: source.cloned(),
-        data: parcel.job.data.clone(),
-        routes: Arc::clone(routes),
-    };
+    let news = News::reply_failed(parcel.job.id, source.cloned(), parcel.job.data.clone(), parcel.now, routes);
     store.sending(activity, sending, None, Some(news)).await
 }
 
 /// The id of what follows from a delivery: the same at every attempt, so that nothing follows twice.
 pub fn event_of(parcel: &Parcel, what: &str) -> EventId {
-    EventId(JobId::of(EventId(parcel.job.id.0), what, &Recipient::Target).0)
+    parcel.job.id.event(what)
 }

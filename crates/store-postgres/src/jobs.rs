@@ -3,13 +3,15 @@
 //! Several gateways work on one table. Whoever claims passes over rows that another holds, and everybody else takes rows in
 //! the order of their numbers, so that no two wait for each other.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use leadgate_core::ids::{EventId, LeadId, NodeId};
 use leadgate_core::onward::{
-    Claim, EventData, Job, JobDetail, JobEnd, JobFilter, JobId, JobState, JobView, Late, News, Recipient, Settled, Target, Want,
-    event,
+    Claim, EventData, Job, JobDetail, JobEnd, JobFilter, JobId, JobState, JobView, Late, News, Overdue, Recipient, Routes,
+    Settled, Target, Want, event,
 };
 use leadgate_core::page;
 use leadgate_core::ports::StoreError;
@@ -21,9 +23,9 @@ use sqlx::postgres::{PgRow, Postgres};
 use crate::apply::micros;
 use crate::bulk::{self, Kind, Part, Rows, text};
 use crate::conn::Conn;
-use crate::news;
 use crate::nodes::now;
 use crate::rows::Columns;
+use crate::{messages, news};
 
 /// Jobs that one call gives up at most, so that no lead waits long behind it.
 const MOST: i64 = 256;
@@ -220,6 +222,7 @@ pub(crate) async fn bury(
     targets: &[Target],
     orphans_before: Timestamp,
     at: Timestamp,
+    routes: &Arc<Routes>,
 ) -> Result<Vec<Late>, StoreError> {
     let sql = "WITH late AS MATERIALIZED (
                    SELECT j.seq, CASE WHEN t.name IS NULL THEN 'the configuration has no such target any more'
@@ -227,21 +230,24 @@ pub(crate) async fn bury(
                    FROM job j LEFT JOIN unnest($1::text[], $2::bigint[]) AS t (name, before) ON t.name = j.target
                    WHERE j.state = 'waiting' AND j.since < coalesce(t.before, $3)
                          AND (t.name IS NULL OR j.recipient <> 'relay')
-                   LIMIT $5 FOR UPDATE OF j SKIP LOCKED),
-               buried AS (
-                   UPDATE job SET state = 'dead', ended_at = $4,
-                                  words = late.why || CASE WHEN words = '' THEN '' ELSE ': ' || words END
-                   FROM late WHERE job.seq = late.seq AND job.seq = ANY (ARRAY (SELECT seq FROM late))
-                   RETURNING target)
-               SELECT target, count(*) AS n FROM buried GROUP BY target ORDER BY target";
+                   LIMIT $5 FOR UPDATE OF j SKIP LOCKED)
+               UPDATE job SET state = 'dead', ended_at = $4,
+                              words = late.why || CASE WHEN words = '' THEN '' ELSE ': ' || words END
+               FROM late WHERE job.seq = late.seq AND job.seq = ANY (ARRAY (SELECT seq FROM late))
+               RETURNING job.id, job.target, job.recipient, job.words, job.data";
     let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
     let before: Vec<i64> = targets.iter().map(|target| micros(target.dead_before)).collect();
     let statement = sqlx::query(sql).bind(names).bind(before).bind(micros(orphans_before)).bind(micros(at)).bind(MOST);
-    let late = |row| {
+    let mut buried = BTreeMap::new();
+    for row in &conn.all(statement).await? {
         let row = Columns::of(row, "job");
-        Ok(Late { target: row.text("target")?, count: row.count("n")? })
-    };
-    conn.all(statement).await?.iter().map(late).collect()
+        *buried.entry(row.text("target")?).or_default() += 1;
+        if Recipient::parse(row.get("recipient")?) == Recipient::Reply {
+            let overdue = Overdue { job: JobId(row.uuid("id")?), data: row.json("data")?, words: row.text("words")?, at };
+            messages::overdue(conn, overdue, routes).await?;
+        }
+    }
+    Ok(buried.into_iter().map(|(target, count)| Late { target, count }).collect())
 }
 
 // --------------------------------------------------------------------------------------------------------------- looking

@@ -3,12 +3,14 @@
 //! A delivery may add to the same activity meanwhile. Batches lock the source's own id of it before they look at what it tells, so
 //! that is what is locked here, too.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
 use leadgate_core::chat;
-use leadgate_core::chat::{Sending, SentAs};
+use leadgate_core::chat::{SendState, Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, SourceId};
-use leadgate_core::onward::{EventData, News, event};
+use leadgate_core::onward::{EventData, News, Overdue, Routes, event};
 use leadgate_core::ports::{Act, Fetched, NewReply, StoreError};
 use leadgate_core::prepare::Content;
 
@@ -185,6 +187,16 @@ pub(crate) async fn sending(
         Some(told) => news::tell(conn, [told]).await,
         None => Ok(()),
     }
+}
+
+/// The time of a reply is over. What was taken, in part perhaps, stays as it is.
+pub(crate) async fn overdue(conn: &mut Conn, overdue: Overdue, routes: &Arc<Routes>) -> Result<(), StoreError> {
+    let Some(activity) = overdue.data.activity else { return Ok(()) };
+    let held = hold(conn, activity.0).await?;
+    let is_sending = |held: &Held| held.content.sending.as_ref().is_some_and(|sending| sending.state == SendState::Sending);
+    let Some(held) = held.filter(is_sending) else { return Ok(()) };
+    let (failed, told) = overdue.ends(held.source.and_then(|source| SourceId::parse(&source).ok()), routes);
+    sending(conn, activity, &failed, None, Some(&told)).await
 }
 
 /// A message was deleted by whoever wrote it. The first time counts.

@@ -1,11 +1,13 @@
 //! The outbox on PostgreSQL.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{
     Alarm, AlarmView, Brief, BriefOf, Claim, Job, JobDetail, JobFilter, JobId, JobState, JobView, Late, NewTimer, News, Outbox,
-    Settled, Target, Timer, TimerEnd, Want,
+    Routes, Settled, Target, Timer, TimerEnd, Want,
 };
 use leadgate_core::ports::StoreError;
 use leadgate_core::views::{Page, PageAt};
@@ -29,8 +31,14 @@ impl Outbox for PostgresStore {
         read!(self, conn => jobs::next(conn, &targets))
     }
 
-    async fn bury_jobs(&self, targets: Vec<Target>, orphans_before: Timestamp, at: Timestamp) -> Result<Vec<Late>, StoreError> {
-        write!(self, conn => jobs::bury(conn, &targets, orphans_before, at))
+    async fn bury_jobs(
+        &self,
+        targets: Vec<Target>,
+        orphans_before: Timestamp,
+        at: Timestamp,
+        routes: Arc<Routes>,
+    ) -> Result<Vec<Late>, StoreError> {
+        write!(self, conn => jobs::bury(conn, &targets, orphans_before, at, &routes))
     }
 
     async fn jobs(&self, filter: JobFilter, at: PageAt) -> Result<Page<JobView>, StoreError> {

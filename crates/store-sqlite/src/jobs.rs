@@ -1,8 +1,12 @@
 //! Deliveries that are owed: claimed, settled, looked at.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use leadgate_core::ids::{EventId, LeadId, NodeId};
 use leadgate_core::onward::{
-    Claim, EventData, Job, JobDetail, JobEnd, JobFilter, JobId, JobState, JobView, Late, News, Recipient, Settled, Target, Want,
+    Claim, EventData, Job, JobDetail, JobEnd, JobFilter, JobId, JobState, JobView, Late, News, Overdue, Recipient, Routes,
+    Settled, Target, Want,
 };
 use leadgate_core::page;
 use leadgate_core::ports::StoreError;
@@ -13,8 +17,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::error::{store, to_json};
-use crate::news;
 use crate::rows::Columns;
+use crate::{messages, news};
 
 /// Jobs that one call gives up at most, so that no lead waits long behind it.
 const MOST: u32 = 256;
@@ -163,7 +167,8 @@ pub(crate) async fn bury(
     conn: &mut SqliteConnection,
     targets: &[Target],
     orphans_before: i64,
-    at: i64,
+    at: Timestamp,
+    routes: &Arc<Routes>,
 ) -> Result<Vec<Late>, StoreError> {
     let configured: Vec<_> = targets.iter().map(|target| (target.name.as_str(), target.dead_before.as_microsecond())).collect();
     let sql = "SELECT DISTINCT target FROM job INDEXED BY job_due WHERE state = 'waiting'
@@ -177,9 +182,18 @@ pub(crate) async fn bury(
     for (target, before, why, spared) in late.chain(orphans) {
         let sql = "UPDATE job SET state = 'dead', ended_at = ?3, words = iif(words = '', ?4, ?4 || ': ' || words)
                    WHERE seq IN (SELECT seq FROM job WHERE state = 'waiting' AND target = ?1 AND since < ?2
-                                             AND (?6 = '' OR recipient <> ?6) LIMIT ?5)";
-        let statement = sqlx::query(sql).bind(target).bind(before).bind(at).bind(why).bind(left).bind(spared);
-        let count = statement.execute(&mut *conn).await.map_err(store)?.rows_affected();
+                                             AND (?6 = '' OR recipient <> ?6) LIMIT ?5)
+                   RETURNING id, recipient, words, data";
+        let statement = sqlx::query(sql).bind(target).bind(before).bind(at.as_microsecond()).bind(why).bind(left).bind(spared);
+        let rows = statement.fetch_all(&mut *conn).await.map_err(store)?;
+        for row in &rows {
+            let row = Columns::of(row, "job");
+            if Recipient::parse(row.get("recipient")?) == Recipient::Reply {
+                let overdue = Overdue { job: JobId(row.uuid("id")?), data: row.json("data")?, words: row.text("words")?, at };
+                messages::overdue(conn, overdue, routes).await?;
+            }
+        }
+        let count = rows.len() as u64;
         left = left.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
         if count > 0 {
             buried.push(Late { target: target.to_owned(), count });

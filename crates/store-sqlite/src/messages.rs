@@ -1,11 +1,13 @@
 //! What activities tell of a messenger's messages after they were recorded: files that came, what managers answer, what was deleted.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
 use leadgate_core::chat;
 use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId};
-use leadgate_core::onward::{EventData, News, event};
+use leadgate_core::onward::{EventData, News, Overdue, Routes, event};
 use leadgate_core::ports::{Act, Fetched, NewReply, StoreError};
 use leadgate_core::prepare::Content;
 use sqlx::SqliteConnection;
@@ -134,6 +136,17 @@ pub(crate) async fn sending(
         Some(told) => news::news(conn, told).await,
         None => Ok(()),
     }
+}
+
+/// The time of a reply is over. What was taken, in part perhaps, stays as it is.
+pub(crate) async fn overdue(conn: &mut SqliteConnection, overdue: Overdue, routes: &Arc<Routes>) -> Result<(), StoreError> {
+    let Some(activity) = overdue.data.activity else { return Ok(()) };
+    let sql = "SELECT source FROM activity WHERE id = ?1 AND content ->> '$.sending.state' = 'sending'";
+    let row = sqlx::query(sql).bind(activity.0).fetch_optional(&mut *conn).await.map_err(store)?;
+    let Some(row) = row else { return Ok(()) };
+    let source: Option<String> = Columns::of(&row, "activity").get("source")?;
+    let (failed, told) = overdue.ends(source.and_then(|source| SourceId::parse(&source).ok()), routes);
+    sending(conn, activity, &failed, None, Some(&told)).await
 }
 
 /// A message was deleted by whoever wrote it. The first time counts.

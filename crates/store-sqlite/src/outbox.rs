@@ -1,11 +1,13 @@
 //! The outbox on SQLite.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{
     Alarm, AlarmView, Brief, BriefOf, Claim, Job, JobDetail, JobFilter, JobId, JobState, JobView, Late, NewTimer, News, Outbox,
-    Settled, Target, Timer, TimerEnd, Want,
+    Routes, Settled, Target, Timer, TimerEnd, Want,
 };
 use leadgate_core::ports::StoreError;
 use leadgate_core::views::{Page, PageAt};
@@ -31,9 +33,18 @@ impl Outbox for SqliteStore {
         time(jobs::next(&mut *self.read().await?, &targets).await?)
     }
 
-    async fn bury_jobs(&self, targets: Vec<Target>, orphans_before: Timestamp, at: Timestamp) -> Result<Vec<Late>, StoreError> {
-        let (before, at) = (orphans_before.as_microsecond(), at.as_microsecond());
-        self.write(256, move |writing| Box::pin(async move { jobs::bury(&mut writing.conn, &targets, before, at).await })).await
+    async fn bury_jobs(
+        &self,
+        targets: Vec<Target>,
+        orphans_before: Timestamp,
+        at: Timestamp,
+        routes: Arc<Routes>,
+    ) -> Result<Vec<Late>, StoreError> {
+        let before = orphans_before.as_microsecond();
+        self.write(256, move |writing| {
+            Box::pin(async move { jobs::bury(&mut writing.conn, &targets, before, at, &routes).await })
+        })
+        .await
     }
 
     async fn jobs(&self, filter: JobFilter, at: PageAt) -> Result<Page<JobView>, StoreError> {

@@ -30,6 +30,11 @@ impl JobId {
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Self(Uuid::from_bytes(bytes))
     }
+
+    /// The id of what follows from a delivery: the same at every attempt, so that nothing follows twice.
+    pub fn event(self, what: &str) -> EventId {
+        EventId(Self::of(EventId(self.0), what, &Recipient::Target).0)
+    }
 }
 
 impl fmt::Display for JobId {

@@ -19,7 +19,7 @@ pub use hours::Hours;
 pub use job::{Detail, EventData, Job, JobEnd, JobId, JobState, NewJob, Settled};
 pub use outbox::{
     ActivityBrief, Alarm, AlarmView, Brief, BriefOf, Claim, ContactBrief, IdentityBrief, JobDetail, JobFilter, JobView, Late,
-    LeadBrief, News, Outbox, SubmissionBrief, Target, Want, of_address,
+    LeadBrief, News, Outbox, Overdue, SubmissionBrief, Target, Want, of_address,
 };
 pub use quiet::Quiet;
 pub use routes::{Occurred, Pattern, Recipient, Route, Routes};

@@ -10,9 +10,10 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Detail, EventData, Job, JobId, JobState, NewTimer, Routes, Settled, Timer, TimerEnd};
+use super::{Detail, EventData, Job, JobId, JobState, NewTimer, Routes, Settled, Timer, TimerEnd, event};
 use crate::attribution::Touch;
 use crate::change::Stage;
+use crate::chat::{SendState, Sending};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, NodeId, SourceId, SubmissionId};
 use crate::mail::Unreachable;
 use crate::ports::StoreError;
@@ -36,6 +37,13 @@ pub struct News {
     pub data: EventData,
     /// Who hears of it.
     pub routes: Arc<Routes>,
+}
+
+impl News {
+    /// What a manager answered a customer will not arrive. `job`: its delivery; `source`: the activity's.
+    pub fn reply_failed(job: JobId, source: Option<SourceId>, data: EventData, at: Timestamp, routes: &Arc<Routes>) -> Self {
+        Self { id: job.event("failed"), name: event::MESSAGE_FAILED, at, source, data, routes: Arc::clone(routes) }
+    }
 }
 
 /// How many jobs of a target a gateway can take on.
@@ -78,6 +86,27 @@ pub struct Late {
     pub target: String,
     /// How many.
     pub count: u64,
+}
+
+/// A reply whose time was over.
+#[derive(Clone, Debug)]
+pub struct Overdue {
+    /// Its delivery.
+    pub job: JobId,
+    /// What that was about.
+    pub data: EventData,
+    /// Why it did not arrive, in words.
+    pub words: String,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+impl Overdue {
+    /// How the reply fares from then on, and what is told of it. `source`: its activity's.
+    pub fn ends(self, source: Option<SourceId>, routes: &Arc<Routes>) -> (Sending, News) {
+        let sending = Sending { state: SendState::Failed, at: self.at, words: self.words };
+        (sending, News::reply_failed(self.job, source, self.data, self.at, routes))
+    }
 }
 
 /// Which jobs. Everything named must fit.
@@ -305,10 +334,17 @@ pub trait Outbox: Send + Sync {
     async fn settle_jobs(&self, settled: Vec<Settled>, news: Vec<News>) -> Result<(), StoreError>;
     /// When the next waiting job of these targets is due; `None`: none waits.
     async fn next_job(&self, targets: Vec<String>) -> Result<Option<Timestamp>, StoreError>;
-    /// Gives up waiting jobs whose time is over, 256 at most in a call, and tells nothing of it. A target that is not among these
-    /// is not in the configuration: what it is owed waits for `orphans_before`. An answer to a customer ([`super::Recipient::Relay`]) is
-    /// given up by an attempt alone, which tells who wrote it.
-    async fn bury_jobs(&self, targets: Vec<Target>, orphans_before: Timestamp, at: Timestamp) -> Result<Vec<Late>, StoreError>;
+    /// Gives up waiting jobs whose time is over, 256 at most in a call. A target that is not among these is not in the
+    /// configuration: what it is owed waits for `orphans_before`. It tells of replies alone ([`super::Recipient::Reply`]): those that are
+    /// still on their way fail, see [`News::reply_failed`]. An answer to a customer ([`super::Recipient::Relay`]) is given up by an
+    /// attempt alone, which tells who wrote it.
+    async fn bury_jobs(
+        &self,
+        targets: Vec<Target>,
+        orphans_before: Timestamp,
+        at: Timestamp,
+        routes: Arc<Routes>,
+    ) -> Result<Vec<Late>, StoreError>;
     /// Jobs, newest first.
     async fn jobs(&self, filter: JobFilter, at: PageAt) -> Result<Page<JobView>, StoreError>;
     /// One job.

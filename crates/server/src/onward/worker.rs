@@ -379,7 +379,9 @@ impl Worker {
                 (JobEnd::Retry(later(None)), words)
             }
         };
-        let end = if late && matches!(end, JobEnd::Retry(_)) { JobEnd::Dead } else { end };
+        // A reply is given up where that is kept with it, see [`leadgate_core::onward::Outbox::bury_jobs`].
+        let dies = late && matches!(end, JobEnd::Retry(_)) && job.recipient != Recipient::Reply;
+        let end = if dies { JobEnd::Dead } else { end };
         // What tells of trouble with deliveries makes no more of it; of a canary its absence tells.
         let tells = [event::DELIVERY_DEAD, event::WEBHOOK_BROKEN, event::CANARY_DUE];
         if end == JobEnd::Dead && !tells.contains(&job.name.as_str()) {
@@ -427,7 +429,8 @@ impl Worker {
     async fn bury(&mut self, now: Timestamp) {
         let targets = self.targets.values().map(|running| running.target.for_store(now)).collect();
         let orphans_before = now.saturating_sub(ORPHANS_WAIT).unwrap_or(Timestamp::MIN);
-        match self.store.bury_jobs(targets, orphans_before, now).await {
+        let routes = Arc::clone(&self.gateway.live().rules.routes);
+        match self.store.bury_jobs(targets, orphans_before, now, routes).await {
             Ok(late) => {
                 for one in late {
                     tracing::warn!(target = one.target, count = one.count, "deliveries were given up: their time was over");

@@ -1,11 +1,13 @@
 //! The outbox of the fake store: the intake asks nothing of it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{
     Alarm, AlarmView, Brief, BriefOf, Claim, Job, JobDetail, JobFilter, JobId, JobState, JobView, Late, NewTimer, News, Outbox,
-    Settled, Target, Timer, TimerEnd, Want,
+    Routes, Settled, Target, Timer, TimerEnd, Want,
 };
 use leadgate_core::ports::StoreError;
 use leadgate_core::views::{Page, PageAt};
@@ -23,7 +25,7 @@ impl Outbox for Fake {
     async fn next_job(&self, _: Vec<String>) -> Result<Option<Timestamp>, StoreError> {
         never()
     }
-    async fn bury_jobs(&self, _: Vec<Target>, _: Timestamp, _: Timestamp) -> Result<Vec<Late>, StoreError> {
+    async fn bury_jobs(&self, _: Vec<Target>, _: Timestamp, _: Timestamp, _: Arc<Routes>) -> Result<Vec<Late>, StoreError> {
         never()
     }
     async fn jobs(&self, _: JobFilter, _: PageAt) -> Result<Page<JobView>, StoreError> {
