@@ -167,6 +167,7 @@ mod on {
             whom_a_reply_is_for,
             how_a_reply_fares_is_known,
             a_reply_whose_time_is_over_fails,
+            a_contact_says_what_they_are_called,
             a_deleted_message_says_so,
             old_chats_are_forgotten,
             talks_leave_nothing_of_an_erased_person,

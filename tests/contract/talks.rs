@@ -8,16 +8,18 @@ use leadgate_core::change::{ChangeError, Close, LeadChange};
 use leadgate_core::chat::{ChatFacts, OfferedFile, SendState, Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, SourceId};
 use leadgate_core::keeping::{Erasure, ErasureKey};
+use leadgate_core::name;
 use leadgate_core::onward::{EventData, JobId, JobState, Late, Recipient, Routes, Target, event};
 use leadgate_core::ports::{Act, Campaign, ChatState, Fetched, NewReply, Sweep};
 use leadgate_core::prepare::Content;
 use leadgate_core::receipt::{Outcome, Reason, Receipt};
 use leadgate_core::replay::{Again, How, KeptFilter};
 use leadgate_core::submission::{ActivityKind, FileRef, Handle, Purpose, Reference, Submission};
+use leadgate_core::views::ContactFilter;
 
 use crate::chats::account;
 use crate::outbox::{all, route};
-use crate::support::{Db, Post, act, column, days, minutes, post, start};
+use crate::support::{Db, Post, act, column, days, minutes, page, post, start};
 
 /// Long, so that no id has it by chance.
 const ANNA: &str = "4242424242";
@@ -449,6 +451,34 @@ pub(crate) async fn a_reply_whose_time_is_over_fails(db: Db) {
     // Once each.
     let told = db.told().await.split_off(owed);
     assert_eq!(told, vec![("webhook:crm".to_owned(), "message.failed".to_owned()); 2]);
+}
+
+pub(crate) async fn a_contact_says_what_they_are_called(db: Db) {
+    let first = db.expect(Outcome::Created, message(minutes(0), 1).name("annushka_88")).await;
+    let contact = first.contact.unwrap();
+    let says = async |own: &str| db.store.name_contact(contact, name::read(own), "annushka_88").await.unwrap();
+    let shown = async || {
+        let contact = db.store.contact(contact).await.unwrap().unwrap().contact;
+        (contact.name, contact.other_names.join(", "))
+    };
+    let are = |name: &str, others: &str| (name.to_owned(), others.to_owned());
+    assert!(!says("+7").await, "that is no name");
+    assert!(says("Анна Петрова").await);
+    assert_eq!(shown().await, are("Анна Петрова", "annushka_88"));
+    assert!(!says("Анна Петрова").await, "once");
+    // What is shown was not made by the messenger: it stays.
+    assert!(says("Мария").await);
+    assert_eq!(shown().await, are("Анна Петрова", "annushka_88, Мария"));
+    let found = ContactFilter { name: Some(name::fold("Петрова")), ..ContactFilter::default() };
+    assert_eq!(db.store.contacts(found, page(10)).await.unwrap().items.len(), 1);
+    // A name from elsewhere is known by it.
+    let lead = db.lead_of(&first).await;
+    assert_eq!(lead.lead.name, "Анна Петрова");
+    // Who has no name gets one; who is not there, none.
+    let nameless = db.expect(Outcome::Created, post(minutes(1)).phone("+7 916 123-45-68")).await.contact.unwrap();
+    assert!(db.store.name_contact(nameless, name::read("Пётр"), "").await.unwrap());
+    assert_eq!(db.store.contact(nameless).await.unwrap().unwrap().contact.name, "Пётр");
+    assert!(!db.store.name_contact(ContactId(99), name::read("Пётр"), "").await.unwrap());
 }
 
 pub(crate) async fn a_deleted_message_says_so(db: Db) {

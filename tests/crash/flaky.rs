@@ -13,6 +13,7 @@ use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, MoveId, NodeId, SourceId, SubmissionId};
 use leadgate_core::keeping::{Body, Erased, ErasedView, Erasure, Footprint, Keeping, Person, Quota, Thinned, Thinning};
+use leadgate_core::name::PersonName;
 use leadgate_core::onward::{
     Alarm, AlarmView, Brief, BriefOf, Claim, Job, JobDetail, JobFilter, JobId, JobState, JobView, Late, NewTimer, News, Outbox,
     Routes, Settled, Target, Timer, TimerEnd, Want,
@@ -182,6 +183,7 @@ and_talks_as_it_does! {
     keep_files(activity: ActivityId, fetched: Vec<Fetched>) -> ();
     write_reply(reply: NewReply, act: Act) -> Result<ActivityId, ChangeError>;
     sending(activity: ActivityId, sending: Sending, sent_as: Option<SentAs>, news: Option<News>) -> ();
+    name_contact(contact: ContactId, own: PersonName, messenger: &str) -> bool;
     deleted(source: &SourceId, external_key: &str, at: Timestamp) -> bool;
     add_campaign(campaign: Campaign) -> bool;
     campaigns_of(source: &SourceId, ids: Vec<String>) -> Vec<Campaign>;

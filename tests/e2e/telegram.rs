@@ -94,6 +94,24 @@ async fn the_first_message_makes_a_lead_and_the_bot_greets_and_tells() -> anyhow
 }
 
 #[tokio::test]
+async fn who_says_their_name_is_called_by_it() -> anyhow::Result<()> {
+    let telegram = Telegram::start().await?;
+    let world = talking(&telegram, "dialogue = { language = \"en\", ask = [\"name\"] }").await?;
+    telegram.say(VERA, "kitty", "How much is a kitchen?");
+    assert!(said(&telegram, VERA, 2).await?[1].contains("your name"));
+    let later = jiff::Timestamp::now().as_second() + 60;
+    telegram.send(VERA, "kitty", json!({ "text": "Vera Ivanova", "date": later }));
+    let lead = lead(&world, "the name", |lead| lead["name"] == "Vera Ivanova").await?;
+    assert_eq!(lead["person"]["other_names"], json!(["kitty"]), "{lead}");
+    said(&telegram, VERA, 3).await?;
+    telegram.send(VERA, "kitty", json!({ "text": "Thank You", "date": later + 60 }));
+    let all = |lead: &Value| timeline(lead).len() == 3;
+    let lead = self::lead(&world, "what she said then", all).await?;
+    assert_eq!(lead["name"], json!("Vera Ivanova"), "nobody has asked again");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_bare_start_makes_no_lead_and_a_campaigns_link_does() -> anyhow::Result<()> {
     let telegram = Telegram::start().await?;
     let world = talking(&telegram, DIALOGUE).await?;

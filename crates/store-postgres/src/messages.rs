@@ -10,7 +10,9 @@ use leadgate_core::change::ChangeError;
 use leadgate_core::chat;
 use leadgate_core::chat::{SendState, Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, SourceId};
+use leadgate_core::name::PersonName;
 use leadgate_core::onward::{EventData, News, Overdue, Routes, event};
+use leadgate_core::plan::{KeptName, named};
 use leadgate_core::ports::{Act, Fetched, NewReply, StoreError};
 use leadgate_core::prepare::Content;
 
@@ -197,6 +199,29 @@ pub(crate) async fn overdue(conn: &mut Conn, overdue: Overdue, routes: &Arc<Rout
     let Some(held) = held.filter(is_sending) else { return Ok(()) };
     let (failed, told) = overdue.ends(held.source.and_then(|source| SourceId::parse(&source).ok()), routes);
     sending(conn, activity, &failed, None, Some(&told)).await
+}
+
+/// A contact says what they are called.
+pub(crate) async fn name_contact(
+    conn: &mut Conn,
+    contact: ContactId,
+    own: &PersonName,
+    messenger: &str,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT id, names FROM contact WHERE erased_at IS NULL
+               AND id = (SELECT coalesce(merged_into, id) FROM contact WHERE id = $1) FOR NO KEY UPDATE";
+    let Some(row) = conn.optional(sqlx::query(sql).bind(contact.0)).await? else { return Ok(false) };
+    let row = Columns::of(&row, "contact");
+    let before: Vec<KeptName> = row.json("names")?;
+    let Some(names) = named(&before, own, messenger) else { return Ok(false) };
+    // Its words are there if the name was known.
+    let fresh = names.len() > before.len();
+    let words: String = own.tokens.iter().filter(|_| fresh).flat_map(|token| [" ", token.fold.as_str()]).collect();
+    let shown = names.first().map_or("", |name| name.typed.as_str());
+    let sql = "UPDATE contact SET name = $2, names = $3, words = words || $4 WHERE id = $1";
+    let names = storable_json(to_json(&names)?.into()).into_owned();
+    let statement = sqlx::query(sql).bind(row.int("id")?).bind(text(shown)).bind(names).bind(text(&words));
+    conn.run(statement).await.map(|_| true)
 }
 
 /// A message was deleted by whoever wrote it. The first time counts.

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
 use leadgate_core::chat::{Sending, SentAs};
-use leadgate_core::ids::{ActivityId, LeadId, ManagerId, SourceId};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, SourceId};
+use leadgate_core::name::PersonName;
 use leadgate_core::onward::News;
 use leadgate_core::ports::{Account, Act, Campaign, ChatState, Fetched, NewReply, Redeemed, StoreError, Talks};
 
@@ -29,6 +30,10 @@ impl Talks for PostgresStore {
         news: Option<News>,
     ) -> Result<(), StoreError> {
         write!(self, conn => messages::sending(conn, activity, &sending, sent_as.as_ref(), news.as_ref()))
+    }
+
+    async fn name_contact(&self, contact: ContactId, own: PersonName, messenger: &str) -> Result<bool, StoreError> {
+        write!(self, conn => messages::name_contact(conn, contact, &own, messenger))
     }
 
     async fn deleted(&self, source: &SourceId, external_key: &str, at: Timestamp) -> Result<bool, StoreError> {

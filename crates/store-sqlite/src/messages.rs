@@ -7,7 +7,9 @@ use leadgate_core::change::ChangeError;
 use leadgate_core::chat;
 use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId};
+use leadgate_core::name::PersonName;
 use leadgate_core::onward::{EventData, News, Overdue, Routes, event};
+use leadgate_core::plan::{KeptName, named};
 use leadgate_core::ports::{Act, Fetched, NewReply, StoreError};
 use leadgate_core::prepare::Content;
 use sqlx::SqliteConnection;
@@ -147,6 +149,27 @@ pub(crate) async fn overdue(conn: &mut SqliteConnection, overdue: Overdue, route
     let source: Option<String> = Columns::of(&row, "activity").get("source")?;
     let (failed, told) = overdue.ends(source.and_then(|source| SourceId::parse(&source).ok()), routes);
     sending(conn, activity, &failed, None, Some(&told)).await
+}
+
+/// A contact says what they are called.
+pub(crate) async fn name_contact(
+    conn: &mut SqliteConnection,
+    contact: ContactId,
+    own: &PersonName,
+    messenger: &str,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT id, names FROM contact WHERE erased_at IS NULL
+               AND id = (SELECT coalesce(merged_into, id) FROM contact WHERE id = ?1)";
+    let Some(row) = sqlx::query(sql).bind(contact.0).fetch_optional(&mut *conn).await.map_err(store)? else { return Ok(false) };
+    let row = Columns::of(&row, "contact");
+    let before: Vec<KeptName> = row.json("names")?;
+    let Some(names) = named(&before, own, messenger) else { return Ok(false) };
+    // Its words are there if the name was known.
+    let fresh = names.len() > before.len();
+    let words: String = own.tokens.iter().filter(|_| fresh).flat_map(|token| [" ", token.fold.as_str()]).collect();
+    let sql = "UPDATE contact SET name = ?2, names = ?3, words = words || ?4 WHERE id = ?1";
+    let statement = sqlx::query(sql).bind(row.int("id")?).bind(names.first().map_or("", |name| name.typed.as_str()));
+    statement.bind(to_json(&names)?).bind(words).execute(conn).await.map(|_| true).map_err(store)
 }
 
 /// A message was deleted by whoever wrote it. The first time counts.

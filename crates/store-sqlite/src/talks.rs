@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
 use leadgate_core::chat::{Sending, SentAs};
-use leadgate_core::ids::{ActivityId, LeadId, ManagerId, SourceId};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, SourceId};
+use leadgate_core::name::PersonName;
 use leadgate_core::onward::News;
 use leadgate_core::ports::{Account, Act, Campaign, ChatState, Fetched, NewReply, Redeemed, StoreError, Talks};
 
@@ -32,6 +33,14 @@ impl Talks for SqliteStore {
             let told =
                 async move { messages::sending(&mut writing.conn, activity, &sending, sent_as.as_ref(), news.as_ref()).await };
             Box::pin(told)
+        })
+        .await
+    }
+
+    async fn name_contact(&self, contact: ContactId, own: PersonName, messenger: &str) -> Result<bool, StoreError> {
+        let messenger = messenger.to_owned();
+        self.write(1, move |writing| {
+            Box::pin(async move { messages::name_contact(&mut writing.conn, contact, &own, &messenger).await })
         })
         .await
     }

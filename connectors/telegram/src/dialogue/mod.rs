@@ -78,20 +78,32 @@ struct Given {
     update: i64,
 }
 
-/// What is said next, and how the talk stands then. `state` is what this returned last, or null; anything else is taken for null.
+/// What follows from something that was said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Next {
+    /// How the talk stands then.
+    pub state: Value,
+    /// What is said.
+    pub says: Vec<Say>,
+    /// What the customer says they are called, as typed.
+    pub name: Option<String>,
+}
+
+/// What is said next, and how the talk stands then. `state` is that of the last [`Next`], or null; anything else is taken for null.
 ///
 /// Only a person's own new messages in a private chat are answered: in business chats and groups the bot does not speak by itself. Above what a
 /// person reads, and after `/stop`, it says nothing.
-pub fn next(state: Value, said: &Said, settings: &Settings, now: Timestamp, is_open: bool) -> (Value, Vec<Say>) {
-    let Some(dialogue) = settings.dialogue.as_ref().filter(|_| is_heard(said)) else { return (state, Vec::new()) };
+pub fn next(state: Value, said: &Said, settings: &Settings, now: Timestamp, is_open: bool) -> Next {
+    let Some(dialogue) = settings.dialogue.as_ref().filter(|_| is_heard(said)) else { return Next { state, ..Next::default() } };
     let before: Talk = serde_json::from_value(state).unwrap_or_default();
-    let mut turn = Turn { talk: before, said, dialogue, language: language(said, settings), now, is_open, says: Vec::new() };
+    let mut turn =
+        Turn { talk: before, said, dialogue, language: language(said, settings), now, is_open, says: Vec::new(), name: None };
     if said.update.is_none_or(|update| update != turn.talk.update) {
         turn.talk.update = said.update.unwrap_or_default();
         turn.take();
     }
     let state = serde_json::to_value(&turn.talk).unwrap_or_default();
-    (state, turn.says)
+    Next { state, says: turn.says, name: turn.name }
 }
 
 fn is_heard(said: &Said) -> bool {
@@ -117,6 +129,7 @@ struct Turn<'a> {
     now: Timestamp,
     is_open: bool,
     says: Vec<Say>,
+    name: Option<String>,
 }
 
 impl Turn<'_> {
@@ -149,6 +162,9 @@ impl Turn<'_> {
             }
             Some(asked) if self.could_be_read() => {
                 self.heard();
+                if asked == Question::Name && self.said.command.is_none() && self.said.forwarded.is_none() {
+                    self.name = words::own_name(&self.said.text);
+                }
                 self.know(asked);
                 self.ask();
             }

@@ -40,11 +40,13 @@ struct Chat {
     state: Value,
     update: i64,
     open: bool,
+    /// What was heard last as a name.
+    name: Option<String>,
 }
 
 impl Chat {
     fn new(ask: &[Question]) -> Self {
-        Self { settings: settings(ask), state: Value::Null, update: 0, open: true }
+        Self { settings: settings(ask), state: Value::Null, update: 0, open: true, name: None }
     }
 
     fn hears(&mut self, second: i64, content: &Value) -> Vec<String> {
@@ -58,8 +60,8 @@ impl Chat {
         message.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
         let said = Said::of(&json!({"update_id": self.update, "message": message}), &Bot { id: 1, ..Bot::default() });
         let now = Timestamp::from_second(AT + second).unwrap();
-        let (state, says) = next(self.state.take(), &said, &self.settings, now, self.open);
-        self.state = state;
+        let Next { state, says, name } = next(self.state.take(), &said, &self.settings, now, self.open);
+        (self.state, self.name) = (state, name);
         says.into_iter().map(|say| say.html).collect()
     }
 
@@ -173,13 +175,53 @@ fn only_people_in_private_chats_are_answered() {
         json!({"update_id": 1}),
     ] {
         let said = Said::of(&update, &Bot { id: 1, ..Bot::default() });
-        assert_eq!(next(json!({"kept": 1}), &said, &settings, now, true), (json!({"kept": 1}), Vec::new()), "{update}");
+        let kept = Next { state: json!({"kept": 1}), ..Next::default() };
+        assert_eq!(next(json!({"kept": 1}), &said, &settings, now, true), kept, "{update}");
     }
     let said = Said::of(
         &json!({"update_id": 1, "message": {"message_id": 1, "from": person, "chat": private, "text": "x"}}),
         &Bot::default(),
     );
-    assert_eq!(next(json!(["nonsense"]), &said, &settings, now, true).1.len(), 2, "a state that is none begins anew");
+    assert_eq!(next(json!(["nonsense"]), &said, &settings, now, true).says.len(), 2, "a state that is none begins anew");
     let silent = Settings { dialogue: None, ..settings };
-    assert!(next(Value::Null, &said, &silent, now, true).1.is_empty());
+    assert!(next(Value::Null, &said, &silent, now, true).says.is_empty());
+}
+
+#[test]
+fn the_answer_to_the_question_for_a_name_is_a_name_if_it_looks_like_one() {
+    let answered = |text: &str| {
+        let mut chat = Chat::new(&[Question::Name]);
+        chat.says(0, "/start");
+        chat.says(10, text);
+        chat.name
+    };
+    for (text, name) in [
+        ("Anna", "Anna"),
+        ("анна", "анна"),
+        ("Меня зовут Анна Петрова.", "Анна Петрова"),
+        ("My name is Anna-Maria", "Anna-Maria"),
+        (" Пётр Ильич ", "Пётр Ильич"),
+    ] {
+        assert_eq!(answered(text).as_deref(), Some(name), "{text}");
+    }
+    for text in [
+        "нет",
+        "Skip",
+        "хочу забор",
+        "How much is a fence?",
+        "+7 916 000-11-22",
+        "anna@example.com",
+        "https://example.com",
+        "...",
+        "",
+        "Anna\nand a fence",
+        "/stop",
+    ] {
+        assert_eq!(answered(text), None, "{text}");
+    }
+    // Nobody has asked.
+    let mut chat = Chat::new(&[Question::Phone]);
+    chat.says(0, "/start");
+    chat.says(10, "Anna");
+    assert_eq!(chat.name, None);
 }

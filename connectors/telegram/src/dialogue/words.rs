@@ -1,6 +1,41 @@
 //! The usual words of the bot, and what is understood of an answer.
 
 use leadgate_core::language::Language::{self, En, Ru};
+use leadgate_core::name;
+
+/// Characters of a name.
+const LONGEST_NAME: usize = 60;
+/// Words of a name.
+const MOST_WORDS: usize = 4;
+/// What stands before a name.
+const INTRODUCTIONS: [&str; 7] = ["меня зовут ", "моё имя ", "мое имя ", "это ", "my name is ", "i am ", "i'm "];
+/// What people say instead of their name.
+const NO_NAMES: [&str; 24] = [
+    "да",
+    "нет",
+    "не",
+    "ок",
+    "ладно",
+    "хорошо",
+    "потом",
+    "никак",
+    "зачем",
+    "пропустить",
+    "привет",
+    "здравствуйте",
+    "спасибо",
+    "yes",
+    "no",
+    "ok",
+    "okay",
+    "later",
+    "skip",
+    "why",
+    "hi",
+    "hello",
+    "thanks",
+    "none",
+];
 
 pub(super) fn greeting(language: Language) -> &'static str {
     match language {
@@ -68,6 +103,26 @@ pub(super) fn stopped(language: Language) -> &'static str {
 /// Whether somebody pressed the button that shares no phone.
 pub(super) fn is_skip(text: &str) -> bool {
     Language::ALL.into_iter().any(|language| skip(language) == text.trim())
+}
+
+/// The name in an answer to the question for it, as typed; `None`: it is rather something else. Several words are a name where each begins
+/// with a capital letter.
+pub(super) fn own_name(text: &str) -> Option<String> {
+    let said = text.trim().trim_end_matches(['.', '!', ',']);
+    let lower = said.to_lowercase();
+    let before = INTRODUCTIONS.iter().find(|words| lower.starts_with(**words)).map_or(0, |words| words.chars().count());
+    let own: String = said.chars().skip(before).collect();
+    let own = own.trim();
+    let words: Vec<&str> = own.split_whitespace().collect();
+    let capital = |word: &&str| word.chars().next().is_some_and(char::is_uppercase);
+    let fits = own.chars().count() <= LONGEST_NAME
+        && !own.contains(['\n', '?', ':', '/'])
+        && !own.contains(|c: char| c.is_ascii_digit());
+    let is_name = match words.as_slice() {
+        [one] => !NO_NAMES.contains(&one.to_lowercase().as_str()),
+        several => (2..=MOST_WORDS).contains(&several.len()) && several.iter().all(capital),
+    };
+    (fits && is_name && name::read(own).is_real()).then(|| own.to_owned())
 }
 
 /// Whether a text is a phone and nothing else.

@@ -4,10 +4,14 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Holder;
+use crate::name::{self, PersonName};
 use crate::receipt::IdentityState;
 
 /// Holders of a value that a plan sees of each kind, besides the active one.
 pub const MOST_HOLDERS: usize = 16;
+
+/// The most names kept of a contact.
+pub const MOST_NAMES: usize = 8;
 
 /// A name a contact goes by, as it is kept (JSON).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +20,20 @@ pub struct KeptName {
     pub typed: String,
     /// What is compared.
     pub key: String,
+}
+
+/// The names of somebody who says what they are called: it is shown before what a messenger calls them, and nothing else is overwritten.
+/// `names`: as they are kept, the shown one first; `messenger`: what it calls them, as typed. `None`: nothing changes.
+pub fn named(names: &[KeptName], own: &PersonName, messenger: &str) -> Option<Vec<KeptName>> {
+    let said = KeptName { typed: own.typed.clone(), key: own.key().as_str().to_owned() };
+    let is_known = names.iter().any(|known| known.key == said.key);
+    let shows_messenger = names.first().is_none_or(|shown| shown.typed == name::read(messenger).typed && shown.key != said.key);
+    if !own.is_real() || (!shows_messenger && (is_known || names.len() >= MOST_NAMES)) {
+        return None;
+    }
+    let others = names.iter().filter(|known| known.key != said.key).cloned();
+    let own = std::iter::once(said.clone());
+    Some(if shows_messenger { own.chain(others).collect() } else { others.chain(own).collect() })
 }
 
 /// The rows a detach takes away, as they were (JSON): undoing puts these back.

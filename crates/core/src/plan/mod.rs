@@ -19,7 +19,7 @@ pub use again::{Replan, again, preview_again, recorded};
 pub use facts::{
     ContactFact, Facts, Holder, Ids, KeptFact, KeyFact, KeyId, LeadFact, MOST_CONTENTS, MOST_RECENT, Place, RecentFact,
 };
-pub use kept::{KeptIdentity, KeptMove, KeptName, MOST_HOLDERS, date_of, day_of, keep_newest};
+pub use kept::{KeptIdentity, KeptMove, KeptName, MOST_HOLDERS, MOST_NAMES, date_of, day_of, keep_newest, named};
 pub use writes::{
     About, ContactSeen, IdentityWrite, KeyWrite, LeadTouched, MarkWrite, NewActivity, NewContact, NewEvent, NewIdentity, NewLead,
     Plan,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::CONTENT_SCOPE;
 use super::facts::{ContactFact, Facts, KeyFact, LeadFact, Place};
 use super::identities::{self, Found};
+use super::kept::MOST_NAMES;
 use super::writes::{ContactSeen, LeadTouched, NewActivity, NewContact, NewEvent, NewLead, Plan};
 use crate::change::Stage;
 use crate::chat;
@@ -18,8 +19,6 @@ use crate::submission::Purpose;
 
 /// Signals that make spam; one fewer flags the lead as suspect.
 const SPAM_SIGNALS: usize = 2;
-/// The most names kept of a contact.
-const MOST_NAMES: usize = 8;
 
 /// Decides what becomes of a submission, and makes the facts say so for the next one.
 pub fn plan(item: &Prepared, facts: &mut Facts, rules: &Rules) -> Plan {

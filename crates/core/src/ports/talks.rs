@@ -11,6 +11,7 @@ use crate::attribution::Touch;
 use crate::change::ChangeError;
 use crate::chat::{ChatFacts, SendState, Sending, SentAs};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, ManagerId, SourceId};
+use crate::name::PersonName;
 use crate::onward::{JobId, NewJob, News, Recipient, event};
 use crate::prepare::Content;
 use crate::submission::{ActivityKind, FileRef};
@@ -179,6 +180,8 @@ pub trait Talks: Send + Sync {
         sent_as: Option<SentAs>,
         news: Option<News>,
     ) -> Result<(), StoreError>;
+    /// A contact says what they are called, see [`crate::plan::named`]; of a merged one it is the other's. `false`: nothing changed.
+    async fn name_contact(&self, contact: ContactId, own: PersonName, messenger: &str) -> Result<bool, StoreError>;
     /// A message of a chat was deleted by whoever wrote it: the activity says so from now on. `false`: there is none.
     async fn deleted(&self, source: &SourceId, external_key: &str, at: Timestamp) -> Result<bool, StoreError>;
 

@@ -1,9 +1,10 @@
 //! What the bot says to customers by itself: greetings, a few questions, thanks.
 
+use leadgate_core::name;
 use leadgate_core::ports::{ChatState, DeliverError, Delivered};
 use leadgate_core::views::{LeadFilter, PageAt};
 use leadgate_telegram::api::ApiError;
-use leadgate_telegram::dialogue::{self, Say};
+use leadgate_telegram::dialogue::{self, Next, Say};
 use leadgate_telegram::update::Person;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -47,7 +48,7 @@ impl Desk {
         let mut state = self.chat(chat).await?;
         let before = Kept::of(&state).heard(update);
         let is_open = self.live.hours.as_ref().is_none_or(|hours| hours.is_open(at));
-        let (now, says) = dialogue::next(before.clone(), said, &self.settings, at, is_open);
+        let Next { state: now, says, name } = dialogue::next(before.clone(), said, &self.settings, at, is_open);
         let was_closed = said.is_private && state.closed_at.is_some();
         if now == before && says.is_empty() && !was_closed {
             return Ok(done("nothing is to be said"));
@@ -63,6 +64,10 @@ impl Desk {
             if !ours {
                 return Err(DeliverError::Later { words: "another message of this chat was faster".to_owned(), after: None });
             }
+        }
+        if let (Some(name), Some(contact)) = (name, told.kept.submission.contact) {
+            let named = store.name_contact(contact, name::read(&name), &person.name).await;
+            named.map_err(|error| trouble(&error))?;
         }
         self.say_all(chat, says).await
     }

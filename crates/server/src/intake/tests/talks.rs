@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use leadgate_core::change::ChangeError;
 use leadgate_core::chat::{Sending, SentAs};
-use leadgate_core::ids::{ActivityId, LeadId, ManagerId, SourceId};
+use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, SourceId};
+use leadgate_core::name::PersonName;
 use leadgate_core::onward::News;
 use leadgate_core::ports::{Account, Act, Campaign, ChatState, Fetched, NewReply, Redeemed, StoreError, Talks};
 
@@ -19,6 +20,9 @@ impl Talks for Fake {
         never()
     }
     async fn sending(&self, _: ActivityId, _: Sending, _: Option<SentAs>, _: Option<News>) -> Result<(), StoreError> {
+        never()
+    }
+    async fn name_contact(&self, _: ContactId, _: PersonName, _: &str) -> Result<bool, StoreError> {
         never()
     }
     async fn deleted(&self, _: &SourceId, _: &str, _: Timestamp) -> Result<bool, StoreError> {
