@@ -25,4 +25,5 @@ mod samples;
 mod several;
 mod snippet;
 mod telegram;
+mod telegram_trouble;
 mod tilda;

@@ -28,7 +28,7 @@ async fn with(telegram: &Telegram, keys: &str, more: &str) -> anyhow::Result<Wor
 }
 
 /// A manager links an account.
-async fn link(world: &World, telegram: &Telegram, manager: &str, account: i64) -> anyhow::Result<()> {
+pub(crate) async fn link(world: &World, telegram: &Telegram, manager: &str, account: i64) -> anyhow::Result<()> {
     let made = world.cli_json(&["manager", "link", manager]).await?;
     let code = made["code"].as_str().context("a code")?;
     let before = telegram.sent_to(account).len();
