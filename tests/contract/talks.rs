@@ -433,7 +433,8 @@ pub(crate) async fn a_reply_whose_time_is_over_fails(db: Db) {
     db.store.sending(taken, delivered, Some(sent_as("7")), None).await.unwrap();
     let owed = db.owed().await.len();
     let at = start() + days(2);
-    let target = || vec![Target { name: "telegram:bot".to_owned(), dead_before: start() + days(1) }];
+    let target = |name: &str, dead_before| Target { name: name.to_owned(), dead_before };
+    let target = || vec![target("telegram:bot", start() + days(1)), target("webhook:crm", start())];
     let gone = |target: &str, count| Late { target: target.to_owned(), count };
     assert_eq!(db.bury(target(), start(), at).await, [gone("telegram:bot", 2)]);
     assert_eq!(db.bury(target(), start(), at).await, []);

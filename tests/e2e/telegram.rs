@@ -1,6 +1,7 @@
 //! A bot as customers and managers meet it: what is written to it makes leads, is told, and is answered.
 
 use anyhow::Context as _;
+use leadgate_server::clock::Clock;
 use leadgate_tests::client::{World, send, until};
 use leadgate_tests::gateway::Setup;
 use leadgate_tests::telegram::{Called, Telegram};
@@ -99,7 +100,7 @@ async fn who_says_their_name_is_called_by_it() -> anyhow::Result<()> {
     let world = talking(&telegram, "dialogue = { language = \"en\", ask = [\"name\"] }").await?;
     telegram.say(VERA, "kitty", "How much is a kitchen?");
     assert!(said(&telegram, VERA, 2).await?[1].contains("your name"));
-    let later = jiff::Timestamp::now().as_second() + 60;
+    let later = Clock::system().now().as_second() + 60;
     telegram.send(VERA, "kitty", json!({ "text": "Vera Ivanova", "date": later }));
     let lead = lead(&world, "the name", |lead| lead["name"] == "Vera Ivanova").await?;
     assert_eq!(lead["person"]["other_names"], json!(["kitty"]), "{lead}");
@@ -241,8 +242,11 @@ async fn the_button_opens_a_page_that_shows_the_lead() -> anyhow::Result<()> {
     let server = format!("public_url = \"{PUBLIC}\"");
     let world = World::new(&Setup { more: format!("{bot}{MANAGERS}"), server, ..Setup::default() }).await?;
     link(&world, &telegram, "anna", ANNA).await?;
-    telegram.say(VERA, "<script>Vera</script>", "<img src=x> my phone is +7 916 123-45-67");
+    let name = "<script>Vera</script>";
+    telegram.say(VERA, name, "<img src=x> How much is it?");
     said(&telegram, GROUP, 1).await?;
+    telegram.send(VERA, name, json!({ "contact": { "phone_number": "79161234567", "first_name": name, "user_id": VERA } }));
+    said(&telegram, GROUP, 2).await?;
     let path = opens(&messages(&telegram, GROUP)[0]).context("a button that opens the lead")?;
     let before = world.only_lead().await?;
     let page = send(world.web.get(world.gateway.url(&path))).await?.expect(200)?;
