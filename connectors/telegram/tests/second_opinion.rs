@@ -49,6 +49,7 @@ fn ours(raw: &[u8]) -> Opinion {
 }
 
 /// `None`: it reads no such update.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of a crate that is not a dependency of ours")]
 fn theirs(raw: &[u8]) -> Option<Opinion> {
     let update: Update = serde_json::from_slice(raw).ok()?;
     let id = i64::from(update.id.0);
