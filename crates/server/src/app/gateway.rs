@@ -116,7 +116,7 @@ impl Gateway {
         self.signer.get_or_try_init(make).await.ok()
     }
 
-    /// Where a lead is read by one who is told of it, see [`onward::links::OpenLink`]. `None`: the gateway has no public address, or the
+    /// Where a lead is read by one who is told of it. `None`: the gateway has no public address, or the
     /// database cannot be asked for the key.
     pub async fn open_url(&self, lead: LeadId, by: &str, now: Timestamp) -> Option<String> {
         let base = self.live().public_url.clone()?;
