@@ -152,7 +152,10 @@ impl Rig {
         let Self { folder, shutdown, running, .. } = self;
         shutdown.stop();
         running.await.unwrap().unwrap();
-        Self::in_folder(folder, "", more)
+        let rig = Self::in_folder(folder, "", more);
+        // One that is told to stop before its database is open says so, which is no clean stop.
+        assert!(rig.gateway.store().await.is_some());
+        rig
     }
 
     async fn stop(self) {
