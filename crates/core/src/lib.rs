@@ -5,6 +5,7 @@
 //! [`Plan`](plan::Plan) inside it; a store writes what the plan says. Everything else here is the vocabulary of that way.
 
 pub mod attribution;
+pub mod call;
 pub mod carry;
 pub mod change;
 pub mod chat;

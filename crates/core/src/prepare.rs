@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::attribution::Touch;
+use crate::call::CallFacts;
 use crate::chat::{ChatFacts, OfferedFile, Sending};
 use crate::mail::{Failure, MailFacts};
 use crate::name::{NameKey, PersonName};
@@ -124,6 +125,9 @@ pub struct Content {
     /// What the messenger's message says of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<Box<ChatFacts>>,
+    /// What is told of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallFacts>>,
     /// Files that were named and are not here yet, or could not be fetched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offered: Vec<OfferedFile>,
@@ -219,6 +223,7 @@ impl Prepared {
             notification: draft.notification,
             mail: draft.mail.take().map(|mail| mail.bounded()),
             chat: draft.chat.take().map(|chat| Box::new(chat.bounded())),
+            call: draft.call.take().map(|call| Box::new(call.bounded())),
             offered: OfferedFile::bounded(std::mem::take(&mut draft.offered)),
             sending: None,
         };

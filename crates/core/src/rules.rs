@@ -1,6 +1,6 @@
 //! The rules a plan follows: from config, never from code of a connector.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -64,6 +64,68 @@ pub enum LeadPer {
     Delivery,
 }
 
+/// When it is decided what becomes of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeadOn {
+    /// As soon as it rings.
+    Ring,
+    /// When it is over.
+    #[default]
+    Finish,
+    /// When it is over and nobody answered; an answered one is noted.
+    Missed,
+}
+
+/// What becomes of a caller who hides the number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HiddenCallers {
+    /// A lead without a phone.
+    #[default]
+    Lead,
+    /// The call is noted.
+    Note,
+}
+
+/// One of the company's lines, and where whoever calls it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineRules {
+    /// Attribution where the call tells none.
+    pub touch: Touch,
+    /// The language of whoever calls it.
+    pub language: Option<String>,
+    /// What the line is called.
+    pub title: Option<String>,
+}
+
+/// The rules of a source that brings calls.
+#[derive(Clone, Debug)]
+pub struct CallRules {
+    /// When it is decided what becomes of a call.
+    pub lead_on: LeadOn,
+    /// What becomes of a caller who hides the number.
+    pub hidden: HiddenCallers,
+    /// After this time without news a call is over, if the provider does not say so.
+    pub quiet: SignedDuration,
+    /// Within this time somebody should call back whoever was missed. `None`: nobody is reminded.
+    pub call_back_within: Option<SignedDuration>,
+    /// The company's lines by their canonical number, as the gateway knows them.
+    pub lines: Arc<BTreeMap<String, LineRules>>,
+}
+
+impl Default for CallRules {
+    fn default() -> Self {
+        Self {
+            lead_on: LeadOn::Finish,
+            hidden: HiddenCallers::Lead,
+            quiet: SignedDuration::from_secs(120),
+            call_back_within: Some(SignedDuration::from_mins(15)),
+            lines: Arc::default(),
+        }
+    }
+}
+
 /// What identities of a source are worth, where it differs from the usual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,6 +164,8 @@ pub struct SourceRules {
     pub own: Ours,
     /// Within this time somebody should have taken what comes from it.
     pub take_within: Option<SignedDuration>,
+    /// What becomes of calls.
+    pub calls: CallRules,
 }
 
 impl Default for SourceRules {
@@ -118,6 +182,7 @@ impl Default for SourceRules {
             notified: false,
             own: Ours::default(),
             take_within: None,
+            calls: CallRules::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::attribution::Touch;
+use crate::call::CallFacts;
 use crate::chat::{ChatFacts, OfferedFile};
 use crate::ids::{ManagerId, SourceId, SubmissionId};
 pub use crate::mail::{Failure, MailClass, MailFacts};
@@ -235,6 +236,9 @@ pub struct Draft {
     pub failures: Vec<Failure>,
     /// What a messenger's message says of itself.
     pub chat: Option<Box<ChatFacts>>,
+    /// What a call says of itself: joined to what is known of the call of the same external key. Its number is who calls, besides
+    /// `phones`.
+    pub call: Option<Box<CallFacts>>,
     /// Files that are only named: fetched afterwards, which the event `file.offered` asks for.
     pub offered: Vec<OfferedFile>,
     /// Under the same external key it adds to the activity instead of taking its place: an album's next picture.

@@ -66,7 +66,7 @@ impl Mailbox {
     }
 
     /// A link that writes there (RFC 6068).
-    pub(super) fn href(&self) -> String {
+    pub fn href(&self) -> String {
         let hex = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
         let mut href = "mailto:".to_owned();
         for byte in self.address.user().bytes() {

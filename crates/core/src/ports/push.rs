@@ -7,7 +7,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::ids::{SourceId, SubmissionId};
+use crate::call::CallNumber;
+use crate::chat::OfferedFile;
+use crate::ids::{ContactId, LeadId, ManagerId, SourceId, SubmissionId};
 use crate::receipt::Receipt;
 use crate::secret::Secret;
 use crate::submission::{FileRef, Submission};
@@ -98,6 +100,58 @@ pub enum Parsed {
     /// The sender has to do something first and send again: nothing is stored, the call counts as refused. With the words
     /// for the gateway's owner.
     Again(Reply, String),
+    /// A telephone asks who calls, while it rings: the server looks it up and calls [`Push::known`].
+    Who(Who),
+}
+
+/// A question who calls.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// The number that calls; `None` if it is hidden.
+    pub number: Option<CallNumber>,
+    /// How long the telephone waits: then whoever calls is unknown.
+    pub within: Duration,
+    /// What the question tells besides, to be recorded: that it rings.
+    pub tells: Vec<Submission>,
+}
+
+/// Somebody who calls and is known: by an identity that nobody else holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Who.
+    pub contact: ContactId,
+    /// What they are called; empty if that is not known.
+    pub name: String,
+    /// Their open lead.
+    pub lead: Option<LeadId>,
+    /// Who works with them.
+    pub responsible: Option<ManagerId>,
+    /// That manager's extension, or login at the provider, if the configuration names it.
+    pub extension: Option<String>,
+}
+
+/// How a file that a delivery offers is fetched.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// Where from.
+    pub url: String,
+    /// What is sent along: names in lower case. Nothing of it goes to another host.
+    pub headers: Vec<(&'static str, Secret)>,
+    /// A urlencoded form that is posted; `None`: it is asked for by GET.
+    pub form: Option<Secret>,
+    /// Where the file may lie, after redirects too: hosts, and domains that begin with a dot. Empty: only the host of `url`.
+    pub hosts: Vec<String>,
+    /// The answer is not the file, but says where it is: [`Push::fetch`] is called with it.
+    pub asks: bool,
+}
+
+/// Why a file is not fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoFetch {
+    /// It is not there yet, or the service is busy: later.
+    Later(String),
+    /// Never, in words.
+    Never(String),
 }
 
 /// A question to another service, as a form it takes by POST.
@@ -127,6 +181,13 @@ pub enum Told {
 pub enum Refusal {
     /// No valid token or key. Answered as an unknown source is; the bytes go to the ring of what nobody vouches for.
     Unauthenticated(String),
+    /// The sender knows the address, and the signature is wrong. Answered in the provider's own form, see [`Push::refuses`].
+    Unproven {
+        /// Why, in words: for the log.
+        why: String,
+        /// What was signed, without values that are anybody's business: for whoever sets the source up.
+        signed: String,
+    },
     /// The sender is known, the body is not understood. Kept in quarantine, answered as success.
     Unreadable(String),
     /// The sender is known, the body is over a limit. The head is kept in quarantine.
@@ -140,7 +201,7 @@ pub enum Outcome<'a> {
     Recorded(&'a [Receipt]),
     /// Kept in quarantine (held, or unreadable): to a sender this is success.
     Kept(SubmissionId),
-    /// Refused; the server answers `Unauthenticated` itself, alike for every source.
+    /// Refused; the server answers `Unauthenticated` and `Unproven` itself.
     Refused(&'a Refusal),
     /// Nothing was stored, try again.
     Busy,
@@ -222,6 +283,27 @@ pub trait Push: Send + Sync {
     /// Decodes a call for which it answered [`Parsed::Ask`], knowing what the service said. A further question is not asked.
     fn told(&self, _request: &Request<'_>, _told: &Told) -> Result<Parsed, Refusal> {
         Err(Refusal::Unreadable("the connector asked a question and takes no answer".to_owned()))
+    }
+
+    /// Answers a question for which it answered [`Parsed::Who`]. `None`: nobody is known by that number, or it took too long.
+    fn known(&self, _request: &Request<'_>, _known: Option<&Known>) -> Reply {
+        Reply::text(200, "")
+    }
+
+    /// How the provider is told that a call proves nothing, where it has a form of its own for that.
+    fn refuses(&self, _request: &Request<'_>) -> Option<Reply> {
+        None
+    }
+
+    /// For how long a file that a delivery of this source offers is left alone before it is fetched: providers offer recordings
+    /// before they have them. `None`: it is not fetched, the link is kept.
+    fn fetches(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How a file is fetched. `answer`: what the service said, if it was asked where the file is.
+    fn fetch(&self, _file: &OfferedFile, _answer: Option<&[u8]>) -> Result<Fetch, NoFetch> {
+        Err(NoFetch::Never("this source fetches nothing".to_owned()))
     }
 
     /// What anybody may read below the source's address, without a token: `rest` holds the path. Nothing is counted.

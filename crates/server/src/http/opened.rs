@@ -5,7 +5,6 @@
 
 mod words;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use askama::Template;
@@ -21,7 +20,7 @@ use leadgate_core::ids::{ManagerId, SourceId};
 use leadgate_core::prepare::{Content, IdentityKind};
 use leadgate_core::receipt::IdentityState;
 use leadgate_core::views::{ActivityView, ContactDetail, LeadDetail};
-use leadgate_outbound::mail::{clean, words as said};
+use leadgate_outbound::mail::{Mailbox, clean, words as said};
 
 use self::words::{Words, of};
 use super::acts::{self, Words as Refusals};
@@ -272,20 +271,7 @@ fn href(kind: &IdentityKind, value: &str, display: &str) -> Option<String> {
     if *kind == IdentityKind::PHONE {
         return clean::tel(value);
     }
-    (*kind == IdentityKind::EMAIL).then(|| mailto(display))
-}
-
-/// A link that writes to an address (RFC 6068).
-fn mailto(address: &str) -> String {
-    let mut link = "mailto:".to_owned();
-    for byte in address.trim().bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~@+".contains(&byte) {
-            link.push(char::from(byte));
-        } else {
-            let _infallible = write!(link, "%{byte:02X}");
-        }
-    }
-    link
+    Mailbox::new("", display).filter(|_| *kind == IdentityKind::EMAIL).map(|mailbox| mailbox.href())
 }
 
 fn file(name: &str, size: Option<u64>, problem: &str) -> String {
@@ -305,9 +291,10 @@ mod tests {
 
     #[test]
     fn an_address_is_one_address_in_a_link() {
-        assert_eq!(mailto("vera+shop@firma-mail.ru"), "mailto:vera+shop@firma-mail.ru");
-        assert_eq!(mailto("a@b.ru?bcc=x@y.ru&c"), "mailto:a@b.ru%3Fbcc%3Dx@y.ru%26c");
-        assert_eq!(mailto("вера@почта.рф").len(), "mailto:@.".len() + 3 * 2 * 11);
+        let mailto = |address: &str| href(&IdentityKind::EMAIL, "", address);
+        assert_eq!(mailto("vera+shop@firma-mail.ru").as_deref(), Some("mailto:vera%2Bshop@firma-mail.ru"));
+        assert_eq!(mailto("vera&cc=x@firma-mail.ru").as_deref(), Some("mailto:vera%26cc%3Dx@firma-mail.ru"));
+        assert!(mailto("a@b.ru?bcc=x@y.ru&c").is_none_or(|link| !link.contains(['?', '&'])));
     }
 
     #[test]

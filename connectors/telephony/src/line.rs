@@ -1,0 +1,173 @@
+//! The push source around a provider: bodies, keys, what is kept, answers.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use leadgate_core::chat::OfferedFile;
+use leadgate_core::ids::{EventId, SubmissionId};
+use leadgate_core::ports::{
+    Fetch, Known, NoFetch, Outcome, Parsed, PathToken, Push, PushLimits, Refusal, Reply, Request, Who,
+};
+use leadgate_core::submission::{ActivityKind, ContentHash, Draft, Handle, Hold, Key, Purpose, Submission, Typed};
+use leadgate_wire::body::{self, Entry, Limits};
+use leadgate_wire::redact::{self, Hide};
+
+use crate::provider::{Event, Heard, Incoming, Proof, Provider};
+use crate::settings::Settings;
+
+/// Bytes of a call's body.
+const BODY: u64 = 256 << 10;
+/// Fields of a call.
+const FIELDS: usize = 500;
+/// A time that is further from receipt than this is not believed.
+const CREDIBLE: SignedDuration = SignedDuration::from_hours(24);
+/// Where a connector's own submissions begin that are derived from the call's.
+const MOST_EVENTS: usize = 50;
+
+/// A source of a provider.
+pub(crate) struct Line<P> {
+    pub(crate) provider: P,
+    pub(crate) settings: Settings,
+}
+
+impl<P: Provider> Push for Line<P> {
+    fn parse(&self, request: &Request<'_>) -> Result<Parsed, Refusal> {
+        if request.path_token == PathToken::Absent {
+            return Err(Refusal::Unauthenticated("the path holds no token of this source".to_owned()));
+        }
+        let incoming = self.decode(request)?;
+        let proof = match request.path_token {
+            PathToken::Vouched => Proof::Whole,
+            PathToken::Valid | PathToken::Absent => self
+                .provider
+                .verify(&incoming)
+                .map_err(|unproven| Refusal::Unproven { why: unproven.why, signed: unproven.signed })?,
+        };
+        Ok(match self.provider.hear(&incoming)? {
+            Heard::Probe(reply) => Parsed::Probe(reply),
+            Heard::Events(events) => Parsed::Submissions(self.submissions(&incoming, events, &proof)),
+            Heard::Who { number, within, tells } => {
+                Parsed::Who(Who { number, within, tells: self.submissions(&incoming, tells, &proof) })
+            }
+        })
+    }
+
+    fn reply(&self, request: &Request<'_>, outcome: Outcome<'_>) -> Reply {
+        match outcome {
+            // What is kept is received, whatever it means: providers stop to tell of calls where one event fails.
+            Outcome::Recorded(_) | Outcome::Kept(_) | Outcome::Refused(Refusal::Unreadable(_) | Refusal::Oversize(_)) => {
+                self.provider.thanks(request)
+            }
+            Outcome::Refused(Refusal::Unauthenticated(_) | Refusal::Unproven { .. }) => self.provider.refuses(),
+            Outcome::Busy => Reply::busy(5),
+        }
+    }
+
+    fn known(&self, request: &Request<'_>, known: Option<&Known>) -> Reply {
+        self.provider.known(request, known)
+    }
+
+    fn refuses(&self, _request: &Request<'_>) -> Option<Reply> {
+        Some(self.provider.refuses())
+    }
+
+    fn limits(&self) -> PushLimits {
+        PushLimits { body: BODY, files: 0, file: 0, files_total: 0 }
+    }
+
+    fn reads_headers(&self) -> &'static [&'static str] {
+        self.provider.reads_headers()
+    }
+
+    fn fetches(&self) -> Option<Duration> {
+        self.settings.recordings
+    }
+
+    fn fetch(&self, file: &OfferedFile, answer: Option<&[u8]>) -> Result<Fetch, NoFetch> {
+        let mut fetch = self.provider.fetch(file, answer)?;
+        fetch.hosts.extend(self.settings.hosts.iter().cloned());
+        Ok(fetch)
+    }
+}
+
+impl<P: Provider> Line<P> {
+    fn decode<'a>(&self, request: &'a Request<'a>) -> Result<Incoming<'a>, Refusal> {
+        let limits = Limits { fields: FIELDS, ..Limits::default() };
+        let content_type = request.header("content-type").unwrap_or_default();
+        let unreadable = |error: body::BodyError| Refusal::Unreadable(format!("the call cannot be read: {error}"));
+        let decoded = body::decode(content_type, request.body, request.parts, &limits).map_err(unreadable)?;
+        let query = body::query(request.query(), &limits).map_err(unreadable)?;
+        Ok(Incoming { request, body: decoded.entries, query })
+    }
+
+    fn hide(&self, path: &[String], value: &str) -> Hide {
+        if self.provider.is_secret(path) {
+            return Hide::All;
+        }
+        // Numbers of calls look like anything; nobody types a card's into them.
+        match redact::usual(path, value) {
+            Hide::All => Hide::All,
+            Hide::Nothing | Hide::Ranges(_) => Hide::Nothing,
+        }
+    }
+
+    fn submissions(&self, incoming: &Incoming<'_>, events: Vec<Event>, proof: &Proof) -> Vec<Submission> {
+        let request = incoming.request;
+        let raw = redact::raw(request, &|path, value| self.hide(path, value), true);
+        let content = self.content(incoming);
+        let several = events.len() > 1;
+        let mut out = Vec::with_capacity(events.len().min(MOST_EVENTS));
+        for (n, event) in (0u8..).zip(events.into_iter().take(MOST_EVENTS)) {
+            let id = if n == 0 { request.id } else { SubmissionId(EventId::of(request.id, n).0) };
+            let bare = Submission::of_bytes(id, request.source.clone(), request.received_at, raw.clone());
+            let stands_for_it = || if several { format!("{}:{n}", content.as_key()) } else { content.as_key() };
+            let keys = Key::new("event", &event.id.clone().unwrap_or_else(stands_for_it)).into_iter().collect();
+            let hold = match proof {
+                Proof::Expired(words) => Some(Hold { code: CLOCK.to_owned(), words: words.clone(), authenticated: true }),
+                Proof::Whole | Proof::Part => None,
+            };
+            let purpose = if event.call.is_some() { Purpose::Lead } else { Purpose::Note };
+            let (occurred_at, draft) = self.draft(event, request.received_at, *proof == Proof::Part);
+            out.push(Submission { keys, content, occurred_at, hold, purpose, draft, ..bare });
+        }
+        out
+    }
+
+    /// What stands for an event that has no id: everything it says but what changes when it is sent again.
+    fn content(&self, incoming: &Incoming<'_>) -> ContentHash {
+        let mut said: Vec<&Entry> = incoming.body.iter().chain(&incoming.query).collect();
+        said.retain(|entry| !self.provider.is_secret(&entry.path) && !self.provider.is_fleeting(&entry.path));
+        let rest = (!incoming.request.rest.is_empty()).then_some(("", incoming.request.rest));
+        ContentHash::of(rest.into_iter().chain(said.iter().map(|entry| (entry.name.as_str(), entry.value.as_str()))))
+    }
+
+    fn draft(&self, event: Event, received_at: Timestamp, partly_signed: bool) -> (Option<Timestamp>, Draft) {
+        let at = event.at.or_else(|| event.call.as_ref().and_then(|call| call.legs.started));
+        let credible = at.filter(|at| at.duration_since(received_at).abs() <= CREDIBLE);
+        let external_key = event.call.as_ref().map(|call| format!("call:{}", call.id));
+        let call = event.call.map(|mut call| {
+            call.partly_signed |= partly_signed;
+            call.clock_wrong |= at.is_some() && credible.is_none();
+            Box::new(call)
+        });
+        let handle = |(kind, value): (String, String)| Handle { kind, display: value.clone(), value, proven: false };
+        let draft = Draft {
+            activity: ActivityKind::Call,
+            title: self.settings.title.clone(),
+            name: event.name,
+            emails: event.email.map(|email| Typed::new("email", email)).into_iter().collect(),
+            handles: event.handles.into_iter().map(handle).collect(),
+            message: event.message,
+            touch: event.touch,
+            fields: event.fields,
+            external_key,
+            call,
+            offered: event.recordings,
+            ..Draft::default()
+        };
+        (credible, draft)
+    }
+}
+
+/// Why a call is held whose signature is right and whose time is not.
+pub(crate) const CLOCK: &str = "clock";
