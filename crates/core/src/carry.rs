@@ -84,6 +84,7 @@ pub const TABLES: &[Table] = &[
     table("code_try", &["kind", "value"]),
     table("chat", &["source", "chat"]),
     table("topic", &["source", "chat", "lead"]),
+    table("call", &["source", "key"]),
     table("erased", &["uuid"]),
     table("erased_identity", &["hash", "erased"]),
 ];

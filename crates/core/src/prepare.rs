@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::attribution::Touch;
-use crate::call::CallFacts;
+use crate::call::{CallFacts, CallView, Direction};
 use crate::chat::{ChatFacts, OfferedFile, Sending};
 use crate::mail::{Failure, MailFacts};
 use crate::name::{NameKey, PersonName};
 use crate::phone::{Country, PhoneKind};
-use crate::rules::{Rules, Strength};
-use crate::submission::{Consent, Draft, Field, FileRef, FormRef, Order, Reference, Signal, Submission};
+use crate::rules::{Rules, SourceRules, Strength};
+use crate::submission::{Consent, Draft, Field, FileRef, FormRef, Order, Reference, Signal, Submission, Typed};
 use crate::{email, name, phone, text};
 
 /// The kind of an identity: `phone`, `email`, or a messenger's or client id's own name.
@@ -186,6 +186,11 @@ impl Prepared {
     pub fn new(mut submission: Submission, rules: &Rules) -> Self {
         let source_rules = rules.of(&submission.source);
         let mut draft = std::mem::take(&mut submission.draft);
+        let called = draft.call.as_ref().map(|call| call.view());
+        if let Some(call) = &called {
+            draft.phones.splice(0..0, caller(call));
+            by_line(&mut draft, call, source_rules);
+        }
         draft.touch.fill_from(&source_rules.touch);
         let name = draft.name.as_deref().and_then(text::present).map(|typed| name::read(text::cut(&typed, 300)));
         let name_key = name.as_ref().map(PersonName::key).unwrap_or_default();
@@ -219,7 +224,7 @@ impl Prepared {
             address: draft.address,
             user_agent: draft.user_agent.take(),
             language: draft.language.take(),
-            outgoing: draft.outgoing || answered,
+            outgoing: draft.outgoing || answered || called.is_some_and(|call| call.direction == Some(Direction::Out)),
             notification: draft.notification,
             mail: draft.mail.take().map(|mail| mail.bounded()),
             chat: draft.chat.take().map(|chat| Box::new(chat.bounded())),
@@ -247,6 +252,31 @@ impl Prepared {
         }
     }
 
+    /// The same delivery, telling more: what it says of people is read from that. `touch`: what else is known of where they came
+    /// from.
+    #[must_use]
+    pub(crate) fn retold(&self, content: Content, touch: Option<&Touch>, rules: &Rules) -> Self {
+        let typed = |value: &ReadValue| Typed::new(value.field.clone(), value.typed.clone());
+        let emails = content.values.iter().filter(|value| value.kind == IdentityKind::EMAIL).map(typed);
+        let mut submission = self.submission.clone();
+        let draft = &mut submission.draft;
+        draft.emails = emails.collect();
+        draft.call.clone_from(&content.call);
+        draft.touch.fill_from(touch.unwrap_or(&Touch::default()));
+        draft.name.clone_from(&content.name);
+        draft.language.clone_from(&content.language);
+        draft.title = Some(self.title.clone());
+        if let Some(started) = content.call.as_ref().and_then(|call| call.view().started) {
+            submission.occurred_at = Some(started);
+        }
+        let mut told = Self::new(submission, rules);
+        let read = std::mem::take(&mut told.content);
+        // Told by what was joined: but what is read of it is read anew.
+        told.content = Content { values: read.values, name: read.name, outgoing: read.outgoing, language: read.language, ..content };
+        told.content_json = json(&told.content);
+        told
+    }
+
     /// When it happened, as far as anybody says; else when it came.
     pub fn happened_at(&self) -> Timestamp {
         self.submission.occurred_at.unwrap_or(self.submission.received_at)
@@ -261,6 +291,28 @@ impl Prepared {
     pub fn touch(&self) -> &Touch {
         &self.submission.draft.touch
     }
+}
+
+/// What is known of whoever calls a line of the company.
+fn by_line(draft: &mut Draft, call: &CallView, rules: &SourceRules) {
+    let Some(line) = call.line.as_ref().filter(|_| !rules.calls.lines.is_empty()) else { return };
+    let hints =
+        phone::Hints { explicit: None, configured: rules.country, provider_format: line.provider_format, free_text: false };
+    let phones = phone::read(&line.typed, &hints).phones;
+    let Some(line) = phones.iter().find_map(|phone| rules.calls.lines.get(&phone.key())) else { return };
+    draft.touch.fill_from(&line.touch);
+    draft.language = draft.language.take().or_else(|| line.language.clone());
+    draft.title = draft.title.take().or_else(|| line.title.clone());
+}
+
+/// The other side of a call, as a phone that was typed: a call that came in proves it.
+fn caller(call: &CallView) -> Option<Typed> {
+    let number = call.number.as_ref().filter(|_| call.direction != Some(Direction::Internal))?;
+    Some(Typed {
+        provider_format: number.provider_format,
+        proven: call.is_incoming(),
+        ..Typed::new("number", number.typed.clone())
+    })
 }
 
 /// JSON of a value whose serialisation has no failing case (no maps with odd keys, no foreign code).

@@ -382,6 +382,18 @@ pub enum Reason {
         /// The source that should bring it.
         form: SourceId,
     },
+    /// The call is not over: nothing is decided about it yet.
+    CallGoesOn,
+    /// Somebody answered the call, and of this source only missed ones become leads.
+    CallAnswered,
+    /// Nobody answered the call.
+    CallMissed,
+    /// The caller hides the number.
+    HiddenCaller,
+    /// A call between colleagues.
+    InternalCall,
+    /// We called.
+    Called,
     /// We wrote it.
     Sent,
     /// It was sent to a contact.
@@ -490,6 +502,12 @@ impl Reason {
             Self::Awaits { form } => {
                 format!("the form ({form}) has not brought it itself yet; if it does not soon, its webhook counts as broken")
             }
+            Self::CallGoesOn => "the call is not over: nothing is decided about it yet".to_owned(),
+            Self::CallAnswered => "it was answered, and of this source only missed calls become leads (lead_on = \"missed\")".to_owned(),
+            Self::CallMissed => "nobody answered: somebody should call back".to_owned(),
+            Self::HiddenCaller => "the caller hides the number".to_owned(),
+            Self::InternalCall => "a call between colleagues: it makes no lead".to_owned(),
+            Self::Called => "we called: it makes no lead".to_owned(),
             Self::Sent => "we wrote it: it makes no lead and nobody is notified".to_owned(),
             Self::SentTo { contact } => format!("it was sent to contact {contact}"),
             Self::SentToNobody => "it was sent to nobody who is known".to_owned(),

@@ -15,7 +15,7 @@ use leadgate_core::submission::ContentHash;
 use crate::bulk::{Kind, Part, Rows, Together};
 use crate::conn::Conn;
 use crate::error::to_json;
-use crate::{apply_leads, apply_mails, news, sources, sweep, timers};
+use crate::{apply_leads, apply_mails, calls, news, sources, sweep, timers};
 
 pub(crate) async fn write(conn: &mut Conn, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let mut first = Together::default();
@@ -27,6 +27,7 @@ pub(crate) async fn write(conn: &mut Conn, rows: &Gathered<'_>) -> Result<(), St
     apply_leads::release_others(conn, rows).await?;
 
     apply_mails::before(conn, rows).await?;
+    calls::before(conn, rows).await?;
     let mut rest = Together::default();
     contacts(&mut rest, rows)?;
     known_identities(&mut rest, rows, true);
@@ -40,6 +41,7 @@ pub(crate) async fn write(conn: &mut Conn, rows: &Gathered<'_>) -> Result<(), St
     news::owe(&mut rest, &rows.jobs);
     timers::write(&mut rest, rows);
     apply_mails::write(&mut rest, rows);
+    calls::write(&mut rest, rows);
     sources::count(&mut rest, &rows.counts, &rows.health);
     sources::count_hours(&mut rest, rows);
     rest.run(conn).await?;

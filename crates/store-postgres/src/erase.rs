@@ -180,6 +180,7 @@ async fn happenings(conn: &mut Conn, activities: &[i64], contact: i64) -> Result
     for sql in [
         "DELETE FROM activity_revision WHERE activity = ANY ($1)",
         "DELETE FROM activity_ref WHERE activity = ANY ($1)",
+        "DELETE FROM call c USING activity a WHERE a.id = ANY ($1) AND c.source = a.source AND c.key = a.external_key",
         "UPDATE activity SET content = '{}', touch = NULL, external_key = NULL WHERE id = ANY ($1)",
     ] {
         conn.run(sqlx::query(sql).bind(activities)).await?;
@@ -207,6 +208,7 @@ async fn leads(conn: &mut Conn, leads: &[i64], first: bool, act: &Act) -> Result
 
 async fn person(conn: &mut Conn, contact: i64, act: &Act) -> Result<(), StoreError> {
     for sql in [
+        "DELETE FROM call WHERE phone <> '' AND phone IN (SELECT value FROM identity WHERE contact = $1 AND kind = 'phone')",
         "DELETE FROM ignored_sender WHERE (kind, value) IN (SELECT kind, value FROM identity WHERE contact = $1)",
         "DELETE FROM chat WHERE chat IN (SELECT value FROM identity WHERE contact = $1 AND kind = 'telegram')",
         "DELETE FROM code_try WHERE (kind, value) IN (SELECT kind, value FROM identity WHERE contact = $1)",

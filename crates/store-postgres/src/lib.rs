@@ -19,6 +19,7 @@ mod apply_leads;
 mod apply_mails;
 mod briefs;
 mod bulk;
+mod calls;
 mod carry;
 mod changes;
 mod chats;
@@ -191,6 +192,26 @@ impl PostgresStore {
         self.write_with(WRITE).await
     }
 
+    /// Begins to write with the locks of a lookup taken. What is kept of calls comes before the rest: it tells whom else to lock.
+    async fn locked(&self, lookup: &mut Lookup, locks: fn(&Lookup) -> Locks) -> Result<(Conn, calls::Known), StoreError> {
+        if lookup.calls.is_empty() {
+            let locks = locks(lookup).statement();
+            let head = [WRITE, if locks.is_empty() { "" } else { "; " }, &locks].concat();
+            return Ok((self.write_with(&head).await?, calls::Known::new()));
+        }
+        let mut conn = self.write_with(&[WRITE, "; ", &Locks::calls(lookup)].concat()).await?;
+        let known = async {
+            let known = calls::load(&mut conn, lookup).await?;
+            lookup.add_calls(known.values());
+            conn.simple(locks(lookup).statement()).await?;
+            Ok(known)
+        };
+        match known.await {
+            Ok(known) => Ok((conn, known)),
+            Err(error) => conn.end(Err(error)).await,
+        }
+    }
+
     async fn write_with(&self, head: &str) -> Result<Conn, StoreError> {
         if self.read_only {
             return Err(error::unavailable("the database was opened for reading"));
@@ -238,11 +259,9 @@ impl Store for PostgresStore {
     }
 
     async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
-        let lookup = Lookup::of(&batch.items);
-        let locks = Locks::of(&lookup).statement();
-        let head = [WRITE, if locks.is_empty() { "" } else { "; " }, &locks].concat();
-        let mut conn = self.write_with(&head).await?;
-        let recorded = record::record(&mut conn, &batch, &lookup, &rules, &self.next).await;
+        let mut lookup = Lookup::of(&batch.items);
+        let (mut conn, calls) = self.locked(&mut lookup, Locks::of).await?;
+        let recorded = record::record(&mut conn, &batch, (&lookup, calls), &rules, &self.next).await;
         conn.end(recorded).await
     }
 
@@ -270,10 +289,9 @@ impl Store for PostgresStore {
             let told = record::preview_again(&mut conn, &items, &rules).await;
             return conn.end(told).await;
         }
-        let lookup = Lookup::of(items.iter().map(|again| &again.item));
-        let head = [WRITE, "; ", &Locks::again(&lookup).statement()].concat();
-        let mut conn = self.write_with(&head).await?;
-        let recorded = record::again(&mut conn, &items, &lookup, &rules, &self.next).await;
+        let mut lookup = Lookup::of(items.iter().map(|again| &again.item));
+        let (mut conn, calls) = self.locked(&mut lookup, Locks::again).await?;
+        let recorded = record::again(&mut conn, &items, (&lookup, calls), &rules, &self.next).await;
         conn.end(recorded).await
     }
 

@@ -37,6 +37,18 @@ impl Locks {
         locks
     }
 
+    /// The statement that takes the locks on the calls of a lookup. It goes before all others of a transaction, and of whoever waits for
+    /// one of these nobody waits for another.
+    pub(crate) fn calls(lookup: &Lookup) -> String {
+        let mut locks = Self::default();
+        for (source, key) in &lookup.calls {
+            locks.add(["call", source, key, ""]);
+        }
+        locks.numbers.sort_unstable();
+        locks.numbers.dedup();
+        locks.single()
+    }
+
     /// What submissions that are recorded again look up, and they themselves: two who record one again follow each other.
     pub(crate) fn again(lookup: &Lookup) -> Self {
         let mut locks = Self::of(lookup);
@@ -94,11 +106,12 @@ impl Locks {
         if self.numbers.len() > MOST {
             return format!("SELECT pg_advisory_xact_lock({EVERYTHING})");
         }
+        format!("SELECT pg_advisory_xact_lock_shared({EVERYTHING}); {}", self.single())
+    }
+
+    fn single(&self) -> String {
         let numbers = self.numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        format!(
-            "SELECT pg_advisory_xact_lock_shared({EVERYTHING}); \
-             SELECT count(pg_advisory_xact_lock(n)::text) FROM unnest('{{{numbers}}}'::bigint[]) AS v (n)"
-        )
+        format!("SELECT count(pg_advisory_xact_lock(n)::text) FROM unnest('{{{numbers}}}'::bigint[]) AS v (n)")
     }
 }
 

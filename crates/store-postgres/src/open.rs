@@ -22,6 +22,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "mail", include_str!("../../../migrations/postgres/0007_mail.sql")),
     (8, "onward", include_str!("../../../migrations/postgres/0008_onward.sql")),
     (9, "talks", include_str!("../../../migrations/postgres/0009_talks.sql")),
+    (10, "calls", include_str!("../../../migrations/postgres/0010_calls.sql")),
 ];
 
 /// Where the migrations that were applied are noted; the driver's own table.

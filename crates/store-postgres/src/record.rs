@@ -15,13 +15,13 @@ use crate::conn::Conn;
 use crate::error::corrupt;
 use crate::facts::Hold;
 use crate::numbers::{self, Counts, Next, Numbers};
-use crate::{apply, facts, sources};
+use crate::{apply, calls, facts, sources};
 
 /// Records a batch whose locks are taken.
 pub(crate) async fn record(
     conn: &mut Conn,
     batch: &Batch,
-    lookup: &Lookup,
+    (lookup, calls): (&Lookup, calls::Known),
     rules: &Rules,
     next: &Next,
 ) -> Result<Vec<Receipt>, StoreError> {
@@ -31,6 +31,7 @@ pub(crate) async fn record(
     if !batch.items.is_empty() {
         let mut guess = next.guess();
         let mut facts = facts::load(conn, lookup, guess.ids, Hold::Locked).await?;
+        facts.calls = calls;
         guess.ids = above(guess.ids, &facts);
         facts.ids = guess.ids;
         let fold = |facts: Facts| fold(batch, facts, rules);
@@ -109,12 +110,13 @@ fn after(first: Numbers, [contacts, leads, activities, submissions]: Counts) -> 
 pub(crate) async fn again(
     conn: &mut Conn,
     items: &[Arc<Again>],
-    lookup: &Lookup,
+    (lookup, calls): (&Lookup, calls::Known),
     rules: &Rules,
     next: &Next,
 ) -> Result<Vec<Recorded>, StoreError> {
     let mut guess = next.guess();
     let mut facts = facts::load_again(conn, lookup, guess.ids, Hold::Locked).await?;
+    facts.calls = calls;
     guess.ids = above(guess.ids, &facts);
     facts.ids = guess.ids;
     let kept = facts.kept.clone();
@@ -131,13 +133,25 @@ pub(crate) async fn again(
 
 /// What recording kept submissions once more would do now.
 pub(crate) async fn preview_again(conn: &mut Conn, items: &[Arc<Again>], rules: &Rules) -> Result<Vec<Recorded>, StoreError> {
-    let lookup = Lookup::of(items.iter().map(|again| &again.item));
-    let facts = facts::load_again(conn, &lookup, Ids::UNDRAWN, Hold::Free).await?;
+    let mut lookup = Lookup::of(items.iter().map(|again| &again.item));
+    let calls = known(conn, &mut lookup).await?;
+    let mut facts = facts::load_again(conn, &lookup, Ids::UNDRAWN, Hold::Free).await?;
+    facts.calls = calls;
     Ok(plan::preview_again(items, facts, rules))
 }
 
 /// What would become of deliveries now.
 pub(crate) async fn preview(conn: &mut Conn, items: &[Arc<Prepared>], rules: &Rules) -> Result<Vec<Receipt>, StoreError> {
-    let facts = facts::load(conn, &Lookup::of(items), Ids::UNDRAWN, Hold::Free).await?;
+    let mut lookup = Lookup::of(items);
+    let calls = known(conn, &mut lookup).await?;
+    let mut facts = facts::load(conn, &lookup, Ids::UNDRAWN, Hold::Free).await?;
+    facts.calls = calls;
     Ok(plan::preview(items, facts, rules))
+}
+
+/// What is kept of calls, and whom else to look for because of it.
+async fn known(conn: &mut Conn, lookup: &mut Lookup) -> Result<calls::Known, StoreError> {
+    let known = calls::load(conn, lookup).await?;
+    lookup.add_calls(known.values());
+    Ok(known)
 }

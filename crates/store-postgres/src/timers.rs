@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::onward::{Alarm, AlarmView, CONTACT_WAITING, JobId, LEAD_WAITING, NewTimer, News, Timer, TimerEnd};
+use leadgate_core::onward::{Alarm, AlarmView, CALL_UNRETURNED, CONTACT_WAITING, JobId, LEAD_WAITING, NewTimer, News, Timer, TimerEnd, call_of};
 use leadgate_core::plan::rows::{Gathered, Waiting};
 use leadgate_core::ports::StoreError;
 use sqlx::postgres::PgRow;
@@ -136,22 +136,31 @@ static MOVE: Part = Part {
 
 /// Whether what a timer was set for still holds. Of other kinds whoever settles it knows.
 fn waits(timer: &Timer, waiting: &[(String, String)]) -> bool {
-    ![LEAD_WAITING, CONTACT_WAITING].contains(&timer.kind.as_str())
+    ![LEAD_WAITING, CONTACT_WAITING, CALL_UNRETURNED].contains(&timer.kind.as_str())
         || waiting.iter().any(|(kind, key)| *kind == timer.kind && *key == timer.key)
 }
 
-/// Of which leads and contacts that have a timer somebody still waits, as `(kind, key)`.
+/// Of which leads, contacts and missed calls that have a timer somebody still waits, as `(kind, key)`.
 async fn waiting(conn: &mut Conn, ends: &[&TimerEnd]) -> Result<Vec<(String, String)>, StoreError> {
     let of = |kind: &str| -> Vec<i64> {
         ends.iter().filter(|end| end.timer.kind == kind).filter_map(|end| end.timer.key.parse().ok()).collect()
     };
     let (leads, contacts) = (of(LEAD_WAITING), of(CONTACT_WAITING));
-    if leads.is_empty() && contacts.is_empty() {
+    let calls: Vec<(String, String)> = ends
+        .iter()
+        .filter(|end| end.timer.kind == CALL_UNRETURNED)
+        .filter_map(|end| call_of(&end.timer.key).map(|(source, key)| (source.to_string(), key.to_owned())))
+        .collect();
+    if leads.is_empty() && contacts.is_empty() && calls.is_empty() {
         return Ok(Vec::new());
     }
+    let (sources, keys): (Vec<String>, Vec<String>) = calls.into_iter().unzip();
     let sql = "SELECT $3 AS kind, id::text AS key FROM lead WHERE id = ANY ($1) AND stage = 'NEW'
-               UNION ALL SELECT $4, id::text FROM contact WHERE id = ANY ($2) AND waiting_since IS NOT NULL";
-    let rows = conn.all(sqlx::query(sql).bind(leads).bind(contacts).bind(LEAD_WAITING).bind(CONTACT_WAITING)).await?;
+               UNION ALL SELECT $4, id::text FROM contact WHERE id = ANY ($2) AND waiting_since IS NOT NULL
+               UNION ALL SELECT $5, c.source || ' ' || c.key FROM unnest($6::text[], $7::text[]) AS v (source, key)
+                         JOIN call c ON c.source = v.source AND c.key = v.key WHERE c.back = 'waits'";
+    let statement = sqlx::query(sql).bind(leads).bind(contacts).bind(LEAD_WAITING).bind(CONTACT_WAITING);
+    let rows = conn.all(statement.bind(CALL_UNRETURNED).bind(sources).bind(keys)).await?;
     let pair = |row: &PgRow| {
         let row = Columns::of(row, "timer");
         Ok((row.text("kind")?, row.text("key")?))

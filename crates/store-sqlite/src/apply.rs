@@ -15,6 +15,7 @@ use sqlx::SqliteConnection;
 use crate::apply_leads;
 use crate::apply_mails;
 use crate::bulk::{Insert, Values};
+use crate::calls;
 use crate::error::{store, to_json};
 use crate::news;
 use crate::sequence::draw;
@@ -37,6 +38,7 @@ pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<
     timers::set(conn, &rows.timers).await?;
     not_waiting(conn, rows).await?;
     apply_mails::write(conn, rows).await?;
+    calls::write(conn, rows).await?;
     sources::count(conn, &rows.counts, &rows.health).await?;
     sources::count_hours(conn, rows).await?;
     ring(conn, rows).await?;

@@ -165,6 +165,10 @@ async fn deliveries(conn: &mut SqliteConnection, theirs: &str, all: &str, found:
 async fn happenings(conn: &mut SqliteConnection, activities: &str, contact: i64) -> Result<(), StoreError> {
     run(conn, "DELETE FROM activity_revision WHERE activity IN (SELECT value FROM json_each(?1))", activities).await?;
     run(conn, "DELETE FROM activity_ref WHERE activity IN (SELECT value FROM json_each(?1))", activities).await?;
+    let sql = "DELETE FROM call WHERE (source, key) IN (
+                   SELECT a.source, a.external_key FROM json_each(?1) v CROSS JOIN activity a ON a.id = v.value
+                   WHERE a.external_key IS NOT NULL)";
+    run(conn, sql, activities).await?;
     let sql = "UPDATE activity SET content = '{}', touch = NULL, external_key = NULL
                WHERE id IN (SELECT value FROM json_each(?1))";
     run(conn, sql, activities).await?;
@@ -193,6 +197,7 @@ async fn leads(conn: &mut SqliteConnection, leads: &str, first: bool, act: &Act)
 
 async fn person(conn: &mut SqliteConnection, contact: i64, at: i64) -> Result<(), StoreError> {
     for sql in [
+        "DELETE FROM call WHERE phone <> '' AND phone IN (SELECT value FROM identity WHERE contact = ?1 AND kind = 'phone')",
         "DELETE FROM ignored_sender WHERE (kind, value) IN (SELECT kind, value FROM identity WHERE contact = ?1)",
         "DELETE FROM chat WHERE chat IN (SELECT value FROM identity WHERE contact = ?1 AND kind = 'telegram')",
         "DELETE FROM code_try WHERE (kind, value) IN (SELECT kind, value FROM identity WHERE contact = ?1)",

@@ -16,6 +16,7 @@ use leadgate_core::submission::ContentHash;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use crate::calls;
 use crate::error::{corrupt, store, to_json};
 use crate::rows::Columns;
 
@@ -40,22 +41,26 @@ macro_rules! speaker {
 pub(crate) use speaker;
 
 /// Loads the facts of a batch.
-pub(crate) async fn load(conn: &mut SqliteConnection, lookup: &Lookup, ids: Ids) -> Result<Facts, StoreError> {
+pub(crate) async fn load(conn: &mut SqliteConnection, mut lookup: Lookup, ids: Ids) -> Result<Facts, StoreError> {
     let mut facts = Facts::new(ids);
-    submissions(conn, lookup, &mut facts).await?;
-    all_but_submissions(conn, lookup, &mut facts).await?;
+    submissions(conn, &lookup, &mut facts).await?;
+    all_but_submissions(conn, &mut lookup, &mut facts).await?;
     Ok(facts)
 }
 
 /// Loads the facts of submissions that are kept and recorded again.
-pub(crate) async fn load_again(conn: &mut SqliteConnection, lookup: &Lookup, ids: Ids) -> Result<Facts, StoreError> {
+pub(crate) async fn load_again(conn: &mut SqliteConnection, mut lookup: Lookup, ids: Ids) -> Result<Facts, StoreError> {
     let mut facts = Facts::new(ids);
-    kept(conn, lookup, &mut facts).await?;
-    all_but_submissions(conn, lookup, &mut facts).await?;
+    kept(conn, &lookup, &mut facts).await?;
+    all_but_submissions(conn, &mut lookup, &mut facts).await?;
     Ok(facts)
 }
 
-async fn all_but_submissions(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+async fn all_but_submissions(conn: &mut SqliteConnection, lookup: &mut Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    facts.calls = calls::load(conn, lookup).await?;
+    if !facts.calls.is_empty() {
+        lookup.add_calls(facts.calls.values());
+    }
     keys(conn, lookup, facts).await?;
     references(conn, lookup, facts).await?;
     external(conn, lookup, facts).await?;

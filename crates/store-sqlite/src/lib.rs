@@ -12,6 +12,7 @@ mod apply_mails;
 mod backup;
 mod briefs;
 mod bulk;
+mod calls;
 mod carry;
 mod changes;
 mod chats;

@@ -45,6 +45,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "mail", include_str!("../../../migrations/sqlite/0007_mail.sql")),
     (8, "onward", include_str!("../../../migrations/sqlite/0008_onward.sql")),
     (9, "talks", include_str!("../../../migrations/sqlite/0009_talks.sql")),
+    (10, "calls", include_str!("../../../migrations/sqlite/0010_calls.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -23,7 +23,7 @@ pub(crate) async fn record(writing: &mut Writing, batch: Batch, rules: Arc<Rules
         return Ok(Vec::new());
     }
     let lookup = Lookup::of(items);
-    let mut facts = facts::load(&mut writing.conn, &lookup, writing.sequence.ids()).await?;
+    let mut facts = facts::load(&mut writing.conn, lookup, writing.sequence.ids()).await?;
     let plans: Vec<Plan> = items.iter().map(|item| plan::plan(item, &mut facts, &rules)).collect();
     writing.sequence.drawn(facts.ids);
     {
@@ -36,7 +36,7 @@ pub(crate) async fn record(writing: &mut Writing, batch: Batch, rules: Arc<Rules
 /// Records submissions that are kept once more.
 pub(crate) async fn again(writing: &mut Writing, items: &[Arc<Again>], rules: &Rules) -> Result<Vec<Recorded>, StoreError> {
     let lookup = Lookup::of(items.iter().map(|again| &again.item));
-    let mut facts = facts::load_again(&mut writing.conn, &lookup, writing.sequence.ids()).await?;
+    let mut facts = facts::load_again(&mut writing.conn, lookup, writing.sequence.ids()).await?;
     let kept = facts.kept.clone();
     let plans: Vec<Replan> = items.iter().map(|again| plan::again(again, &mut facts, rules)).collect();
     writing.sequence.drawn(facts.ids);
@@ -54,7 +54,7 @@ pub(crate) async fn preview_again(
     rules: &Rules,
 ) -> Result<Vec<Recorded>, StoreError> {
     let lookup = Lookup::of(items.iter().map(|again| &again.item));
-    let facts = facts::load_again(conn, &lookup, Ids::UNDRAWN).await?;
+    let facts = facts::load_again(conn, lookup, Ids::UNDRAWN).await?;
     Ok(plan::preview_again(items, facts, rules))
 }
 
@@ -64,6 +64,6 @@ pub(crate) async fn preview(
     items: &[Arc<Prepared>],
     rules: &Rules,
 ) -> Result<Vec<Receipt>, StoreError> {
-    let facts = facts::load(conn, &Lookup::of(items), Ids::UNDRAWN).await?;
+    let facts = facts::load(conn, Lookup::of(items), Ids::UNDRAWN).await?;
     Ok(plan::preview(items, facts, rules))
 }

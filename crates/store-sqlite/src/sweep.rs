@@ -2,7 +2,7 @@
 
 use leadgate_core::keeping::{THINNED, Thinnable, Thinned, Thinning};
 use leadgate_core::liveness;
-use leadgate_core::ports::{CHATS_KEPT, StoreError, Sweep, TRIES_COUNT_FOR};
+use leadgate_core::ports::{CALLS_KEPT, CHATS_KEPT, StoreError, Sweep, TRIES_COUNT_FOR};
 use leadgate_core::receipt::Outcome;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -73,6 +73,8 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
     let chats = "DELETE FROM chat WHERE (source, chat) IN (
                    SELECT source, chat FROM chat INDEXED BY chat_changed
                    WHERE changed_at < ?1 AND moved_to IS NULL ORDER BY changed_at LIMIT ?2)";
+    let calls = "DELETE FROM call WHERE (source, key) IN (
+                   SELECT source, key FROM call INDEXED BY call_at WHERE at < ?1 ORDER BY at LIMIT ?2)";
     let mut gone = 0;
     for (sql, before) in [
         (content_keys, Some(sweep.content_keys_before)),
@@ -88,6 +90,7 @@ pub(crate) async fn sweep(conn: &mut SqliteConnection, sweep: Sweep) -> Result<u
         (codes, Some(sweep.now)),
         (tries, Some(liveness::forgotten_before(sweep.now, TRIES_COUNT_FOR))),
         (chats, Some(liveness::forgotten_before(sweep.now, CHATS_KEPT))),
+        (calls, Some(liveness::forgotten_before(sweep.now, CALLS_KEPT))),
     ] {
         let left = MOST.saturating_sub_unsigned(gone);
         let Some(before) = before.filter(|_| left > 0) else { continue };

@@ -1,6 +1,8 @@
 //! What is due at a time, and what is wrong until it is not any more.
 
-use leadgate_core::onward::{Alarm, AlarmView, CONTACT_WAITING, JobId, LEAD_WAITING, NewTimer, News, Timer, TimerEnd};
+use leadgate_core::onward::{
+    Alarm, AlarmView, CALL_UNRETURNED, CONTACT_WAITING, JobId, LEAD_WAITING, NewTimer, News, Timer, TimerEnd, call_of,
+};
 use leadgate_core::ports::StoreError;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -87,6 +89,11 @@ pub(crate) async fn settle(conn: &mut SqliteConnection, ends: &[TimerEnd]) -> Re
 
 /// Whether what a timer was set for still holds. Of other kinds whoever settles it knows.
 async fn waits(conn: &mut SqliteConnection, kind: &str, key: &str) -> Result<bool, StoreError> {
+    if kind == CALL_UNRETURNED {
+        let Some((source, key)) = call_of(key) else { return Ok(false) };
+        let sql = "SELECT EXISTS (SELECT 1 FROM call WHERE source = ?1 AND key = ?2 AND back = 'waits')";
+        return sqlx::query_scalar(sql).bind(source.as_str()).bind(key).fetch_one(conn).await.map_err(store);
+    }
     let sql = match kind {
         LEAD_WAITING => "SELECT EXISTS (SELECT 1 FROM lead WHERE id = CAST(?1 AS INTEGER) AND stage = 'NEW')",
         CONTACT_WAITING => "SELECT EXISTS (SELECT 1 FROM contact WHERE id = CAST(?1 AS INTEGER) AND waiting_since IS NOT NULL)",

@@ -81,9 +81,14 @@ impl CallView {
         }
     }
 
+    /// Whether the customer called: so it is taken where nobody says which way it went.
+    pub fn is_incoming(&self) -> bool {
+        self.direction.is_none_or(|direction| direction == Direction::In)
+    }
+
     /// Whether the customer called and reached nobody.
     pub fn is_missed(&self) -> bool {
-        self.direction == Some(Direction::In) && self.outcome.is_some_and(|outcome| outcome != CallOutcome::Answered)
+        self.is_incoming() && self.outcome.is_some_and(|outcome| outcome != CallOutcome::Answered)
     }
 
     /// Whether people talked.

@@ -70,6 +70,9 @@ events! {
     MESSAGE_FAILED = "message.failed", Lead, "What a manager wrote to a customer by the gateway did not arrive.";
     MESSAGE_RECEIVED = "message.received", Submission, "Something is to be done because of a bot's update; told to nobody else.";
     FILE_OFFERED = "file.offered", Submission, "A delivery names files that are to be fetched; told to nobody else.";
+    CALL_MISSED = "call.missed", Lead, "A customer called and nobody answered.";
+    CALL_UNRETURNED = "call.unreturned", Lead, "Nobody has called back a customer who was missed, within the time of the source (`call_back_within`).";
+    CALL_MADE = "call.made", Lead, "Somebody of the company called a customer, or tried to.";
     ACTIVITY_DETACHED = "activity.detached", Lead, "An activity was taken off its lead and got a lead of its own.";
     ACTIVITY_RESTORED = "activity.restored", Lead, "A detached activity was put back.";
     SUBMISSION_QUARANTINED = "submission.quarantined", Submission, "A delivery waits for a person to look at it.";

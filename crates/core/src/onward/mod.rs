@@ -23,5 +23,5 @@ pub use outbox::{
 };
 pub use quiet::Quiet;
 pub use routes::{Occurred, Pattern, Recipient, Route, Routes};
-pub use timer::{CONTACT_WAITING, LEAD_WAITING, NewTimer, Timer, TimerEnd};
+pub use timer::{CALL_QUIET, CALL_UNRETURNED, CONTACT_WAITING, LEAD_WAITING, NewTimer, Timer, TimerEnd, call_key, call_of};
 pub use words::{AlarmWords, alarm_words};

@@ -13,6 +13,22 @@ pub const LEAD_WAITING: &str = "lead.waiting";
 /// Nobody has taken a returned contact; the key is its number.
 pub const CONTACT_WAITING: &str = "contact.waiting";
 
+/// Nothing came of a call for a time; the key is [`call_key`]'s. It is over then, if its provider has not said so.
+pub const CALL_QUIET: &str = "call.quiet";
+/// Nobody has called back whoever was missed; the key is [`call_key`]'s. Void as soon as somebody has.
+pub const CALL_UNRETURNED: &str = "call.unreturned";
+
+/// A call as the key of a timer.
+pub fn call_key(source: &SourceId, external_key: &str) -> String {
+    format!("{source} {external_key}")
+}
+
+/// Reads [`call_key`] back: the source, and its own id of the call.
+pub fn call_of(key: &str) -> Option<(SourceId, &str)> {
+    let (source, external_key) = key.split_once(' ')?;
+    Some((SourceId::parse(source).ok()?, external_key))
+}
+
 /// A timer to set. One that is there for the same thing stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTimer {

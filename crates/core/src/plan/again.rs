@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::facts::{Facts, Ids, KeptFact, Place};
-use super::identities;
+use super::{calls, identities};
 use super::resolve::{Repeated, Step, empty};
-use super::writes::Plan;
+use super::writes::{Joined, Plan};
 use crate::change::Stage;
 use crate::chat;
 use crate::ids::{ActivityId, ContactId, LeadId};
@@ -41,11 +41,13 @@ impl Replan {
 
 /// Decides about a submission that is kept, and makes the facts say so for the next one.
 pub fn again(again: &Again, facts: &mut Facts, rules: &Rules) -> Replan {
-    let item = &*again.item;
+    let joined = calls::joined(&again.item, facts, rules);
+    let item = joined.as_ref().unwrap_or(&again.item);
     let Some(kept) = facts.kept.get(&item.submission.id).cloned() else { return Replan::Gone };
     if kept.receipt != again.seen {
         return Replan::Meanwhile;
     }
+    let of_call = item.content.call.is_some();
     let planned = match &again.how {
         How::Drop(_) if !is_open(kept.outcome) || kept.dropped => None,
         How::Drop(by) => {
@@ -55,17 +57,20 @@ pub fn again(again: &Again, facts: &mut Facts, rules: &Rules) -> Replan {
         }
         // A person's word stands until a person takes it back.
         How::Replay | How::Reattach if kept.dropped => None,
+        // What an event told of a call was joined to it when it came.
+        How::Replay | How::Reattach if of_call && kept.outcome == Outcome::Noted => None,
         How::Reattach if !is_open(kept.outcome) => reread(again, &kept, facts, rules),
-        How::Replay | How::Reattach | How::Release(_) if is_open(kept.outcome) => decided(again, &kept, facts, rules),
+        How::Replay | How::Reattach | How::Release(_) if is_open(kept.outcome) => decided(again, item, &kept, facts, rules),
         How::Replay | How::Reattach | How::Release(_) => None,
     };
-    let Some(plan) = planned else { return Replan::Same(as_before(again, &kept)) };
+    let Some(mut plan) = planned else { return Replan::Same(as_before(again, &kept)) };
     let receipt = &plan.receipt;
     if let Some(fact) = facts.kept.get_mut(&item.submission.id) {
         fact.receipt += 1;
         fact.outcome = receipt.outcome;
         fact.place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
     }
+    plan.joined = joined.map(|joined| Joined(Box::new(joined)));
     Replan::Plan(Box::new(plan))
 }
 
@@ -75,8 +80,7 @@ fn as_before(again: &Again, kept: &KeptFact) -> Receipt {
     Receipt { submission, outcome: kept.outcome, lead, contact, activity, reasons: Vec::new() }
 }
 
-fn step<'a>(again: &'a Again, kept: &KeptFact, facts: &'a mut Facts, rules: &'a Rules) -> Step<'a> {
-    let item = &*again.item;
+fn step<'a>(again: &Again, item: &'a Prepared, kept: &KeptFact, facts: &'a mut Facts, rules: &'a Rules) -> Step<'a> {
     let vouched = matches!(again.how, How::Release(_));
     Step {
         item,
@@ -90,8 +94,8 @@ fn step<'a>(again: &'a Again, kept: &KeptFact, facts: &'a mut Facts, rules: &'a 
 }
 
 /// What made no lead is decided again. Nothing, if it stays what it is.
-fn decided(again: &Again, kept: &KeptFact, facts: &mut Facts, rules: &Rules) -> Option<Plan> {
-    let mut step = step(again, kept, facts, rules);
+fn decided(again: &Again, item: &Prepared, kept: &KeptFact, facts: &mut Facts, rules: &Rules) -> Option<Plan> {
+    let mut step = step(again, item, kept, facts, rules);
     if let How::Release(by) = &again.how {
         step.reason(Reason::Released { by: by.actor.clone(), at: by.at });
     }
@@ -105,13 +109,14 @@ fn decided(again: &Again, kept: &KeptFact, facts: &mut Facts, rules: &Rules) -> 
 fn reread(again: &Again, kept: &KeptFact, facts: &mut Facts, rules: &Rules) -> Option<Plan> {
     let item = &*again.item;
     let (Place { lead, contact, activity: Some(activity) }, Some(content)) = (kept.place, &kept.content) else { return None };
-    // What could not be read at all is no better than what is there.
-    if item.submission.hold.is_some() || kept.outcome == Outcome::Test {
+    // What could not be read at all is no better than what is there; and what several events told of a call is not one's to tell.
+    let of_call = || serde_json::from_str::<Content>(content).is_ok_and(|content| content.call.is_some());
+    if item.submission.hold.is_some() || kept.outcome == Outcome::Test || of_call() {
         return None;
     }
     let contact = contact.map(|contact| facts.root(contact));
     let before = facts.clone();
-    let mut step = step(again, kept, facts, rules);
+    let mut step = step(again, item, kept, facts, rules);
     step.reason(Reason::ReadAgain);
     let mut place = Place { lead, contact, activity: Some(activity) };
     match (lead, contact) {
@@ -164,7 +169,7 @@ impl Step<'_> {
     }
 
     /// Gives a lead without a contact the one its delivery tells of; one that has an open lead keeps it.
-    fn adopter(&mut self, lead: LeadId, activity: ActivityId) -> Option<ContactId> {
+    pub(super) fn adopter(&mut self, lead: LeadId, activity: ActivityId) -> Option<ContactId> {
         if self.item.identities.is_empty() || !self.facts.orphans.get(&lead).is_some_and(|fact| fact.stage.is_open()) {
             return None;
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::calls::KeptCall;
 use super::writes::Plan;
 use crate::change::Stage;
 use crate::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
@@ -237,6 +238,8 @@ pub struct Facts {
     pub references: HashMap<(String, String), Place>,
     /// Activities by the source's own id.
     pub external: HashMap<(String, String), Place>,
+    /// Calls that are kept, by the source's own id.
+    pub calls: HashMap<(String, String), KeptCall>,
     /// What those of these activities tell to which a delivery of the batch adds, or of which it is a messenger's.
     pub told: HashMap<ActivityId, Content>,
     /// Holders of identities, at most the newest 16 of a value (the active one always).
@@ -264,6 +267,7 @@ impl Facts {
             keys: HashMap::new(),
             references: HashMap::new(),
             external: HashMap::new(),
+            calls: HashMap::new(),
             told: HashMap::new(),
             holders: HashMap::new(),
             contacts: HashMap::new(),

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::again::Replan;
+use super::calls::{CallBack, CallWrite};
 use super::facts::KeptFact;
 use super::kept::day_of;
 use super::rows::{
-    AboutRow, ActivityRow, AgainRow, Amended, AwaitedRow, ContactChange, ContactRow, EventRow, HealthRow, IdentityRow, KeyRow,
+    AboutRow, ActivityRow, AgainRow, Amended, AwaitedRow, CallRow, ContactChange, ContactRow, EventRow, HealthRow, IdentityRow, KeyRow,
     LeadPatch, LeadRow, ReviewRow, RevisionRow, SubmissionRow,
 };
 use super::writes::{ContactSeen, LeadTouched, NewContact, NewLead, Plan};
-use crate::ids::{EventId, SubmissionId};
+use crate::ids::{EventId, SourceId, SubmissionId};
 use crate::liveness;
 use crate::mail::Unreachable;
-use crate::onward::{CONTACT_WAITING, EventData, LEAD_WAITING, NewJob, NewTimer, Occurred};
+use crate::onward::{
+    CALL_QUIET, CALL_UNRETURNED, CONTACT_WAITING, EventData, LEAD_WAITING, NewJob, NewTimer, Occurred, call_key,
+};
 use crate::ports::StoreError;
 use crate::prepare::Prepared;
 use crate::receipt::{Outcome, Reason};
@@ -74,6 +77,10 @@ pub struct Gathered<'a> {
     pub counts: BTreeMap<(&'a str, &'static str), i64>,
     /// By source.
     pub health: BTreeMap<&'a str, HealthRow>,
+    /// Calls as they are kept from now on, by source and its own id.
+    pub calls: BTreeMap<(&'a str, &'a str), CallRow<'a>>,
+    /// Numbers at which nobody who was missed before the batch waits to be called back any more.
+    pub called_back: BTreeSet<&'a str>,
     /// Whether addresses can be reached, by contact and canonical form.
     pub marks: BTreeMap<(i64, &'a str), Option<&'a Unreachable>>,
     /// In order.
@@ -98,6 +105,7 @@ impl<'a> Gathered<'a> {
     ) -> Result<Self, StoreError> {
         let mut gathered = Self::default();
         for (item, plan) in items.iter().zip(plans) {
+            let item = plan.joined.as_ref().map_or(&**item, |joined| &joined.0);
             gathered.count(item, plan);
             if plan.keep {
                 let seq = *next_submission;
@@ -126,6 +134,7 @@ impl<'a> Gathered<'a> {
         let mut gathered = Self::default();
         for (again, plan) in items.iter().zip(plans) {
             let (item, Some(plan)) = (&*again.item, plan.plan()) else { continue };
+            let item = plan.joined.as_ref().map_or(item, |joined| &joined.0);
             let Some(fact) = kept.get(&item.submission.id) else { continue };
             let outcome = plan.receipt.outcome;
             if outcome != fact.outcome {
@@ -199,6 +208,7 @@ impl<'a> Gathered<'a> {
         self.people(item, plan);
         self.work(item, plan, seq);
         self.mail(item, plan, seq);
+        self.call(item, plan);
         Ok(())
     }
 
@@ -211,6 +221,9 @@ impl<'a> Gathered<'a> {
             let (id, name) = (row.event.id, row.event.name);
             rules.routes.jobs(&Occurred { id, name, at, source: Some(source), lead, data: &row.data }, &mut self.jobs);
         }
+        if let Some(write) = &plan.call {
+            self.owe_of_call(source, at, write, rules);
+        }
         let Some(within) = rules.of(source).take_within else { return };
         let due_at = at.saturating_add(within).unwrap_or(Timestamp::MAX);
         let mut set = |kind, number: i64| {
@@ -221,6 +234,34 @@ impl<'a> Gathered<'a> {
         }
         if let Some(seen) = plan.seen.as_ref().filter(|seen| seen.waits) {
             set(CONTACT_WAITING, seen.id.0);
+        }
+    }
+
+    /// A call that is not over is, after a time of silence; and whoever was missed should be called back.
+    fn owe_of_call(&mut self, source: &SourceId, at: Timestamp, write: &CallWrite, rules: &Rules) {
+        let calls = &rules.of(source).calls;
+        let key = call_key(source, &write.key);
+        let mut set = |kind, within| {
+            let due_at = at.saturating_add(within).unwrap_or(Timestamp::MAX);
+            self.timers.push(NewTimer { kind, key: key.clone(), due_at, source: Some(source.clone()) });
+        };
+        if !write.call.over {
+            set(CALL_QUIET, calls.quiet);
+        }
+        if let Some(within) = calls.call_back_within.filter(|_| write.missed) {
+            set(CALL_UNRETURNED, within);
+        }
+    }
+
+    fn call(&mut self, item: &'a Prepared, plan: &'a Plan) {
+        if let Some(phone) = &plan.called_back {
+            for row in self.calls.values_mut().filter(|row| row.call.phone == *phone && row.back == CallBack::Waits) {
+                row.back = CallBack::Done;
+            }
+            self.called_back.insert(phone);
+        }
+        if let Some(CallWrite { key, call, .. }) = &plan.call {
+            self.calls.insert((item.submission.source.as_str(), key), CallRow { call, told: call.told_json(), back: call.back });
         }
     }
 

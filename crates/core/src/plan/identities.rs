@@ -211,7 +211,9 @@ impl Search<'_> {
             open || (identity.landline && (fact.open.as_ref().is_some_and(recent) || fact.last.as_ref().is_some_and(recent)))
         });
         if busy && !contradicts {
-            self.candidate(identity, single, false);
+            // Anybody of the household or the office may be calling.
+            let nameless_call = self.item.content.call.is_some() && self.item.name_key.is_empty();
+            self.candidate(identity, single, nameless_call && identity.landline);
         } else {
             self.reasons.push(Reason::WeakPassedOver { kind: identity.kind.clone(), contact: single, several: false });
             self.review(single);

@@ -40,7 +40,7 @@ impl Step<'_> {
         if let Some((scope, place)) = referred {
             self.reason(Reason::Refers { scope });
             let contact = place.contact.map(|contact| self.facts.root(contact));
-            return self.written(place.lead, contact, false);
+            return self.written(place.lead, contact, false, self.told_of());
         }
         let Some((contact, ambiguous)) = self.addressee() else {
             self.reason(Reason::SentToNobody);
@@ -51,7 +51,7 @@ impl Step<'_> {
         if let Some(lead) = lead {
             self.reason(Reason::OpenLead { lead });
         }
-        self.written(lead, Some(contact), ambiguous);
+        self.written(lead, Some(contact), ambiguous, self.told_of());
     }
 
     /// One of us answers a notice of the gateway, or something else of a thread: it belongs there, and is what we wrote.
@@ -63,25 +63,30 @@ impl Step<'_> {
         self.reason(Reason::Sent);
         self.reason(Reason::Refers { scope });
         let contact = place.contact.map(|contact| self.facts.root(contact));
-        self.written(place.lead, contact, false);
+        self.written(place.lead, contact, false, self.told_of());
         true
     }
 
-    fn written(&mut self, lead: Option<LeadId>, contact: Option<ContactId>, ambiguous: bool) {
-        let activity = self.activity(lead, contact, ambiguous, false);
+    fn told_of(&self) -> &'static str {
         let is_mail = self.item.submission.draft.activity == ActivityKind::Email;
-        self.tell(if is_mail { event::MAIL_SENT } else { event::MESSAGE_SENT });
+        if is_mail { event::MAIL_SENT } else { event::MESSAGE_SENT }
+    }
+
+    /// Something of ours stands where it belongs.
+    pub(super) fn written(&mut self, lead: Option<LeadId>, contact: Option<ContactId>, ambiguous: bool, told: &'static str) {
+        let activity = self.activity(lead, contact, ambiguous, false);
+        self.tell(told);
         let outcome = if lead.is_some() { Outcome::Attached } else { Outcome::Returned };
         self.end(outcome, Place { lead, contact, activity: Some(activity) });
     }
 
-    fn open_lead(&self, contact: ContactId) -> Option<LeadId> {
+    pub(super) fn open_lead(&self, contact: ContactId) -> Option<LeadId> {
         let fact = self.facts.contacts.get(&contact)?;
         fact.open.or(fact.last.filter(|lead| lead.stage.is_open())).map(|lead| lead.id)
     }
 
     /// The first addressee with an open lead, else the first who is known; and whether several people have the address.
-    fn addressee(&mut self) -> Option<(ContactId, bool)> {
+    pub(super) fn addressee(&mut self) -> Option<(ContactId, bool)> {
         let mut known: Vec<(ContactId, bool)> = Vec::new();
         for identity in &self.item.identities {
             let holders = self.holders(&identity.kind, &identity.value);

@@ -2,6 +2,7 @@
 //! "What becomes of a submission".
 
 mod again;
+mod calls;
 mod copies;
 mod facts;
 mod gather;
@@ -16,12 +17,13 @@ mod writes;
 use std::sync::Arc;
 
 pub use again::{Replan, again, preview_again, recorded};
+pub use calls::{CallBack, CallTold, CallWrite, KeptCall};
 pub use facts::{
     ContactFact, Facts, Holder, Ids, KeptFact, KeyFact, KeyId, LeadFact, MOST_CONTENTS, MOST_RECENT, Place, RecentFact,
 };
 pub use kept::{KeptIdentity, KeptMove, KeptName, MOST_HOLDERS, MOST_NAMES, date_of, day_of, keep_newest, named};
 pub use writes::{
-    About, ContactSeen, IdentityWrite, KeyWrite, LeadTouched, MarkWrite, NewActivity, NewContact, NewEvent, NewIdentity, NewLead,
+    About, ContactSeen, IdentityWrite, Joined, KeyWrite, LeadTouched, MarkWrite, NewActivity, NewContact, NewEvent, NewIdentity, NewLead,
     Plan,
 };
 
@@ -49,6 +51,9 @@ pub struct Lookup {
     pub references: Vec<(String, String)>,
     /// Activities `(source, external key)`.
     pub external: Vec<(String, String)>,
+    /// Those of them that are calls: what is kept of them is loaded before anything else, see [`Lookup::add_calls`]. Empty for most
+    /// batches.
+    pub calls: Vec<(String, String)>,
     /// Those of them to which a delivery adds, or of which it is a messenger's: what they tell is loaded, too. Empty for most batches.
     pub gathering: Vec<(String, String)>,
     /// Identities that are looked up (not of strength none), and those that may be added to a contact.
@@ -74,7 +79,10 @@ impl Lookup {
             lookup.references.extend(draft.refers_to.iter().chain(ids).map(|r| (r.scope.clone(), r.value.clone())));
             lookup.references.extend(draft.known_as.iter().flat_map(copies::same));
             lookup.external.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
-            if draft.gathers || item.content.chat.is_some() {
+            if item.content.call.is_some() {
+                lookup.calls.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
+            }
+            if draft.gathers || item.content.chat.is_some() || item.content.call.is_some() {
                 lookup.gathering.extend(draft.external_key.iter().map(|key| (submission.source.to_string(), key.clone())));
             }
             lookup.identities.extend(item.identities.iter().map(|i| (i.kind.clone(), i.value.clone())));
@@ -83,21 +91,35 @@ impl Lookup {
             lookup.seek(item);
             lookup.senders.extend(item.content.values.iter().flat_map(Sender::of));
         }
-        lookup.submissions.sort_unstable();
-        lookup.submissions.dedup();
-        lookup.keys.sort_unstable();
-        lookup.keys.dedup();
-        for pairs in [&mut lookup.references, &mut lookup.external, &mut lookup.gathering] {
+        lookup.sort();
+        lookup
+    }
+
+    /// Adds what calls that are kept ask for: their numbers, told by other deliveries.
+    pub fn add_calls<'a>(&mut self, calls: impl IntoIterator<Item = &'a KeptCall>) {
+        for call in calls {
+            self.identities.extend(calls::identities(call));
+            let told = call.told.iter().flat_map(|told| &told.content.values);
+            self.senders.extend(told.flat_map(Sender::of));
+        }
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.submissions.sort_unstable();
+        self.submissions.dedup();
+        self.keys.sort_unstable();
+        self.keys.dedup();
+        for pairs in [&mut self.references, &mut self.external, &mut self.gathering, &mut self.calls] {
             pairs.sort_unstable();
             pairs.dedup();
         }
-        lookup.identities.sort_unstable();
-        lookup.identities.dedup();
-        lookup.senders.sort_unstable();
-        lookup.senders.dedup();
-        lookup.twins.sort_unstable();
-        lookup.twins.dedup();
-        lookup
+        for identities in [&mut self.identities, &mut self.twins] {
+            identities.sort_unstable();
+            identities.dedup();
+        }
+        self.senders.sort_unstable();
+        self.senders.dedup();
     }
 
     fn seek(&mut self, item: &Prepared) {

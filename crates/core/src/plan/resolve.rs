@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::CONTENT_SCOPE;
+use super::{CONTENT_SCOPE, calls};
 use super::facts::{ContactFact, Facts, KeyFact, LeadFact, Place};
 use super::identities::{self, Found};
 use super::kept::MOST_NAMES;
-use super::writes::{ContactSeen, LeadTouched, NewActivity, NewContact, NewEvent, NewLead, Plan};
+use super::writes::{ContactSeen, LeadTouched, Joined, NewActivity, NewContact, NewEvent, NewLead, Plan};
 use crate::change::Stage;
 use crate::chat;
 use crate::ids::{ActivityId, ContactId, EventId, LeadId};
@@ -22,14 +22,17 @@ const SPAM_SIGNALS: usize = 2;
 
 /// Decides what becomes of a submission, and makes the facts say so for the next one.
 pub fn plan(item: &Prepared, facts: &mut Facts, rules: &Rules) -> Plan {
+    let joined = calls::joined(item, facts, rules);
+    let item = joined.as_ref().unwrap_or(item);
     let source = rules.of(&item.submission.source);
     let mut step = Step { item, facts, rules, source, at: item.submission.received_at, again: None, plan: empty(item) };
     step.decide();
-    let plan = step.plan;
+    let mut plan = step.plan;
     let receipt = &plan.receipt;
     let place = Place { lead: receipt.lead, contact: receipt.contact, activity: receipt.activity };
     facts.submissions.entry(item.submission.id).or_insert(place);
     facts.remember(item, &plan);
+    plan.joined = joined.map(|joined| Joined(Box::new(joined)));
     plan
 }
 
@@ -59,6 +62,9 @@ pub(super) fn empty(item: &Prepared) -> Plan {
         keys: Vec::new(),
         references: Vec::new(),
         events: Vec::new(),
+        call: None,
+        called_back: None,
+        joined: None,
         marks: Vec::new(),
         about: Vec::new(),
         awaits: None,
@@ -133,7 +139,7 @@ impl Step<'_> {
         if draft.follow_up {
             self.tell(event::MESSAGE_RECEIVED);
         }
-        if !self.item.content.offered.is_empty() && self.plan.receipt.activity.is_some() {
+        if self.item.content.call.is_none() && !self.item.content.offered.is_empty() && self.plan.receipt.activity.is_some() {
             self.tell(event::FILE_OFFERED);
         }
     }
@@ -144,14 +150,10 @@ impl Step<'_> {
         if !self.item.failed.is_empty() && !self.vouched() {
             return self.bounced();
         }
-        let no_enquiry = match self.ignored() {
-            Some(sender) => Some(Reason::Ignored { sender }),
-            None if submission.draft.by_staff.is_some() => {
-                submission.draft.by_staff.clone().map(|manager| Reason::ByStaff { manager })
-            }
-            None => (submission.purpose == Purpose::Note).then_some(Reason::NotAnEnquiry),
-        };
-        if let Some(reason) = no_enquiry.filter(|_| !self.vouched()) {
+        if self.item.content.call.is_some() && submission.draft.external_key.is_some() {
+            return self.call();
+        }
+        if let Some(reason) = self.no_enquiry() {
             self.reason(reason);
             return self.end(Outcome::Noted, Place::default());
         }
@@ -195,6 +197,19 @@ impl Step<'_> {
             return self.go_on(place, false);
         }
         self.resolve();
+    }
+
+    /// Why it makes no lead whoever it is from; a person who vouches for it knows better.
+    pub(super) fn no_enquiry(&self) -> Option<Reason> {
+        let submission = &self.item.submission;
+        let reason = match self.ignored() {
+            Some(sender) => Some(Reason::Ignored { sender }),
+            None if submission.draft.by_staff.is_some() => {
+                submission.draft.by_staff.clone().map(|manager| Reason::ByStaff { manager })
+            }
+            None => (submission.purpose == Purpose::Note).then_some(Reason::NotAnEnquiry),
+        };
+        reason.filter(|_| !self.vouched())
     }
 
     fn ignored(&self) -> Option<Sender> {
@@ -289,7 +304,7 @@ impl Step<'_> {
         identities::find(self.item, self.facts, self.rules, &mut self.plan.receipt.reasons)
     }
 
-    fn resolve(&mut self) {
+    pub(super) fn resolve(&mut self) {
         if self.item.identities.is_empty() {
             self.reason(Reason::NoIdentity);
             let lead = self.new_lead(None, false, None);
@@ -485,7 +500,8 @@ impl Step<'_> {
     ) -> ActivityId {
         let id = self.facts.ids.activity();
         let draft = &self.item.submission.draft;
-        if draft.external_key.is_some() && (draft.gathers || self.item.content.chat.is_some()) {
+        let content = &self.item.content;
+        if draft.external_key.is_some() && (draft.gathers || content.chat.is_some() || content.call.is_some()) {
             self.facts.told.insert(id, self.item.content.clone());
         }
         self.plan.activity = Some(NewActivity {

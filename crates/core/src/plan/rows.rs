@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use super::gather::Gathered;
+use super::calls::{CallBack, KeptCall};
 use super::kept::KeptName;
 use super::writes::{About, KeyWrite, NewActivity, NewEvent, NewIdentity, NewLead, Plan};
 use crate::change::Stage;
@@ -275,6 +276,17 @@ pub struct AboutRow {
     pub n: i64,
     /// What.
     pub about: About,
+}
+
+/// A call as it is kept.
+#[derive(Debug)]
+pub struct CallRow<'a> {
+    /// As its last delivery left it.
+    pub call: &'a KeptCall,
+    /// What it told, as JSON; `None`: its activity tells it.
+    pub told: Option<String>,
+    /// Whether somebody should call back, as the batch leaves it.
+    pub back: CallBack,
 }
 
 /// A notification whose form has not brought it itself.

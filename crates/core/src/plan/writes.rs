@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::calls::CallWrite;
 use crate::change::Stage;
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, SourceId, SubmissionId};
 use crate::mail::Unreachable;
 use crate::name::NameKey;
-use crate::prepare::IdentityKind;
+use crate::prepare::{IdentityKind, Prepared};
 use crate::receipt::{IdentityState, Receipt};
 use crate::rules::Strength;
 use crate::submission::ContentHash;
@@ -46,6 +47,12 @@ pub struct Plan {
     pub references: Vec<(String, String)>,
     /// Events to tell.
     pub events: Vec<NewEvent>,
+    /// The call it tells of, as it is kept from now on.
+    pub call: Option<CallWrite>,
+    /// Nobody who was missed at this number waits to be called back any more.
+    pub called_back: Option<String>,
+    /// The delivery with everything that was told of its call before; what is written is this.
+    pub joined: Option<Joined>,
     /// Addresses that cannot be reached from now on, or can be again.
     pub marks: Vec<MarkWrite>,
     /// What it tells of without being an activity.
@@ -55,6 +62,18 @@ pub struct Plan {
     /// This source brings what mails tell of: nothing of it is missed any more.
     pub heard: Option<SourceId>,
 }
+
+/// A delivery that tells more than it says itself.
+#[derive(Clone, Debug)]
+pub struct Joined(pub Box<Prepared>);
+
+impl PartialEq for Joined {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.submission.id == other.0.submission.id && self.0.content_json == other.0.content_json
+    }
+}
+
+impl Eq for Joined {}
 
 /// A contact to make.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The ports: what connectors, stores and the server know of each other.
 
+mod calls;
 mod deliver;
 mod kinds;
 mod pull;
@@ -7,6 +8,7 @@ mod push;
 mod store;
 mod talks;
 
+pub use calls::{CALLS_KEPT, CallState, Caller, Calls};
 pub use deliver::{Deliver, DeliverError, Delivered, Parcel};
 pub use kinds::{Build, BuildContext, BuildProblem, Connector, Mode, Secrets, SourceKind};
 pub use pull::{Ask, Feed, Finding, FolderReport, Intake, IntakeError, Pull, PullError, PullReport, PullState};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Ask, BoxError, PullReport, Talks};
+use super::{Ask, BoxError, Calls, PullReport, Talks};
 use crate::change::{ChangeError, LeadChange};
 use crate::ids::{ActivityId, ContactId, EventId, LeadId, MoveId, NodeId, SourceId, SubmissionId};
 use crate::keeping::Keeping;
@@ -146,7 +146,7 @@ pub struct Restored {
 
 /// The store. One method is one transaction is one business fact.
 #[async_trait]
-pub trait Store: Keeping + Outbox + Talks {
+pub trait Store: Calls + Keeping + Outbox + Talks {
     /// How many batches are worth recording at the same time. One, where there is one writer anyway.
     fn batches_at_once(&self) -> usize {
         1

@@ -10,7 +10,7 @@ use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
 use leadgate_core::mail::Unreachable;
 use leadgate_core::name::NameKey;
 use leadgate_core::plan::{
-    About, ContactFact, Facts, Holder, Ids, KeyFact, KeyId, LeadFact, Lookup, Place, Plan, RecentFact, plan,
+    About, CallBack, ContactFact, Facts, Holder, Ids, KeptCall, KeyFact, KeyId, LeadFact, Lookup, Place, Plan, RecentFact, plan,
 };
 use leadgate_core::prepare::{Content, IdentityKind, Prepared};
 use leadgate_core::receipt::{IdentityState, Receipt};
@@ -58,6 +58,8 @@ pub struct Memory {
     pub events: Vec<(Uuid, &'static str)>,
     /// By address and contact.
     pub failed: BTreeMap<(String, ContactId), Unreachable>,
+    /// Calls by source and its own id.
+    pub calls: BTreeMap<(String, String), KeptCall>,
     /// What activities tell.
     pub told: BTreeMap<ActivityId, Told>,
     /// Deliveries that tell of something without being an activity.
@@ -91,6 +93,7 @@ impl Default for Memory {
             reviews: std::collections::BTreeSet::new(),
             events: Vec::new(),
             failed: BTreeMap::new(),
+            calls: BTreeMap::new(),
             told: BTreeMap::new(),
             about: BTreeMap::new(),
             awaited: BTreeMap::new(),
@@ -105,16 +108,20 @@ impl Memory {
         let plans: Vec<Plan> = items.iter().map(|item| plan(item, &mut facts, rules)).collect();
         self.ids = (facts.ids.contact, facts.ids.lead, facts.ids.activity);
         for (plan, item) in plans.iter().zip(items) {
-            self.apply(plan, item);
+            self.apply(plan, plan.joined.as_ref().map_or(item, |joined| &joined.0));
         }
         self.check();
         plans.into_iter().map(|plan| plan.receipt).collect()
     }
 
     fn facts(&self, items: &[Arc<Prepared>]) -> Facts {
-        let lookup = Lookup::of(items);
+        let mut lookup = Lookup::of(items);
         let (contact, lead, activity) = self.ids;
         let mut facts = Facts::new(Ids { contact, lead, activity });
+        for key in &lookup.calls {
+            facts.calls.extend(self.calls.get(key).map(|call| (key.clone(), call.clone())));
+        }
+        lookup.add_calls(facts.calls.values());
         for id in &lookup.submissions {
             if let Some(place) = self.submissions.get(id) {
                 facts.submissions.insert(*id, *place);
@@ -307,6 +314,14 @@ impl Memory {
             if pair.0 != Reference::MESSAGE_ID {
                 *known = place;
             }
+        }
+        for call in self.calls.values_mut().filter(|call| Some(&call.phone) == plan.called_back.as_ref()) {
+            if call.back == CallBack::Waits {
+                call.back = CallBack::Done;
+            }
+        }
+        if let Some(write) = &plan.call {
+            self.calls.insert((item.submission.source.to_string(), write.key.clone()), write.call.clone());
         }
         for mark in &plan.marks {
             let key = (mark.email.clone(), mark.contact);
