@@ -74,7 +74,7 @@ impl Push for Webhook {
             Outcome::Recorded(_) | Outcome::Kept(_) | Outcome::Refused(Refusal::Unreadable(_) | Refusal::Oversize(_)) => {
                 Reply::text(200, "ok")
             }
-            Outcome::Refused(Refusal::Unauthenticated(_)) => Reply::text(401, "the secret is wrong\n"),
+            Outcome::Refused(Refusal::Unauthenticated(_) | Refusal::Unproven { .. }) => Reply::text(401, "the secret is wrong\n"),
             Outcome::Busy => Reply::busy(5),
         }
     }

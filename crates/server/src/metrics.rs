@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 const SUBMISSIONS: &str = "leadgate_submissions_total";
 const REFUSED: &str = "leadgate_refused_total";
+const CALLERS: &str = "leadgate_callers_asked_total";
 const INTAKE_SECONDS: &str = "leadgate_intake_seconds";
 const INTAKE_QUEUE: &str = "leadgate_intake_queue_items";
 const HTTP_REQUESTS: &str = "leadgate_http_requests_total";
@@ -71,6 +72,7 @@ fn make() -> Option<PrometheusHandle> {
 fn describe() {
     metrics::describe_counter!(SUBMISSIONS, "Submissions recorded, by source and outcome");
     metrics::describe_counter!(REFUSED, "Calls refused without being recorded, by source and reason");
+    metrics::describe_counter!(CALLERS, "Questions of telephony who calls, by source and answer");
     metrics::describe_histogram!(INTAKE_SECONDS, Unit::Seconds, "From a call's arrival to its answer, commit included");
     metrics::describe_gauge!(INTAKE_QUEUE, "Submissions that wait for their commit");
     metrics::describe_counter!(HTTP_REQUESTS, "HTTP requests, by route and status");
@@ -132,10 +134,35 @@ impl Refused {
     }
 }
 
+/// What came of a question who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Somebody is known.
+    Known,
+    /// Nobody is.
+    Unknown,
+    /// The database did not answer in time.
+    Late,
+    /// More questions than telephones ring.
+    TooMany,
+}
+
+impl Asked {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Unknown => "unknown",
+            Self::Late => "late",
+            Self::TooMany => "too_many",
+        }
+    }
+}
+
 /// The meters of one source, looked up once so that a call only counts.
 pub struct SourceMeters {
     outcomes: Vec<Counter>,
     refused: Vec<Counter>,
+    source: Arc<str>,
     last: Gauge,
 }
 
@@ -155,6 +182,7 @@ impl SourceMeters {
             outcomes: Outcome::ALL.into_iter().map(outcome).collect(),
             refused: Refused::ALL.into_iter().map(refused).collect(),
             last: metrics::gauge!(SOURCE_LAST, "source" => Arc::clone(&source)),
+            source,
         }
     }
 
@@ -173,6 +201,11 @@ impl SourceMeters {
         if let Some(at) = Refused::ALL.iter().position(|known| *known == why) {
             self.refused[at].increment(1);
         }
+    }
+
+    /// A provider asked who calls. Few sources ever do, so this is looked up when it happens.
+    pub fn asked(&self, asked: Asked) {
+        metrics::counter!(CALLERS, "source" => Arc::clone(&self.source), "answer" => asked.as_str()).increment(1);
     }
 }
 

@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 use crate::config::Source;
 
 /// What every connector brings.
-const CONNECTORS: &[&[SourceKind]] = &[leadgate_web_forms::KINDS, leadgate_mailbox::KINDS, leadgate_telegram::KINDS];
+const CONNECTORS: &[&[SourceKind]] =
+    &[leadgate_web_forms::KINDS, leadgate_mailbox::KINDS, leadgate_telegram::KINDS, leadgate_telephony::KINDS];
 
 /// Kinds that a program of one's own adds to the shipped ones.
 static MORE: OnceLock<&'static [SourceKind]> = OnceLock::new();

@@ -139,7 +139,7 @@ impl Push for HtmlForm {
                 answer::success(&self.config, request)
             }
             Outcome::Refused(Refusal::Oversize(_)) => answer::oversize(&self.config, request),
-            Outcome::Refused(Refusal::Unauthenticated(_)) => Reply::text(404, "not found\n"),
+            Outcome::Refused(Refusal::Unauthenticated(_) | Refusal::Unproven { .. }) => Reply::text(404, "not found\n"),
             Outcome::Busy => answer::busy(&self.config, request),
         }
     }

@@ -104,7 +104,7 @@ impl Push for Webhook {
             Outcome::Recorded(_) | Outcome::Kept(_) | Outcome::Refused(Refusal::Unreadable(_) | Refusal::Oversize(_)) => {
                 self.config.reply.of(request.id)
             }
-            Outcome::Refused(Refusal::Unauthenticated(_)) => Reply::text(404, "not found\n"),
+            Outcome::Refused(Refusal::Unauthenticated(_) | Refusal::Unproven { .. }) => Reply::text(404, "not found\n"),
             Outcome::Busy => Reply::busy(60),
         }
     }

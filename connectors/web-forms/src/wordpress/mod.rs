@@ -89,7 +89,7 @@ impl Push for WordPress {
             Outcome::Recorded(_) | Outcome::Kept(_) | Outcome::Refused(Refusal::Unreadable(_) | Refusal::Oversize(_)) => {
                 Reply::text(200, "ok")
             }
-            Outcome::Refused(Refusal::Unauthenticated(_)) => Reply::text(404, "not found\n"),
+            Outcome::Refused(Refusal::Unauthenticated(_) | Refusal::Unproven { .. }) => Reply::text(404, "not found\n"),
             Outcome::Busy => Reply::busy(60),
         }
     }

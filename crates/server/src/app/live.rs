@@ -29,6 +29,8 @@ use crate::sources::REMOVED;
 
 /// What nobody vouches for is kept this often a minute and source; more is only counted.
 const RING_A_MINUTE: u64 = 30;
+/// Who calls is looked up this often a minute and source: more than telephones ring, and too slow to try numbers out.
+const LOOKUPS_A_MINUTE: u64 = 300;
 /// An address over its limit by this factor is turned away.
 const FLOOD_FACTOR: u32 = 10;
 
@@ -118,7 +120,8 @@ pub struct LiveSource {
     pub limit: Option<AddressLimit>,
     tokens: Vec<Secret>,
     hashes: Vec<[u8; 32]>,
-    ring: Ring,
+    ring: AMinute,
+    lookups: AMinute,
 }
 
 impl std::fmt::Debug for LiveSource {
@@ -229,7 +232,8 @@ impl LiveSource {
             push,
             hashes: tokens.iter().map(|token| hash(token.expose())).collect(),
             tokens,
-            ring: Ring::default(),
+            ring: AMinute::default(),
+            lookups: AMinute::default(),
         }
     }
 
@@ -251,7 +255,12 @@ impl LiveSource {
 
     /// Whether there is room for one more of what nobody vouches for.
     pub fn ring_has_room(&self, now: Timestamp) -> bool {
-        self.ring.take(now)
+        self.ring.take(now, RING_A_MINUTE)
+    }
+
+    /// Whether who calls may be looked up once more.
+    pub fn may_look_up(&self, now: Timestamp) -> bool {
+        self.lookups.take(now, LOOKUPS_A_MINUTE)
     }
 }
 
@@ -267,13 +276,13 @@ fn hash(token: &str) -> [u8; 32] {
 
 /// Counts within the running minute, packed into one word: the minute above, the count below.
 #[derive(Debug, Default)]
-struct Ring(AtomicU64);
+struct AMinute(AtomicU64);
 
-impl Ring {
-    fn take(&self, now: Timestamp) -> bool {
+impl AMinute {
+    fn take(&self, now: Timestamp, most: u64) -> bool {
         let minute = (now.as_second().unsigned_abs() / 60) & 0xffff_ffff;
         let next = |word: u64| match word >> 32 == minute {
-            true if word & 0xffff_ffff >= RING_A_MINUTE => None,
+            true if word & 0xffff_ffff >= most => None,
             true => Some(word + 1),
             false => Some(minute << 32 | 1),
         };
@@ -347,10 +356,10 @@ mod tests {
 
     #[test]
     fn the_ring_takes_so_many_a_minute() {
-        let ring = Ring::default();
+        let ring = AMinute::default();
         let now: Timestamp = "2026-11-21T10:00:30Z".parse().unwrap();
-        assert_eq!((0..100).filter(|_| ring.take(now)).count(), 30);
-        assert!(ring.take("2026-11-21T10:01:00Z".parse().unwrap()));
+        assert_eq!((0..100).filter(|_| ring.take(now, RING_A_MINUTE)).count(), 30);
+        assert!(ring.take("2026-11-21T10:01:00Z".parse().unwrap(), RING_A_MINUTE));
     }
 
     #[test]

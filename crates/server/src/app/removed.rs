@@ -41,7 +41,7 @@ impl Push for Removed {
 
     fn reply(&self, _request: &Request<'_>, outcome: Outcome<'_>) -> Reply {
         match outcome {
-            Outcome::Refused(Refusal::Unauthenticated(_)) => reply(404, "not found\n"),
+            Outcome::Refused(Refusal::Unauthenticated(_) | Refusal::Unproven { .. }) => reply(404, "not found\n"),
             Outcome::Recorded(_) | Outcome::Kept(_) | Outcome::Refused(Refusal::Oversize(_) | Refusal::Unreadable(_)) => {
                 reply(200, "ok")
             }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::ports::{Explanation, Parsed, Part, PathToken, Refusal, Reply, Request, Supplied, Told};
+use leadgate_core::ports::{Explanation, Parsed, Part, PathToken, Refusal, Reply, Request, Supplied, Told, Who};
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::Receipt;
 use leadgate_core::submission::{Draft, Purpose, Submission};
@@ -205,7 +205,7 @@ fn made(gate: &Gate, source: &Source, body: &Body) -> anyhow::Result<Made> {
 
 /// What would become of it now; `None` without a database.
 async fn preview(gate: &Gate, made: &Made) -> anyhow::Result<Option<Vec<Receipt>>> {
-    let Ok(Parsed::Submissions(items)) = &made.outcome else { return Ok(None) };
+    let Ok(Parsed::Submissions(items) | Parsed::Who(Who { tells: items, .. })) = &made.outcome else { return Ok(None) };
     if !gate.config.database.may_exist() {
         return Ok(None);
     }
@@ -222,7 +222,7 @@ fn told_json(made: &Made) -> Value {
         Ok(Parsed::Ask(_)) => json!({ "refused": "another service has to be asked first" }),
         Ok(Parsed::Again(_, why)) => json!({ "refused": why }),
         Ok(Parsed::Probe(reply)) => json!({ "answer": { "status": reply.status, "body": String::from_utf8_lossy(&reply.body) } }),
-        Ok(Parsed::Submissions(items)) => {
+        Ok(Parsed::Submissions(items) | Parsed::Who(Who { tells: items, .. })) => {
             let deliveries: Vec<Delivery> = items.iter().map(|item| Delivery::of(item, made.explanation.as_ref())).collect();
             json!({ "deliveries": deliveries })
         }
@@ -286,7 +286,7 @@ fn drafted(draft: &Draft) -> Explanation {
 
 fn refused(refusal: &Refusal) -> &str {
     match refusal {
-        Refusal::Unauthenticated(why) | Refusal::Unreadable(why) | Refusal::Oversize(why) => why,
+        Refusal::Unauthenticated(why) | Refusal::Unproven { why, .. } | Refusal::Unreadable(why) | Refusal::Oversize(why) => why,
     }
 }
 
@@ -296,7 +296,7 @@ fn tell(made: &Made, text: &mut print::Text) {
         Ok(Parsed::Ask(_)) => text.line("\nAnother service has to be asked first."),
         Ok(Parsed::Again(_, why)) => text.line(format!("\nIt would have to be sent again: {}", print::safe(why))),
         Ok(Parsed::Probe(reply)) => tell_answer(reply, text),
-        Ok(Parsed::Submissions(items)) => {
+        Ok(Parsed::Submissions(items) | Parsed::Who(Who { tells: items, .. })) => {
             for item in items {
                 tell_delivery(&Delivery::of(item, made.explanation.as_ref()), text);
             }

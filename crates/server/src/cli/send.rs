@@ -97,7 +97,7 @@ fn would_be_test(source: &Source, gate: &Gate, fields: &[(&str, &str)]) -> bool 
         // A probe stores nothing, and a refusal will be told when it is sent.
         Ok(Parsed::Probe(_) | Parsed::Again(..)) | Err(_) => true,
         // What is marked as a test is taken without a captcha.
-        Ok(Parsed::Ask(_)) => false,
+        Ok(Parsed::Ask(_) | Parsed::Who(_)) => false,
     }
 }
 

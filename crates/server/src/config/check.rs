@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use leadgate_core::email;
-use leadgate_core::ids::{ManagerId, SourceId};
+use leadgate_core::ids::SourceId;
 use leadgate_core::onward::Hours;
 use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{BuildContext, Secrets as _};
@@ -24,10 +24,12 @@ use super::attachments::attachments;
 use super::keeping::keeping;
 use super::layers::{Layers, absolute, join};
 use super::machine::Machine;
-use super::onward::{self, Canary, OfSources, Onward, Road, ToldBy};
+use super::onward::{self, Canary, OfSources, Onward, Road};
 use super::problems::suggestion;
 use super::section::{Report, Section};
 use super::tls::tls;
+use super::lines::lines;
+use super::managers::managers;
 use super::{Company, Config, Database, Language, Leads, Listen, Log, LogFormat, Manager, Problems, Server, Source};
 use crate::secrets::Resolver;
 use crate::sources;
@@ -49,6 +51,7 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
     let leads = leads(root.section("leads"));
     let log = log(root.section("log"));
     let managers = managers(root.take("managers"), &report, &company);
+    let lines = lines(root.take("lines"), &report, &company);
     let attachments = attachments(root.section("attachments"), &resolver, &base, &data_dir);
     let public_url = server.public_url.clone().unwrap_or_else(|| own_url(&server.listen));
     let ours = Arc::new(company.ours(&managers));
@@ -71,6 +74,7 @@ pub(super) fn check(layers: Layers, env: BTreeMap<String, String>, machine: &Mac
             leads,
             log,
             managers,
+            lines,
             sources,
             onward,
             assumed,
@@ -192,7 +196,7 @@ fn own_phone(text: &str, hints: &Hints) -> Result<String, String> {
     }
 }
 
-fn own_email(text: &str) -> Result<String, String> {
+pub(super) fn own_email(text: &str) -> Result<String, String> {
     match email::read(text).problem {
         None => Ok(text.to_owned()),
         Some(problem) => Err(format!("{text:?}: {problem}")),
@@ -393,68 +397,6 @@ fn log(mut section: Section<'_>) -> Log {
     });
     section.finish();
     Log { level: level.unwrap_or_else(|| "info".to_owned()), format: format.unwrap_or(LogFormat::Text) }
-}
-
-fn managers(value: Option<Value>, report: &Report, company: &Company) -> Vec<Manager> {
-    let items = match value {
-        None => return Vec::new(),
-        Some(Value::Array(items)) => items,
-        Some(_) => {
-            report.problem("managers", "write each manager as a section of their own, headed [[managers]] (two brackets)");
-            return Vec::new();
-        }
-    };
-    let mut managers: Vec<Manager> = Vec::with_capacity(items.len());
-    for (index, item) in items.into_iter().enumerate() {
-        let path = format!("managers[{index}]");
-        let Value::Table(table) = item else {
-            report.problem(&path, "write each manager as a section of their own, headed [[managers]] (two brackets)");
-            continue;
-        };
-        let mut section = Section::new(table, path, report);
-        let missing = !section.has("id");
-        let id = section.parsed("id", manager_id);
-        let name = section.text("name");
-        let email = section.parsed("email", own_email);
-        let time_zone = section.parsed("time_zone", time_zone);
-        let zone = time_zone.as_ref().unwrap_or(&company.time_zone);
-        let quiet = onward::quiet(section.parsed("quiet_hours", onward::hours), zone);
-        let by = told_by(&mut section);
-        let (digest_at, language) = (section.parsed("digest_at", onward::time), section.parsed("language", language));
-        if digest_at.is_some() && email.is_none() {
-            section.problem("digest_at", "a digest is a mail: add their email");
-        }
-        if missing {
-            section.problem("id", "every manager needs a short name for commands, such as id = \"anna\"");
-        }
-        if let Some(id) = id {
-            if managers.iter().any(|known| known.id == id) {
-                section.problem("id", format!("there are two managers called {id}"));
-            }
-            let name = name.unwrap_or_else(|| id.0.clone());
-            managers.push(Manager { id, name, email, time_zone, quiet, digest_at, language, by });
-        }
-        section.finish();
-    }
-    managers
-}
-
-/// `notify_by`; without it, by everything there is.
-fn told_by(section: &mut Section<'_>) -> ToldBy {
-    if !section.has("notify_by") {
-        return ToldBy::ALL;
-    }
-    let ways = section.list("notify_by", onward::way);
-    ToldBy { mail: ways.contains(&false), telegram: ways.contains(&true) }
-}
-
-fn manager_id(text: &str) -> Result<ManagerId, String> {
-    let fits = text.len() <= 40 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if fits {
-        Ok(ManagerId(text.to_owned()))
-    } else {
-        Err(format!("{text:?} is no id: use up to 40 Latin letters, digits, dots, '-' and '_', such as \"anna\""))
-    }
 }
 
 /// `reachable`: see [`onward::canary_road`].

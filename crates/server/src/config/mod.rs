@@ -8,7 +8,9 @@ mod attachments;
 mod check;
 mod keeping;
 mod layers;
+mod lines;
 mod machine;
+mod managers;
 mod onward;
 mod problems;
 mod section;
@@ -31,13 +33,14 @@ use leadgate_core::ids::{ManagerId, SourceId};
 use leadgate_core::onward::{Hours, Quiet};
 use leadgate_core::phone::{self, Country, Hints};
 use leadgate_core::ports::{Connector, SourceKind};
-use leadgate_core::rules::{Ours, Rules, SourceRules};
+use leadgate_core::rules::{CallRules, Ours, Rules, SourceRules};
 use leadgate_core::secret::Secret;
 use leadgate_outbound::mail::ReplyVia;
 
 pub use attachments::{Attachments, S3};
 pub use keeping::{Keeping, Lifetime};
 pub use leadgate_core::language::Language;
+pub use lines::Line;
 pub use machine::FALLBACK_COUNTRY;
 pub use onward::{AutoReply, CANARY, Canary, MAIL, Notice, Onward, Operator, Road, ToldBy, bot_target, files_target};
 pub use problems::{Problem, Problems, did_you_mean};
@@ -75,6 +78,8 @@ pub struct Config {
     pub log: Log,
     /// Who works leads.
     pub managers: Vec<Manager>,
+    /// The company's telephone lines.
+    pub lines: Vec<Line>,
     /// Where leads come from.
     pub sources: Vec<Source>,
     /// Who hears of what.
@@ -270,6 +275,8 @@ pub struct Manager {
     pub language: Option<Language>,
     /// How they are told.
     pub by: ToldBy,
+    /// Their extension, or their login at the provider of telephony.
+    pub extension: Option<String>,
 }
 
 /// `[sources.<id>]`
@@ -343,7 +350,10 @@ impl Config {
         let sources = self.sources.iter().map(|source| {
             let rules = &source.connector.rules;
             let (country, notified) = (rules.country.or(Some(country)), notified.contains(&source.id));
-            (source.id.clone(), Arc::new(SourceRules { country, notified, ..rules.clone() }))
+            let lines = self.lines.iter().filter(|line| line.is_of(&source.id));
+            let lines = lines.flat_map(|line| line.numbers.iter().map(|number| (number.clone(), line.rules.clone())));
+            let calls = CallRules { lines: Arc::new(lines.collect()), ..rules.calls.clone() };
+            (source.id.clone(), Arc::new(SourceRules { country, notified, calls, ..rules.clone() }))
         });
         Rules {
             open_for: self.leads.open_for,
@@ -360,6 +370,7 @@ impl Config {
     /// What is the company's own: of `[company]`, of the managers, and what its sources are reached by.
     fn ours(&self) -> Ours {
         let mut ours = self.company.ours(&self.managers);
+        ours.phones.extend(self.lines.iter().flat_map(|line| line.numbers.iter().cloned()));
         for own in self.sources.iter().map(|source| &source.connector.rules.own) {
             ours.phones.extend(own.phones.iter().cloned());
             ours.emails.extend(own.emails.iter().cloned());

@@ -18,6 +18,9 @@ const DOWN_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// Clocks that differ by more are told of.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(30);
 
+/// That a source's clock is wrong stands for so long after it was seen.
+const CLOCK_TOLD_FOR: SignedDuration = SignedDuration::from_hours(1);
+
 /// What the clock said, and how long ago that is by another that is never set.
 #[derive(Debug, Default)]
 pub struct Watch(Mutex<Option<(Timestamp, Instant)>>);
@@ -47,6 +50,7 @@ pub async fn look(gateway: &Gateway, store: &dyn Store, keeps_house: bool) -> Re
     looking.alarm(event::CERTIFICATE_EXPIRING, &machine, days.map(|(since, _)| since), detail, None).await?;
     looking.clock(&machine).await?;
     if keeps_house {
+        looking.clocks_of_sources().await?;
         managers::forget(gateway, store).await?;
         for note in store.source_notes().await? {
             let configured = live.pulls.iter().any(|pull| pull.id == note.source && pull.enabled);
@@ -55,6 +59,16 @@ pub async fn look(gateway: &Gateway, store: &dyn Store, keeps_house: bool) -> Re
         }
     }
     Ok(())
+}
+
+/// A source's calls are signed as they should be, at a time that is not now: its clock or ours is wrong.
+pub async fn wrong_clock(gateway: &Gateway, source: &SourceId, words: &str) {
+    let Some(store) = gateway.store().await else { return };
+    let looking = Looking { gateway, store: &**store, now: gateway.clock.now() };
+    let detail = Detail { source: Some(source.clone()), words: words.to_owned(), ..Detail::default() };
+    if let Err(error) = looking.alarm(event::CLOCK_WRONG, source.as_str(), Some(looking.now), detail, None).await {
+        tracing::warn!(%source, %error, "that a clock is wrong cannot be told");
+    }
 }
 
 struct Looking<'a> {
@@ -83,6 +97,17 @@ impl Looking<'_> {
         let news = self.gateway.news(name, source, detail.clone(), self.now, routes);
         let alarm = Alarm { name, key: key.to_owned(), since, detail };
         self.store.raise(alarm, news).await.map(|_| ())
+    }
+
+    /// Whether the clocks of sources are still wrong is told anew by what they send.
+    async fn clocks_of_sources(&self) -> Result<(), StoreError> {
+        for alarm in self.store.alarms().await? {
+            let stale = self.now.duration_since(alarm.since) >= CLOCK_TOLD_FOR;
+            if alarm.name == event::CLOCK_WRONG && alarm.detail.source.is_some() && stale {
+                self.store.clear(event::CLOCK_WRONG, &alarm.key, None).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn clock(&self, machine: &str) -> Result<(), StoreError> {

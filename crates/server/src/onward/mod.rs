@@ -1,7 +1,8 @@
 //! What follows outward: deliveries that are owed, what is due at a time, and what is told when something is wrong.
 
-mod alarms;
+pub mod alarms;
 mod breaker;
+mod calls;
 pub mod canary;
 mod desk;
 pub mod links;

@@ -9,14 +9,14 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use leadgate_core::ids::{ContactId, LeadId, SourceId};
 use leadgate_core::liveness::SILENT_AT;
 use leadgate_core::onward::{
-    Alarm, CONTACT_WAITING, Detail, EventData, LEAD_WAITING, NewTimer, News, Pattern, Recipient, Route, Routes, Timer, TimerEnd,
+    Alarm, CALL_QUIET, CALL_UNRETURNED, CONTACT_WAITING, Detail, EventData, LEAD_WAITING, NewTimer, News, Pattern, Recipient, Route, Routes, Timer, TimerEnd,
     event,
 };
 use leadgate_core::ports::{Store, StoreError};
 use leadgate_core::views::SourceHealth;
 use tokio_util::sync::CancellationToken;
 
-use super::canary;
+use super::{calls, canary};
 use crate::app::{Gateway, Live};
 
 /// Whether a source is silent; the key is its id.
@@ -86,6 +86,8 @@ async fn fire(gateway: &Gateway, store: &dyn Store) -> Result<usize, StoreError>
     for timer in due {
         ends.push(match timer.kind.as_str() {
             LEAD_WAITING | CONTACT_WAITING => waiting(gateway, &live, timer, now),
+            CALL_QUIET => calls::quiet(gateway, &live, store, timer, now).await?,
+            CALL_UNRETURNED => calls::unreturned(gateway, &live, store, timer, now).await?,
             SILENCE => silence(gateway, &live, store, &health, timer, now).await?,
             canary::DUE => canary::due(gateway, &live, store, timer, now).await?,
             canary::EXPECTED => canary::lost(gateway, &live, store, timer, now).await?,

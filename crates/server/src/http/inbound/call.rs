@@ -25,16 +25,19 @@ use crate::app::{Gateway, Live, LiveSource, Pace};
 use crate::http::pages;
 use crate::http::peer::{self, Caller};
 use crate::metrics::Refused;
-use crate::onward::canary;
+use crate::onward::{alarms, canary};
 
 /// What is read of a body that is too large, so that a browser shows our page instead of a broken connection.
 const DRAIN_OVERSIZE: u64 = 32 << 20;
 
+/// Why a call is held whose signature is right and whose time is not.
+const CLOCK: &str = "clock";
+
 /// A call, its body not yet read.
 pub struct Call<'a> {
-    gateway: &'a Gateway,
-    live: &'a Live,
-    source: &'a LiveSource,
+    pub(super) gateway: &'a Gateway,
+    pub(super) live: &'a Live,
+    pub(super) source: &'a LiveSource,
     method: &'a Method,
     head: &'a HeaderMap,
     headers: Vec<(String, String)>,
@@ -42,7 +45,7 @@ pub struct Call<'a> {
     caller: Caller,
     path_token: PathToken,
     rest: &'a str,
-    received_at: Timestamp,
+    pub(super) received_at: Timestamp,
     id: SubmissionId,
 }
 
@@ -184,7 +187,7 @@ impl<'a> Call<'a> {
         let (source, sent) = signer.read_canary(mark)?;
         let parsed = catch_unwind(AssertUnwindSafe(|| self.source.push.parse(request)));
         // It cannot solve a captcha: being asked for one is as far as it gets.
-        let read = matches!(parsed, Ok(Ok(Parsed::Submissions(_) | Parsed::Ask(_) | Parsed::Again(..))));
+        let read = matches!(parsed, Ok(Ok(Parsed::Submissions(_) | Parsed::Ask(_) | Parsed::Again(..) | Parsed::Who(_))));
         if source != self.source.id || !read {
             return Some(not_found());
         }
@@ -213,9 +216,6 @@ impl<'a> Call<'a> {
                         item.signals.push(Signal::Rate);
                     }
                 }
-                if !self.source.enabled {
-                    self.pause(&mut items);
-                }
                 self.record(request, items).await
             }
             Ok(Ok(Parsed::Probe(reply))) => {
@@ -227,6 +227,7 @@ impl<'a> Call<'a> {
                 self.gateway.refusals.add(&self.source.id, self.received_at, &why);
                 to_response(reply)
             }
+            Ok(Ok(Parsed::Who(who))) => self.who(request, who).await,
             Ok(Ok(Parsed::Ask(_again))) => {
                 let why = "the connector asked one question after the other".to_owned();
                 self.refused(request, Refusal::Unreadable(why)).await
@@ -260,7 +261,7 @@ impl<'a> Call<'a> {
     }
 
     /// What a source that is switched off brings waits for a person; its sender sees a success.
-    fn pause(&self, items: &mut [Submission]) {
+    pub(super) fn pause(&self, items: &mut [Submission]) {
         for item in items.iter_mut().filter(|item| item.hold.is_none()) {
             let words = format!(
                 "the source {id} is switched off: set enabled = true and `leadgate replay --source {id}`, or release it",
@@ -271,21 +272,32 @@ impl<'a> Call<'a> {
     }
 
     /// Records, with what of the head it takes to read it again.
-    async fn submit(&self, mut items: Vec<Submission>) -> Result<Vec<Receipt>, IntakeError> {
+    pub(super) async fn submit(&self, items: Vec<Submission>) -> Result<Vec<Receipt>, IntakeError> {
+        self.gateway.intake.submit(self.with_head(items)).await
+    }
+
+    fn with_head(&self, mut items: Vec<Submission>) -> Vec<Submission> {
         if let [first, others @ ..] = items.as_mut_slice() {
             first.raw.head = held::head(self.source.push.reads_headers(), self.method, self.path_token, self.rest, &self.headers);
             for other in others {
                 other.raw.head.clone_from(&first.raw.head);
             }
         }
-        self.gateway.intake.submit(items).await
+        items
     }
 
-    async fn record(&self, request: &Request<'_>, items: Vec<Submission>) -> Response {
+    async fn record(&self, request: &Request<'_>, mut items: Vec<Submission>) -> Response {
+        if !self.source.enabled {
+            self.pause(&mut items);
+        }
+        let wrong_clock = items.iter().find_map(|item| item.hold.clone().filter(|hold| hold.code == CLOCK));
         match self.submit(items).await {
             Ok(receipts) => {
                 for receipt in &receipts {
                     self.source.meters.recorded(receipt.outcome, self.received_at.as_second());
+                }
+                if let Some(hold) = wrong_clock {
+                    alarms::wrong_clock(self.gateway, &self.source.id, &hold.words).await;
                 }
                 self.reply(request, Outcome::Recorded(&receipts))
             }
@@ -314,6 +326,7 @@ impl<'a> Call<'a> {
                 self.unknown_sender(something.then(|| held::with_bytes(request, "unauthenticated", why.clone(), false)), &why)
                     .await
             }
+            Refusal::Unproven { why, signed } => self.unproven(request, &why, &signed).await,
             Refusal::Unreadable(why) => {
                 let known = self.known_sender();
                 self.keep(request, held::with_bytes(request, "unreadable", why, known)).await
@@ -351,6 +364,24 @@ impl<'a> Call<'a> {
         if self.path_token == PathToken::Valid { unproven() } else { not_found() }
     }
 
+    /// A signature that is wrong. Why stands in the log, a few times a minute; what was signed in what is shown of the source.
+    async fn unproven(&self, request: &Request<'_>, why: &str, signed: &str) -> Response {
+        self.source.meters.refused(Refused::Unauthenticated);
+        if self.source.ring_has_room(self.received_at) {
+            tracing::warn!(source = %self.source.id, submission = %self.id, why, "a call proves nothing: it is refused");
+            let item = held::with_bytes(request, "unauthenticated", why.to_owned(), false);
+            if self.submit(vec![item]).await.is_err() {
+                tracing::warn!(source = %self.source.id, submission = %self.id, "a refused call could not be kept");
+            }
+        }
+        let told = if signed.is_empty() { why.to_owned() } else { format!("{why}; signed was: {signed}") };
+        self.gateway.refusals.add(&self.source.id, self.received_at, &told);
+        match catch_unwind(AssertUnwindSafe(|| self.source.push.refuses(request))) {
+            Ok(Some(reply)) => to_response(reply),
+            Ok(None) | Err(_) => unproven(),
+        }
+    }
+
     /// The body did not come whole.
     async fn not_read<B>(&self, error: ReadError, body: Option<&mut Reader<B>>) -> Response
     where
@@ -377,7 +408,7 @@ impl<'a> Call<'a> {
         response
     }
 
-    fn busy(&self, request: &Request<'_>) -> Response {
+    pub(super) fn busy(&self, request: &Request<'_>) -> Response {
         self.source.meters.refused(Refused::Busy);
         self.reply(request, Outcome::Busy)
     }
@@ -402,7 +433,7 @@ impl<'a> Call<'a> {
 }
 
 /// A connector's answer as HTTP. What is no header value is left out: a connector builds some from what senders wrote.
-fn to_response(reply: Reply) -> Response {
+pub(super) fn to_response(reply: Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     for (name, value) in reply.headers {

@@ -7,6 +7,7 @@ mod body;
 mod call;
 mod held;
 mod multipart;
+mod who;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,0 +1,77 @@
+//! Who calls? Asked by a provider while a telephone rings, so the answer comes in time or says that nobody is known.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use axum::response::Response;
+use leadgate_core::ids::ManagerId;
+use leadgate_core::phone::{self, Hints};
+use leadgate_core::ports::{Known, Reply, Request, Who};
+
+use super::call::{Call, to_response};
+use crate::metrics::Asked;
+
+/// A provider that waits longer waits in vain.
+const LONGEST: Duration = Duration::from_secs(3);
+
+impl Call<'_> {
+    /// Answers who calls. What the question tells besides is on its way to the database by then; it is there before a success is
+    /// answered, unless the telephone rings for too long.
+    pub(super) async fn who(&self, request: &Request<'_>, who: Who) -> Response {
+        let Who { number, within, mut tells } = who;
+        if !self.source.enabled {
+            self.pause(&mut tells);
+        }
+        let within = within.min(LONGEST);
+        let number = number.filter(|_| self.source.enabled);
+        let looked_up = async {
+            match number {
+                Some(_) if !self.source.may_look_up(self.received_at) => (None, Asked::TooMany),
+                Some(number) => self.look_up(&number.typed, number.provider_format).await,
+                None => (None, Asked::Unknown),
+            }
+        };
+        let recorded = async {
+            // Whoever waits may give up: what is queued is recorded all the same.
+            if tells.is_empty() { Some(Vec::new()) } else { self.submit(tells).await.ok() }
+        };
+        let both = async { tokio::join!(looked_up, recorded) };
+        let (known, asked) = match tokio::time::timeout(within, both).await {
+            Ok(((known, asked), Some(receipts))) => {
+                for receipt in &receipts {
+                    self.source.meters.recorded(receipt.outcome, self.received_at.as_second());
+                }
+                (known, asked)
+            }
+            Ok((_, None)) => return self.busy(request),
+            Err(_late) => (None, Asked::Late),
+        };
+        self.source.meters.asked(asked);
+        let reply = catch_unwind(AssertUnwindSafe(|| self.source.push.known(request, known.as_ref())));
+        to_response(reply.unwrap_or_else(|_panic| {
+            tracing::error!(source = %self.source.id, "a connector panicked over who calls");
+            Reply::text(200, "")
+        }))
+    }
+
+    async fn look_up(&self, typed: &str, provider_format: bool) -> (Option<Known>, Asked) {
+        let Some(store) = self.gateway.store().await else { return (None, Asked::Late) };
+        let configured = self.live.rules.of(&self.source.id).country;
+        let hints = Hints { explicit: None, configured, provider_format, free_text: false };
+        let Some(phone) = phone::read(typed, &hints).phones.into_iter().next() else { return (None, Asked::Unknown) };
+        match store.caller(&phone.key()).await {
+            Ok(Some(caller)) => {
+                let responsible = caller.responsible.map(ManagerId);
+                let manager = self.live.people.iter().find(|manager| Some(&manager.id) == responsible.as_ref());
+                let extension = manager.and_then(|manager| manager.extension.clone());
+                let (contact, name, lead) = (caller.contact, caller.name, caller.lead);
+                (Some(Known { contact, name, lead, responsible, extension }), Asked::Known)
+            }
+            Ok(None) => (None, Asked::Unknown),
+            Err(error) => {
+                tracing::warn!(source = %self.source.id, %error, "who calls cannot be looked up");
+                (None, Asked::Late)
+            }
+        }
+    }
+}
