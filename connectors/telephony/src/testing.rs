@@ -50,7 +50,7 @@ impl Secrets for Plain {
 
 /// Builds a source from its keys (without `kind`).
 pub(crate) fn try_source(kind: &SourceKind, keys: &str) -> Result<Source, Vec<BuildProblem>> {
-    let id = SourceId::new("calls").unwrap();
+    let id = SourceId::parse("calls").unwrap();
     let context = BuildContext {
         source: id.clone(),
         language: "ru".to_owned(),
@@ -164,4 +164,46 @@ impl Source {
             _ => None,
         }
     }
+}
+
+impl Source {
+    /// What a call is answered that brings nothing to record.
+    pub(crate) fn probe(&self, call: &Call) -> Reply {
+        match self.parse(call) {
+            Ok(Parsed::Probe(reply)) => reply,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a question who calls tells besides, and whom it names.
+    pub(crate) fn asked(&self, call: &Call) -> (Option<leadgate_core::call::CallNumber>, Vec<Submission>) {
+        match self.parse(call) {
+            Ok(Parsed::Who(who)) => (who.number, who.tells),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What several calls tell of one call: the same in whatever order they come in, and however often.
+    pub(crate) fn joined(&self, calls: &[Call]) -> leadgate_core::call::CallFacts {
+        let told: Vec<_> = calls.iter().flat_map(|call| self.submissions(call)).filter_map(|item| item.draft.call).collect();
+        let of = |order: &mut dyn Iterator<Item = usize>| {
+            let mut order = order.map(|at| told[at].as_ref());
+            let mut facts = order.next().unwrap().clone();
+            order.for_each(|other| facts.join(other));
+            facts
+        };
+        let facts = of(&mut (0..told.len()));
+        for turn in 0..told.len() {
+            let turned = |at: usize| (at + turn) % told.len();
+            assert_eq!(of(&mut (0..told.len()).map(turned)), facts);
+            assert_eq!(of(&mut (0..told.len()).rev().map(turned)), facts);
+            assert_eq!(of(&mut (0..2 * told.len()).map(turned)), facts);
+        }
+        facts
+    }
+}
+
+/// The body of an answer.
+pub(crate) fn text(reply: &Reply) -> &str {
+    std::str::from_utf8(&reply.body).unwrap()
 }
