@@ -12,11 +12,14 @@ mod cxml;
 mod forward;
 mod line;
 mod party;
+mod plivo;
 mod provider;
 mod settings;
 mod signed;
+mod telnyx;
 mod times;
 mod twilio;
+mod vonage;
 
 #[cfg(test)]
 mod testing;
@@ -24,4 +27,4 @@ mod testing;
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[twilio::KIND];
+pub const KINDS: &[SourceKind] = &[plivo::KIND, telnyx::KIND, twilio::KIND, vonage::KIND];
