@@ -1,4 +1,4 @@
-//! What Twilio tells of calls, and those who speak like it: SignalWire's cXML, Telnyx' TeXML.
+//! What Twilio tells of calls, and those who speak like it: `SignalWire`'s cXML, Telnyx' `TeXML`.
 //!
 //! A call has legs: the caller's own, and one for each telephone that was dialled for it (these name the first one as their parent).
 //! The caller's leg is `completed` also where a menu or a machine was all that answered, so it says that a call is over, and the legs
@@ -143,10 +143,6 @@ impl Told<'_> {
         self.incoming.first(&["ParentCallSid", "ParentCallSidLegacy"]).is_some()
     }
 
-    fn seconds_ago(&self, at: Option<Timestamp>, seconds: Option<u32>) -> Option<Timestamp> {
-        at?.checked_sub(SignedDuration::from_secs(i64::from(seconds?))).ok()
-    }
-
     fn time(&self, name: &str) -> Option<Timestamp> {
         let text = self.incoming.text(name)?;
         times::iso(text).or_else(|| times::rfc2822(text))
@@ -211,7 +207,7 @@ impl Told<'_> {
                 let seconds = self.incoming.seconds("CallDuration");
                 let completed = status == "completed";
                 told.ended = self.time("EndTime").or(at);
-                told.started = told.started.or_else(|| self.seconds_ago(told.ended, seconds.filter(|_| completed)));
+                told.started = told.started.or_else(|| seconds_before(told.ended, seconds.filter(|_| completed)));
                 told.total_s = seconds;
                 told.status = Some(status.to_owned());
                 told.outcome = outcome(status, self.incoming.text("SipResponseCode"));
@@ -219,7 +215,7 @@ impl Told<'_> {
                     let machine = self.is_machine();
                     told.outcome = Some(if machine { CallOutcome::Voicemail } else { CallOutcome::Answered });
                     told.talk_s = seconds.filter(|_| !machine);
-                    told.answered = self.time("AnsweredTime").or_else(|| self.seconds_ago(told.ended, seconds));
+                    told.answered = self.time("AnsweredTime").or_else(|| seconds_before(told.ended, seconds));
                 }
                 CallFacts::summary(self.id, told)
             }
@@ -249,7 +245,7 @@ impl Told<'_> {
         match status {
             "in-progress" | "answered" => told.answered = at.filter(|_| answered),
             "completed" if told.picked_up => {
-                told.answered = self.time("AnsweredTime").or_else(|| self.seconds_ago(at, seconds));
+                told.answered = self.time("AnsweredTime").or_else(|| seconds_before(at, seconds));
                 told.talk_s = seconds;
             }
             "completed" | "busy" | "failed" | "no-answer" | "canceled" | "cancelled" => {
@@ -328,6 +324,10 @@ const SHOWN: &[&str] = &[
 pub(crate) fn fields(incoming: &Incoming<'_>, names: &[&str]) -> Vec<Field> {
     let field = |name: &&str| Some(Field { name: (*name).to_owned(), value: incoming.text(name)?.to_owned() });
     names.iter().filter_map(field).collect()
+}
+
+fn seconds_before(at: Option<Timestamp>, seconds: Option<u32>) -> Option<Timestamp> {
+    at?.checked_sub(SignedDuration::from_secs(i64::from(seconds?))).ok()
 }
 
 /// A side as these providers write it.

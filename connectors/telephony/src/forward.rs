@@ -58,6 +58,12 @@ impl Forward {
         digits(party) == digits(&self.number)
     }
 
+    /// The greeting, in the verb that speaks; empty if there is none.
+    fn said(&self, verb: &str) -> String {
+        let speak = |text: &String| format!("<{verb} language=\"{}\">{}</{verb}>", self.language(), escaped(text));
+        self.greeting.as_ref().map(speak).unwrap_or_default()
+    }
+
     fn language(&self) -> &'static str {
         if self.russian { "ru-RU" } else { "en-US" }
     }
@@ -66,38 +72,28 @@ impl Forward {
 /// What Twilio and those like it are told: `action` hears how it went.
 pub(crate) fn twiml(forward: Option<&Forward>, action: &str) -> Reply {
     let Some(forward) = forward else { return xml(NOT_CONFIGURED) };
-    let mut out = String::new();
+    let said = forward.said("Say");
     // Without a greeting the caller hears the telephone ring, and the call is not answered before somebody does.
-    let bridged = if let Some(greeting) = &forward.greeting {
-        out.push_str(&format!("<Say language=\"{}\">{}</Say>", forward.language(), escaped(greeting)));
-        ""
-    } else {
-        " answerOnBridge=\"true\""
-    };
-    out.push_str(&format!(
-        "<Dial timeout=\"{}\"{bridged} action=\"{}\" method=\"POST\"><Number>{}</Number></Dial>",
+    let bridged = if said.is_empty() { " answerOnBridge=\"true\"" } else { "" };
+    xml(&format!(
+        "{said}<Dial timeout=\"{}\"{bridged} action=\"{}\" method=\"POST\"><Number>{}</Number></Dial>",
         forward.rings_s,
         escaped(action),
         forward.number,
-    ));
-    xml(&out)
+    ))
 }
 
 /// What Plivo is told: `action` hears how it went, `events` what happens meanwhile.
 pub(crate) fn plivo(forward: Option<&Forward>, action: &str, events: &str) -> Reply {
     let Some(forward) = forward else { return xml(NOT_CONFIGURED) };
-    let mut out = String::new();
-    if let Some(greeting) = &forward.greeting {
-        out.push_str(&format!("<Speak language=\"{}\">{}</Speak>", forward.language(), escaped(greeting)));
-    }
-    out.push_str(&format!(
-        "<Dial timeout=\"{}\" action=\"{}\" method=\"POST\" callbackUrl=\"{}\" callbackMethod=\"POST\"><Number>{}</Number></Dial>",
+    xml(&format!(
+        "{}<Dial timeout=\"{}\" action=\"{}\" method=\"POST\" callbackUrl=\"{}\" callbackMethod=\"POST\"><Number>{}</Number></Dial>",
+        forward.said("Speak"),
         forward.rings_s,
         escaped(action),
         escaped(events),
         forward.number.trim_start_matches('+'),
-    ));
-    xml(&out)
+    ))
 }
 
 /// What Vonage is told: `line` is the number that was called, `events` hears how it goes. Without a number to put calls through to it

@@ -83,7 +83,7 @@ mod tests {
         let body = bytes::Bytes::new();
         let at = |url: &'static str, rest: &'static str| {
             let request = Request {
-                id: leadgate_core::ids::SubmissionId(uuid::Uuid::now_v7()),
+                id: leadgate_core::ids::SubmissionId(uuid::Uuid::nil()),
                 source: &source,
                 method: "POST",
                 url,

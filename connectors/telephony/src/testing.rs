@@ -167,6 +167,11 @@ impl Source {
 }
 
 impl Source {
+    /// What the sender of a call is told that proves nothing.
+    pub(crate) fn told_off(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.refuses(request)).unwrap()
+    }
+
     /// What a call is answered that brings nothing to record.
     pub(crate) fn probe(&self, call: &Call) -> Reply {
         match self.parse(call) {

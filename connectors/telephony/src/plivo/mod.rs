@@ -281,17 +281,17 @@ impl Told<'_> {
                 told.picked_up = true;
                 told.agent = to;
             }
-            "hangup" => match cause(self.incoming.text("DialBLegHangupCause").unwrap_or_default()) {
-                Some(outcome) => {
-                    told.outcome = Some(outcome);
-                    told.status = self.incoming.text("DialBLegHangupCause").map(str::to_owned);
-                }
-                None => {
+            "hangup" => {
+                let named = self.incoming.text("DialBLegHangupCause");
+                told.outcome = named.and_then(cause);
+                if told.outcome.is_some() {
+                    told.status = named.map(str::to_owned);
+                } else {
                     told.picked_up = seconds.is_some();
                     told.agent = to.filter(|_| told.picked_up);
                     told.talk_s = seconds;
                 }
-            },
+            }
             _ => {}
         }
         told

@@ -1,4 +1,4 @@
-//! Telnyx: the events of Call Control, and TeXML's callbacks, which speak like Twilio's.
+//! Telnyx: the events of Call Control, and `TeXML`'s callbacks, which speak like Twilio's.
 
 mod control;
 
@@ -122,7 +122,7 @@ impl Provider for Telnyx {
                 "the signature does not fit: public_key is another account's, or the body was changed on its way".to_owned();
             return Err(Unproven { why, signed: format!("{stamp}|{} bytes of the body", request.body.len()) });
         }
-        Ok(fresh(at, request.received_at, self.covers(incoming)))
+        Ok(fresh(at, request.received_at, covered(incoming)))
     }
 
     fn hear(&self, incoming: &Incoming<'_>) -> Result<Heard, Refusal> {
@@ -157,11 +157,9 @@ impl Provider for Telnyx {
     }
 }
 
-impl Telnyx {
-    /// The body alone is signed.
-    fn covers(&self, incoming: &Incoming<'_>) -> Proof {
-        if incoming.query.is_empty() { Proof::Whole } else { Proof::Part }
-    }
+/// What a signature over the body covers.
+pub(crate) fn covered(incoming: &Incoming<'_>) -> Proof {
+    if incoming.query.is_empty() { Proof::Whole } else { Proof::Part }
 }
 
 /// What a signature proves that was made at a time.

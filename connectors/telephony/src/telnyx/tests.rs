@@ -33,11 +33,11 @@ fn signed(call: Call) -> Call {
     sign(call, &key(0), noon())
 }
 
-fn control(kind: &str, payload: serde_json::Value) -> Call {
+fn control(kind: &str, payload: &serde_json::Value) -> Call {
     event("0ccc7b54", kind, "2026-11-21T09:59:00.000000Z", payload)
 }
 
-fn event(id: &str, kind: &str, at: &str, payload: serde_json::Value) -> Call {
+fn event(id: &str, kind: &str, at: &str, payload: &serde_json::Value) -> Call {
     let body = serde_json::json!({
         "data": { "record_type": "event", "event_type": kind, "id": id, "occurred_at": at, "payload": payload },
         "meta": { "attempt": 1, "delivered_to": "https://gw.example.com" },
@@ -143,14 +143,14 @@ fn with(mut value: serde_json::Value, more: &[(&str, &str)]) -> serde_json::Valu
 fn a_call_with_two_legs() {
     let source = telnyx();
     let calls = [
-        event("1", "call.initiated", "2026-11-21T09:59:00Z", incoming()),
-        event("2", "call.answered", "2026-11-21T09:59:01Z", incoming()),
-        event("3", "call.initiated", "2026-11-21T09:59:02Z", outgoing()),
-        event("4", "call.answered", "2026-11-21T09:59:10Z", outgoing()),
-        event("5", "call.bridged", "2026-11-21T09:59:11Z", serde_json::json!({ "call_session_id": "s1" })),
-        event("6", "call.hangup", "2026-11-21T09:59:40Z", with(outgoing(), &[("hangup_cause", "normal_clearing")])),
-        event("7", "call.hangup", "2026-11-21T09:59:40Z", with(incoming(), &[("hangup_cause", "normal_clearing")])),
-        event("8", "call.cost", "2026-11-21T09:59:59Z", serde_json::json!({ "call_session_id": "s1" })),
+        event("1", "call.initiated", "2026-11-21T09:59:00Z", &incoming()),
+        event("2", "call.answered", "2026-11-21T09:59:01Z", &incoming()),
+        event("3", "call.initiated", "2026-11-21T09:59:02Z", &outgoing()),
+        event("4", "call.answered", "2026-11-21T09:59:10Z", &outgoing()),
+        event("5", "call.bridged", "2026-11-21T09:59:11Z", &serde_json::json!({ "call_session_id": "s1" })),
+        event("6", "call.hangup", "2026-11-21T09:59:40Z", &with(outgoing(), &[("hangup_cause", "normal_clearing")])),
+        event("7", "call.hangup", "2026-11-21T09:59:40Z", &with(incoming(), &[("hangup_cause", "normal_clearing")])),
+        event("8", "call.cost", "2026-11-21T09:59:59Z", &serde_json::json!({ "call_session_id": "s1" })),
     ];
     let view = source.joined(&calls).view();
     assert_eq!((view.direction, view.outcome), (Some(Direction::In), Some(CallOutcome::Answered)));
@@ -171,7 +171,7 @@ fn a_call_with_two_legs() {
 #[test]
 fn calls_that_nobody_answered() {
     let source = telnyx();
-    let over = control("call.hangup", with(incoming(), &[("hangup_cause", "normal_clearing")]));
+    let over = control("call.hangup", &with(incoming(), &[("hangup_cause", "normal_clearing")]));
     for (cause, outcome) in [
         ("timeout", CallOutcome::NoAnswer),
         ("no_answer", CallOutcome::NoAnswer),
@@ -179,18 +179,18 @@ fn calls_that_nobody_answered() {
         ("call_rejected", CallOutcome::Declined),
         ("not_found", CallOutcome::BadNumber),
     ] {
-        let leg = control("call.hangup", with(outgoing(), &[("hangup_cause", cause)]));
+        let leg = control("call.hangup", &with(outgoing(), &[("hangup_cause", cause)]));
         assert_eq!(source.joined(&[leg, over.clone()]).view().outcome, Some(outcome), "{cause}");
     }
-    let gone = control("call.hangup", with(incoming(), &[("hangup_cause", "originator_cancel"), ("from", "anonymous")]));
+    let gone = control("call.hangup", &with(incoming(), &[("hangup_cause", "originator_cancel"), ("from", "anonymous")]));
     let view = facts(&source.one(&gone)).view();
     assert_eq!((view.outcome, view.hidden, view.number), (Some(CallOutcome::Cancelled), true, None));
-    let nobody = control("call.hangup", with(incoming(), &[("hangup_cause", "user_busy"), ("from", "")]));
+    let nobody = control("call.hangup", &with(incoming(), &[("hangup_cause", "user_busy"), ("from", "")]));
     let view = facts(&source.one(&nobody)).view();
     assert_eq!((view.outcome, view.hidden, view.number), (Some(CallOutcome::Busy), false, None));
     // A telephone of ours answers the number.
     let own = with_keys(&format!("{KEY}\ncompleted_is_answered = true"));
-    let view = own.joined(&[control("call.answered", incoming()), over]).view();
+    let view = own.joined(&[control("call.answered", &incoming()), over]).view();
     assert_eq!(view.outcome, Some(CallOutcome::Answered));
 }
 
@@ -198,9 +198,9 @@ fn calls_that_nobody_answered() {
 fn calls_to_customers() {
     let source = source(&KIND, &format!("{KEY}\noutgoing_legs = \"customers\""));
     let calls = [
-        event("1", "call.initiated", "2026-11-21T09:59:02Z", outgoing()),
-        event("2", "call.answered", "2026-11-21T09:59:10Z", outgoing()),
-        event("3", "call.hangup", "2026-11-21T09:59:40Z", with(outgoing(), &[("hangup_cause", "normal_clearing")])),
+        event("1", "call.initiated", "2026-11-21T09:59:02Z", &outgoing()),
+        event("2", "call.answered", "2026-11-21T09:59:10Z", &outgoing()),
+        event("3", "call.hangup", "2026-11-21T09:59:40Z", &with(outgoing(), &[("hangup_cause", "normal_clearing")])),
     ];
     let mut facts = source.joined(&calls);
     facts.join(&CallFacts::silence("s1"));
@@ -211,7 +211,7 @@ fn calls_to_customers() {
     // By default nobody's number is taken for a customer's.
     assert_eq!(telnyx().joined(&calls).view().number, None);
     // A registered telephone is never a customer.
-    let ours = control("call.answered", with(outgoing(), &[("to", "sip:ivanov@sip.telnyx.com")]));
+    let ours = control("call.answered", &with(outgoing(), &[("to", "sip:ivanov@sip.telnyx.com")]));
     assert_eq!(source.joined(&[ours]).view().agent.as_deref(), Some("ivanov"));
 }
 
@@ -221,7 +221,7 @@ fn recordings_are_offered_once() {
     let saved = |signature: &str| {
         let urls = serde_json::json!({ "mp3": format!("https://s3.amazonaws.com/telnyx/rec/1.mp3?sig={signature}") });
         let payload = serde_json::json!({ "call_session_id": "s1", "recording_id": "r1", "recording_urls": urls });
-        source.one(&control("call.recording.saved", payload))
+        source.one(&control("call.recording.saved", &payload))
     };
     let (one, two) = (saved("a"), saved("b"));
     assert_eq!(one.draft.external_key.as_deref(), Some("call:s1"));
@@ -286,7 +286,7 @@ fn texml_speaks_like_twilio() {
 fn what_is_no_event_of_a_call() {
     let source = telnyx();
     assert_eq!(source.probe(&signed(Call::json("", ""))).status, 200);
-    let message = control("message.received", serde_json::json!({ "text": "hello" }));
+    let message = control("message.received", &serde_json::json!({ "text": "hello" }));
     let item = source.one(&message);
     assert!(item.draft.call.is_none());
     // How often it was tried to tell it makes it no other event.
@@ -310,7 +310,7 @@ proptest! {
         let mut changed = call.clone();
         let place = at.index(changed.body.len());
         changed.body[place] ^= 1 << bit;
-        prop_assert!(!matches!(source.parse(&changed), Ok(_)));
+        prop_assert!(source.parse(&changed).is_err());
         let mut late = call;
         let stamp = &mut late.headers.iter_mut().find(|(name, _)| name == "telnyx-timestamp").unwrap().1;
         stamp.push('0');
@@ -323,14 +323,14 @@ proptest! {
         let mut call = Call::post(&format!("{rest}?{query}"), "application/json", body);
         for token in [leadgate_core::ports::PathToken::Vouched, leadgate_core::ports::PathToken::Valid] {
             call.token = token;
-            let _ = source.parse(&call);
-            let _ = source.thanks(&call);
+            drop(source.parse(&call));
+            drop(source.thanks(&call));
         }
     }
 
     #[test]
     fn no_payload_panics(kind in "call\\.(hangup|answered|initiated|bridged|recording\\.saved)", direction in "(incoming|outgoing|x)", from in "\\PC{0,12}", to in "\\PC{0,12}", cause in "\\PC{0,8}") {
         let payload = serde_json::json!({ "call_session_id": "s", "direction": direction, "from": from, "to": to, "hangup_cause": cause });
-        let _ = telnyx().parse(&control(&kind, payload));
+        drop(telnyx().parse(&control(&kind, &payload)));
     }
 }

@@ -1,4 +1,4 @@
-//! Twilio's callbacks of calls, and those of SignalWire, which speaks like it.
+//! Twilio's callbacks of calls, and those of `SignalWire`, which speaks like it.
 
 mod verify;
 
@@ -110,7 +110,7 @@ fn accounts(keys: &mut Keys, secrets: &dyn Secrets) -> BTreeMap<String, Vec<Secr
         for value in &written {
             match secrets.resolve(value) {
                 Ok(secret) if secret.expose().trim().is_empty() => {
-                    keys.problem(&format!("account_tokens.{account}"), "it is empty")
+                    keys.problem(&format!("account_tokens.{account}"), "it is empty");
                 }
                 Ok(secret) => found.push(secret),
                 Err(why) => keys.problem(&format!("account_tokens.{account}"), why),

@@ -23,7 +23,7 @@ use crate::forward::{self, Forward, forward_keys};
 use crate::party::{Form, Party};
 use crate::provider::{Event, Heard, Incoming, Proof, Provider, Unproven, plain, recording};
 use crate::settings::{self, Usual, usual_keys};
-use crate::telnyx::{Legs, fresh};
+use crate::telnyx::{Legs, covered, fresh};
 use crate::{signed, times, twilio};
 use token::{Application, Claims};
 
@@ -123,7 +123,7 @@ impl Provider for Vonage {
                 return Err(Unproven::new(&format!("the webhook is of another {name} than the source's")));
             }
         }
-        let covers = self.covers(incoming, &claims)?;
+        let covers = covers(incoming, &claims)?;
         let Some(issued) = claims.time("iat") else {
             return Err(Unproven::new("the token does not say when it was made (iat)"));
         };
@@ -192,24 +192,21 @@ const HOSTS: &[&str] = &[".nexmo.com", ".vonage.com"];
 /// Behind a recording's link: when it was offered. The token it is fetched with is of that time, for nobody asks a clock here.
 const HEARD: &str = "offered=";
 
-impl Vonage {
-    /// Of what the token speaks: the body, where it holds its hash. A query it never covers.
-    fn covers(&self, incoming: &Incoming<'_>, claims: &Claims) -> Result<Proof, Unproven> {
-        let request = incoming.request;
-        let part = if incoming.query.is_empty() { Proof::Whole } else { Proof::Part };
-        if request.parts.is_some() {
-            return Err(Unproven::new("the body is a multipart form, which Vonage does not send"));
-        }
-        match claims.text("payload_hash") {
-            Some(hash) if signed::same(&hash.to_ascii_lowercase(), &signed::sha256_hex(request.body)) => Ok(part),
-            // A request without a body may hold the hash of nothing, or none.
-            _ if request.body.is_empty() => Ok(part),
-            Some(_) => Err(Unproven {
-                why: "the body is another one than was signed (payload_hash)".to_owned(),
-                signed: format!("{} bytes of the body", request.body.len()),
-            }),
-            None => Err(Unproven::new("the token does not cover the body (payload_hash)")),
-        }
+/// Of what the token speaks: the body, where it holds its hash. A query it never covers.
+fn covers(incoming: &Incoming<'_>, claims: &Claims) -> Result<Proof, Unproven> {
+    let request = incoming.request;
+    if request.parts.is_some() {
+        return Err(Unproven::new("the body is a multipart form, which Vonage does not send"));
+    }
+    match claims.text("payload_hash") {
+        Some(hash) if signed::same(&hash.to_ascii_lowercase(), &signed::sha256_hex(request.body)) => Ok(covered(incoming)),
+        // A request without a body may hold the hash of nothing, or none.
+        _ if request.body.is_empty() => Ok(covered(incoming)),
+        Some(_) => Err(Unproven {
+            why: "the body is another one than was signed (payload_hash)".to_owned(),
+            signed: format!("{} bytes of the body", request.body.len()),
+        }),
+        None => Err(Unproven::new("the token does not cover the body (payload_hash)")),
     }
 }
 
@@ -249,7 +246,7 @@ impl Told<'_> {
             Some("outbound") => CallFacts::event(call, self.outgoing(&status, at)),
             Some(_) => self.caller(call, &status, at),
             // What is heard at the other end is of a leg that went out.
-            None if matches!(status.as_str(), "human" | "machine") => CallFacts::event(call, self.other_end(&status)),
+            None if matches!(status.as_str(), "human" | "machine") => CallFacts::event(call, other_end(&status)),
             None => CallFacts::event(call, CallTelling::default()),
         };
         let leg = self.incoming.first(&["uuid", "call_uuid"]);
@@ -348,23 +345,18 @@ impl Told<'_> {
                 told.agent = ours.filter(|_| told.picked_up);
             }
             _ => {
-                let other = self.other_end(status);
+                let other = other_end(status);
                 (told.outcome, told.status) = (other.outcome, other.status);
             }
         }
         told
     }
+}
 
-    /// What a leg that went out says of its end.
-    fn other_end(&self, status: &str) -> CallTelling {
-        let outcome = outcome(status);
-        CallTelling {
-            picked_up: status == "human",
-            outcome,
-            status: outcome.map(|_| status.to_owned()),
-            ..CallTelling::default()
-        }
-    }
+/// What a leg that went out says of its end.
+fn other_end(status: &str) -> CallTelling {
+    let outcome = outcome(status);
+    CallTelling { picked_up: status == "human", outcome, status: outcome.map(|_| status.to_owned()), ..CallTelling::default() }
 }
 
 /// How a leg ended that was not answered; nothing for one that was.
