@@ -112,7 +112,7 @@ impl Call {
         let rest = self.behind.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
         let body = Bytes::from(self.body.clone());
         act(&Request {
-            id: SubmissionId(Uuid::now_v7()),
+            id: SubmissionId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)),
             source: &source.id,
             method: self.method,
             url: &url,
@@ -172,6 +172,11 @@ impl Source {
         call.with(self, |request| self.push.refuses(request)).unwrap()
     }
 
+    /// What a call is told of which nothing could be stored.
+    pub(crate) fn busy(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.reply(request, Outcome::Busy))
+    }
+
     /// What a call is answered that brings nothing to record.
     pub(crate) fn probe(&self, call: &Call) -> Reply {
         match self.parse(call) {
@@ -205,6 +210,20 @@ impl Source {
             assert_eq!(of(&mut (0..2 * told.len()).map(turned)), facts);
         }
         facts
+    }
+}
+
+/// A kind's example is right as it is, and each of its keys is a key.
+pub(crate) fn example_is_right(kind: &SourceKind) {
+    let servers = ["[sources", "kind = ", "enabled = "];
+    let lines = || kind.example.lines().filter(|line| !servers.iter().any(|own| line.starts_with(own)));
+    let as_it_is: String = lines().flat_map(|line| [line, "\n"]).collect();
+    source(kind, &as_it_is);
+    for line in lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = ") && !line.ends_with('.')) {
+        if let Err(problems) = try_source(kind, &format!("{as_it_is}\n{line}")) {
+            let unknown = problems.iter().any(|problem| problem.words.contains("no such key"));
+            assert!(!unknown, "{line}: {problems:?}");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, CallTelling, Direction};
 use leadgate_core::chat::OfferedFile;
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, Refusal, Reply, Request, Secrets, SourceKind,
+    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, PathToken, Refusal, Reply, Request, Secrets, SourceKind,
 };
 use leadgate_core::secret::Secret;
 use toml::Table;
@@ -28,8 +28,9 @@ pub const KIND: SourceKind = SourceKind { name: "plivo", about: "Plivo: calls by
 const EXAMPLE: &str = concat!(
     r#"[sources.{id}]
 kind = "plivo"
+enabled = false                     # true once the token is yours
 # What Plivo signs its calls with: the Auth Token of the account, or of its main account. A list while it is changed.
-auth_token = { env = "PLIVO_AUTH_TOKEN" }
+auth_token = "the-account-s-auth-token"   # better { env = "PLIVO_AUTH_TOKEN" } or { file = "..." }
 # A telephone of yours answers the number itself, without a dial: then a call that is completed was answered.
 # completed_is_answered = false
 "#,
@@ -112,6 +113,12 @@ impl Provider for Plivo {
             return forward::enough();
         }
         Reply::text(200, "")
+    }
+
+    fn busy(&self, request: &Request<'_>) -> Reply {
+        // The call is put through all the same; what becomes of it is told later.
+        let asks = request.rest == ANSWER && request.path_token != PathToken::Absent;
+        if asks { self.thanks(request) } else { Reply::busy(5) }
     }
 
     fn known(&self, request: &Request<'_>, _known: Option<&Known>) -> Reply {

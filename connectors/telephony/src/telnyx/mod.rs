@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::chat::OfferedFile;
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, Refusal, Reply, Request, Secrets, SourceKind,
+    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, PathToken, Refusal, Reply, Request, Secrets, SourceKind,
 };
 use leadgate_wire::keys::Keys;
 use ring::signature::{ED25519, UnparsedPublicKey};
@@ -28,6 +28,7 @@ pub const KIND: SourceKind =
 const EXAMPLE: &str = concat!(
     r#"[sources.{id}]
 kind = "telnyx"
+enabled = false                     # true once the key is yours
 # The account's public key, with which Telnyx' signatures are checked. It is no secret. A list while it is changed.
 public_key = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
 # What a leg is that goes out: "agents" (a telephone of yours rings for a caller) or "customers" (you call).
@@ -140,6 +141,12 @@ impl Provider for Telnyx {
             reply if reply.body.is_empty() => Reply::text(200, ""),
             document => document,
         }
+    }
+
+    fn busy(&self, request: &Request<'_>) -> Reply {
+        // The call is put through all the same; what becomes of it is told later.
+        let asks = request.rest == cxml::VOICE && request.path_token != PathToken::Absent;
+        if asks { self.thanks(request) } else { Reply::busy(5) }
     }
 
     fn known(&self, request: &Request<'_>, _known: Option<&Known>) -> Reply {

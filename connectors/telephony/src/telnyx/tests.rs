@@ -297,6 +297,21 @@ fn what_is_no_event_of_a_call() {
     assert_eq!(again(1), again(2));
 }
 
+#[test]
+fn the_example_is_right() {
+    crate::testing::example_is_right(&KIND);
+    assert_eq!(with_keys(&format!("{KEY}\nquiet = \"30 s\"")).rules.calls.quiet, SignedDuration::from_secs(30));
+}
+
+#[test]
+fn whoever_calls_does_not_wait_for_a_database() {
+    let source = telnyx();
+    let ring = signed(Call::form("/voice", &[("CallSid", "v3:1")]));
+    assert_eq!(source.busy(&ring), source.known(&ring, None));
+    assert_eq!(source.busy(&Call { token: PathToken::Absent, ..ring }).status, 503);
+    assert_eq!(source.busy(&signed(Call::form("", &[("CallSid", "v3:1")]))).status, 503);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

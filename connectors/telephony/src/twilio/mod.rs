@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use data_encoding::BASE64;
 use leadgate_core::chat::OfferedFile;
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, Refusal, Reply, Request, Secrets, SourceKind,
+    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, PathToken, Refusal, Reply, Request, Secrets, SourceKind,
 };
 use leadgate_core::secret::Secret;
 use leadgate_wire::keys::Keys;
@@ -28,8 +28,9 @@ pub const KIND: SourceKind =
 const EXAMPLE: &str = concat!(
     r#"[sources.{id}]
 kind = "twilio"
+enabled = false                     # true once the token is yours
 # What Twilio signs its calls with: the account's Auth Token; of SignalWire, the project's signing key. A list while it is changed.
-auth_token = { env = "TWILIO_AUTH_TOKEN" }
+auth_token = "the-account-s-auth-token"   # better { env = "TWILIO_AUTH_TOKEN" } or { file = "..." }
 # Subaccounts sign with tokens of their own.
 # account_tokens = { AC0123456789abcdef0123456789abcdef = { env = "TWILIO_SHOP_TOKEN" } }
 # A key that is made for signatures alone, where webhooks are signed with one (HMAC_SHA256).
@@ -140,6 +141,12 @@ impl Provider for Twilio {
 
     fn thanks(&self, request: &Request<'_>) -> Reply {
         cxml::thanks(request, self.forward.as_ref())
+    }
+
+    fn busy(&self, request: &Request<'_>) -> Reply {
+        // The call is put through all the same; what becomes of it is told later.
+        let asks = request.rest == cxml::VOICE && request.path_token != PathToken::Absent;
+        if asks { self.thanks(request) } else { Reply::busy(5) }
     }
 
     fn known(&self, request: &Request<'_>, _known: Option<&Known>) -> Reply {

@@ -430,6 +430,20 @@ fn what_is_no_event_of_a_call() {
     assert!(why.contains("CallSid"), "{why}");
 }
 
+#[test]
+fn the_example_is_right() {
+    crate::testing::example_is_right(&KIND);
+}
+
+#[test]
+fn whoever_calls_does_not_wait_for_a_database() {
+    let source = twilio();
+    let ring = signed("/voice", &IN);
+    assert_eq!(source.busy(&ring), source.known(&ring, None));
+    assert_eq!(source.busy(&Call { token: PathToken::Absent, ..ring }).status, 503);
+    assert_eq!(source.busy(&signed("", &IN)).status, 503);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use leadgate_core::call::{CallFacts, CallOutcome, CallTelling, Direction};
 use leadgate_core::chat::OfferedFile;
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, Refusal, Reply, Request, Secrets, SourceKind,
+    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, PathToken, Refusal, Reply, Request, Secrets, SourceKind,
 };
 use leadgate_core::secret::Secret;
 use leadgate_wire::keys::Keys;
@@ -34,8 +34,9 @@ pub const KIND: SourceKind =
 const EXAMPLE: &str = concat!(
     r#"[sources.{id}]
 kind = "vonage"
+enabled = false                     # true once the secret is yours
 # What Vonage signs its webhooks with: the account's signature secret (not the API secret). A list while it is changed.
-signature_secret = { env = "VONAGE_SIGNATURE_SECRET" }
+signature_secret = "the-account-s-signature-secret"   # better { env = "VONAGE_SIGNATURE_SECRET" } or { file = "..." }
 # Only webhooks of this account and of this application are taken.
 # api_key = "abcd1234"
 # application_id = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab"
@@ -157,6 +158,12 @@ impl Provider for Vonage {
             return forward::ncco(self.forward.as_ref(), line(request).as_deref(), signed::base(request));
         }
         forward::received()
+    }
+
+    fn busy(&self, request: &Request<'_>) -> Reply {
+        // The call is put through all the same; what becomes of it is told later.
+        let asks = request.rest == ANSWER && request.path_token != PathToken::Absent;
+        if asks { self.thanks(request) } else { Reply::busy(5) }
     }
 
     fn known(&self, request: &Request<'_>, _known: Option<&Known>) -> Reply {
