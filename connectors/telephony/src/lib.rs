@@ -8,11 +8,18 @@
 //!
 //! Everything here is pure: no clock, no network. What events of a call are joined to is decided in the core.
 
+mod cxml;
+mod forward;
 mod line;
 mod party;
+mod plivo;
 mod provider;
 mod settings;
+mod signed;
+mod telnyx;
 mod times;
+mod twilio;
+mod vonage;
 
 #[cfg(test)]
 mod testing;
@@ -20,4 +27,4 @@ mod testing;
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[];
+pub const KINDS: &[SourceKind] = &[plivo::KIND, telnyx::KIND, twilio::KIND, vonage::KIND];

@@ -59,7 +59,7 @@ impl<P: Provider> Push for Line<P> {
                 self.provider.thanks(request)
             }
             Outcome::Refused(Refusal::Unauthenticated(_) | Refusal::Unproven { .. }) => self.provider.refuses(),
-            Outcome::Busy => Reply::busy(5),
+            Outcome::Busy => self.provider.busy(request),
         }
     }
 

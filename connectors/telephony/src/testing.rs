@@ -50,7 +50,7 @@ impl Secrets for Plain {
 
 /// Builds a source from its keys (without `kind`).
 pub(crate) fn try_source(kind: &SourceKind, keys: &str) -> Result<Source, Vec<BuildProblem>> {
-    let id = SourceId::new("calls").unwrap();
+    let id = SourceId::parse("calls").unwrap();
     let context = BuildContext {
         source: id.clone(),
         language: "ru".to_owned(),
@@ -112,7 +112,7 @@ impl Call {
         let rest = self.behind.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
         let body = Bytes::from(self.body.clone());
         act(&Request {
-            id: SubmissionId(Uuid::now_v7()),
+            id: SubmissionId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)),
             source: &source.id,
             method: self.method,
             url: &url,
@@ -164,4 +164,70 @@ impl Source {
             _ => None,
         }
     }
+}
+
+impl Source {
+    /// What the sender of a call is told that proves nothing.
+    pub(crate) fn told_off(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.refuses(request)).unwrap()
+    }
+
+    /// What a call is told of which nothing could be stored.
+    pub(crate) fn busy(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.reply(request, Outcome::Busy))
+    }
+
+    /// What a call is answered that brings nothing to record.
+    pub(crate) fn probe(&self, call: &Call) -> Reply {
+        match self.parse(call) {
+            Ok(Parsed::Probe(reply)) => reply,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a question who calls tells besides, and whom it names.
+    pub(crate) fn asked(&self, call: &Call) -> (Option<leadgate_core::call::CallNumber>, Vec<Submission>) {
+        match self.parse(call) {
+            Ok(Parsed::Who(who)) => (who.number, who.tells),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What several calls tell of one call: the same in whatever order they come in, and however often.
+    pub(crate) fn joined(&self, calls: &[Call]) -> leadgate_core::call::CallFacts {
+        let told: Vec<_> = calls.iter().flat_map(|call| self.submissions(call)).filter_map(|item| item.draft.call).collect();
+        let of = |order: &mut dyn Iterator<Item = usize>| {
+            let mut order = order.map(|at| told[at].as_ref());
+            let mut facts = order.next().unwrap().clone();
+            order.for_each(|other| facts.join(other));
+            facts
+        };
+        let facts = of(&mut (0..told.len()));
+        for turn in 0..told.len() {
+            let turned = |at: usize| (at + turn) % told.len();
+            assert_eq!(of(&mut (0..told.len()).map(turned)), facts);
+            assert_eq!(of(&mut (0..told.len()).rev().map(turned)), facts);
+            assert_eq!(of(&mut (0..2 * told.len()).map(turned)), facts);
+        }
+        facts
+    }
+}
+
+/// A kind's example is right as it is, and each of its keys is a key.
+pub(crate) fn example_is_right(kind: &SourceKind) {
+    let servers = ["[sources", "kind = ", "enabled = "];
+    let lines = || kind.example.lines().filter(|line| !servers.iter().any(|own| line.starts_with(own)));
+    let as_it_is: String = lines().flat_map(|line| [line, "\n"]).collect();
+    source(kind, &as_it_is);
+    for line in lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = ") && !line.ends_with('.')) {
+        if let Err(problems) = try_source(kind, &format!("{as_it_is}\n{line}")) {
+            let unknown = problems.iter().any(|problem| problem.words.contains("no such key"));
+            assert!(!unknown, "{line}: {problems:?}");
+        }
+    }
+}
+
+/// The body of an answer.
+pub(crate) fn text(reply: &Reply) -> &str {
+    std::str::from_utf8(&reply.body).unwrap()
 }
