@@ -8,16 +8,20 @@
 //!
 //! Everything here is pure: no clock, no network. What events of a call are joined to is decided in the core.
 
+mod common;
 mod line;
 mod party;
 mod provider;
 mod settings;
 mod times;
+mod zadarma;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod trials;
 
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[];
+pub const KINDS: &[SourceKind] = &[zadarma::KIND];
