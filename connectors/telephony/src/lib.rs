@@ -10,6 +10,7 @@
 
 mod common;
 mod line;
+mod mango;
 mod party;
 mod provider;
 mod settings;
@@ -24,4 +25,4 @@ mod trials;
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[zadarma::KIND];
+pub const KINDS: &[SourceKind] = &[zadarma::KIND, mango::KIND];
