@@ -9,11 +9,14 @@
 //! Everything here is pure: no clock, no network. What events of a call are joined to is decided in the core.
 
 mod common;
+mod itoolabs;
 mod line;
 mod mango;
+mod onlinepbx;
 mod party;
 mod provider;
 mod settings;
+mod sipuni;
 mod times;
 mod zadarma;
 
@@ -25,4 +28,4 @@ mod trials;
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[zadarma::KIND, mango::KIND];
+pub const KINDS: &[SourceKind] = &[zadarma::KIND, mango::KIND, itoolabs::KIND, sipuni::KIND, onlinepbx::KIND];

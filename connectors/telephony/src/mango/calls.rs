@@ -138,7 +138,8 @@ fn sides(told: &Told, direction: Option<Direction>) -> (CallTelling, Side, Side)
         Some(Direction::Out) => to.phone(),
         Some(Direction::Internal) | None => None,
     };
-    let hidden = direction == Some(Direction::In) && matches!(from.party, Party::Hidden | Party::Nobody) && from.extension.is_none();
+    let hidden =
+        direction == Some(Direction::In) && matches!(from.party, Party::Hidden | Party::Nobody) && from.extension.is_none();
     (CallTelling { direction, number, hidden, line: told.line(), ..CallTelling::default() }, from, to)
 }
 

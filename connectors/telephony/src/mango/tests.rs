@@ -143,7 +143,9 @@ fn an_answered_call_in_any_order() {
     let source = mango();
     let queue = event(
         "/events/call",
-        &format!(r#"{{"entry_id":"E1","call_id":"Q","timestamp":{NOON},"seq":1,"call_state":"Connected","location":"queue","from":{{"number":"79161234567"}},"to":{{"number":"74951234567"}}}}"#),
+        &format!(
+            r#"{{"entry_id":"E1","call_id":"Q","timestamp":{NOON},"seq":1,"call_state":"Connected","location":"queue","from":{{"number":"79161234567"}},"to":{{"number":"74951234567"}}}}"#
+        ),
     );
     let calls = [
         queue,
@@ -209,7 +211,8 @@ fn calls_out_and_between_colleagues() {
     let view = in_all_orders(&source, &[summary(0, sides, 5, 1, 1120)]).view();
     assert_eq!((view.direction, view.number), (Some(Direction::Internal), None));
     // A call by command rings us first: who is who, only the summary says.
-    let ours = r#"{"entry_id":"E1","call_state":"Appeared","command_id":"c","location":"abonent","from":{},"to":{"extension":"101"}}"#;
+    let ours =
+        r#"{"entry_id":"E1","call_state":"Appeared","command_id":"c","location":"abonent","from":{},"to":{"extension":"101"}}"#;
     let facts = in_all_orders(&source, &[event("/events/call", ours)]);
     assert_eq!((facts.view().direction, facts.view().hidden), (None, false));
 }
@@ -264,7 +267,10 @@ fn times_of_moscow_are_set_right() {
 fn recordings() {
     let source = mango();
     let offered = |path: &str, json: &str| source.one(&event(path, json)).draft.offered;
-    let added = offered("/events/record/added", r#"{"entry_id":"E1","recording_id":"R1","product_id":1,"user_id":2,"timestamp":1795255200}"#);
+    let added = offered(
+        "/events/record/added",
+        r#"{"entry_id":"E1","recording_id":"R1","product_id":1,"user_id":2,"timestamp":1795255200}"#,
+    );
     assert_eq!((added.len(), added[0].id.as_str()), (1, "R1"));
     let state = |more: &str| format!(r#"{{"entry_id":"E1","recording_id":"R1","recording_state":{more}}}"#);
     assert_eq!(offered("/events/recording", &state(r#""Completed","completion_code":1000,"recipient":"Cloud""#)), added);
@@ -276,7 +282,8 @@ fn recordings() {
     ] {
         assert!(offered("/events/recording", &state(more)).is_empty(), "{more}");
     }
-    let tagged = source.one(&event("/events/record/tagged", r#"{"entry_id":"E1","recording_id":"R1","tags":[{"name":"Жалоба"}]}"#));
+    let tagged =
+        source.one(&event("/events/record/tagged", r#"{"entry_id":"E1","recording_id":"R1","tags":[{"name":"Жалоба"}]}"#));
     assert!(tagged.draft.fields.iter().any(|field| field.value == "Жалоба"));
 }
 
@@ -346,7 +353,14 @@ fn keys_of_the_section() {
 }
 
 const WORDS: &[&str] = &[
-    "json", "sign", "vpbx_api_key", "code", "{\"entry_id\":1,\"call_state\":{}}", "[[],{\"create_time\":-1,\"call_direction\":99}]", "{", "null",
+    "json",
+    "sign",
+    "vpbx_api_key",
+    "code",
+    "{\"entry_id\":1,\"call_state\":{}}",
+    "[[],{\"create_time\":-1,\"call_direction\":99}]",
+    "{",
+    "null",
 ];
 
 proptest! {
