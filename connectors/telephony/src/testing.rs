@@ -125,7 +125,7 @@ impl Call {
         let rest = self.behind.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
         let body = Bytes::from(self.body.clone());
         act(&Request {
-            id: SubmissionId(Uuid::now_v7()),
+            id: SubmissionId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)),
             source: &source.id,
             method: self.method,
             url: &url,
@@ -165,14 +165,14 @@ impl Source {
         call.with(self, |request| self.push.reply(request, Outcome::Recorded(&[])))
     }
 
-    /// What a call is told that proves nothing.
-    pub(crate) fn refusal(&self, call: &Call) -> Reply {
-        call.with(self, |request| self.push.refuses(request)).unwrap_or_else(|| panic!("it has no answer of its own"))
-    }
-
     /// The answer to who calls.
     pub(crate) fn known(&self, call: &Call, known: Option<&Known>) -> Reply {
         call.with(self, |request| self.push.known(request, known))
+    }
+
+    /// What a call is answered that proves nothing.
+    pub(crate) fn refusal(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.refuses(request)).unwrap()
     }
 
     /// Whether a call is refused because it proves nothing, and why.

@@ -17,7 +17,9 @@ pub(crate) fn in_all_orders(source: &Source, calls: &[Call]) -> CallFacts {
     assert!(facts.len() <= 7, "there are too many orders");
     let joined = |order: &[usize]| {
         let mut out = CallFacts::default();
-        order.iter().for_each(|at| out.join(&facts[*at]));
+        for at in order {
+            out.join(&facts[*at]);
+        }
         out
     };
     let mut order: Vec<usize> = (0..facts.len()).collect();

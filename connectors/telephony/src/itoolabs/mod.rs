@@ -1,4 +1,4 @@
-//! The cloud PBX of ITooLabs under whatever name: MegaFon, Kcell and others. It sends a token, and asks who calls while it rings.
+//! The cloud PBX of `ITooLabs` under whatever name: `MegaFon`, Kcell and others. It sends a token, and asks who calls while it rings.
 
 mod calls;
 

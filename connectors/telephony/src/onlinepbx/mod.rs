@@ -1,4 +1,4 @@
-//! OnlinePBX: four webhooks of a call, as JSON or as a form.
+//! `OnlinePBX`: four webhooks of a call, as JSON or as a form.
 
 #[cfg(test)]
 mod tests;
@@ -158,7 +158,7 @@ fn end(incoming: &Incoming<'_>, common: CallTelling, ours: Option<String>) -> Ca
     }
 }
 
-/// What a cause of FreeSWITCH comes to, of a call in which nobody talked.
+/// What a cause of `FreeSWITCH` comes to, of a call in which nobody talked.
 fn outcome(cause: &str) -> Option<CallOutcome> {
     Some(match cause.to_ascii_uppercase().as_str() {
         "USER_BUSY" => CallOutcome::Busy,

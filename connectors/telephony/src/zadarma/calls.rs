@@ -72,9 +72,10 @@ impl<'a> Call<'a> {
         let event = incoming.text("event").unwrap_or_default();
         let out = id.starts_with("out_") || (!id.starts_with("in_") && event.starts_with("NOTIFY_OUT"));
         let caller = incoming.text("caller_id");
-        let (client, line) = match out {
-            true => (incoming.text("destination").map_or(Party::Nobody, side), caller),
-            false => (caller.map_or(Party::Nobody, |typed| Party::read(typed, Form::International)), incoming.text("called_did")),
+        let (client, line) = if out {
+            (incoming.text("destination").map_or(Party::Nobody, side), caller)
+        } else {
+            (caller.map_or(Party::Nobody, |typed| Party::read(typed, Form::International)), incoming.text("called_did"))
         };
         let nought = |name: &str| name.bytes().all(|byte| byte == b'0');
         let inner = matches!(&client, Party::Extension(name) if !nought(name) && name.bytes().all(|byte| byte.is_ascii_digit()));
