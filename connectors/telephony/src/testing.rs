@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Known, Mode, Outcome, Parsed, PathToken, Push, Refusal, Reply, Request, Secrets,
+    BuildContext, BuildProblem, Connector, Known, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal, Reply, Request, Secrets,
     SourceKind,
 };
 use leadgate_core::secret::Secret;
@@ -20,12 +20,14 @@ pub(crate) struct Source {
 }
 
 /// A call as a test makes it. Its URL is `https://gw.example.com/in/calls/TOKEN` and what comes behind that.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub method: &'static str,
     pub behind: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// A multipart form, instead of the body.
+    pub parts: Option<Vec<Part>>,
     pub at: Timestamp,
     pub token: PathToken,
     /// The whole URL where it is not the usual one.
@@ -77,10 +79,21 @@ impl Call {
             behind: behind.to_owned(),
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
             body: body.into(),
+            parts: None,
             at: noon(),
             token: PathToken::Valid,
             url: None,
         }
+    }
+
+    /// A multipart form, as PHP's curl posts an array.
+    pub(crate) fn multipart(behind: &str, fields: &[(&str, &str)]) -> Self {
+        let part = |(name, value): &(&str, &str)| Part::Field {
+            name: (*name).to_owned(),
+            value: Bytes::copy_from_slice(value.as_bytes()),
+        };
+        let parts = Some(fields.iter().map(part).collect());
+        Self { parts, ..Self::post(behind, "multipart/form-data; boundary=x", "") }
     }
 
     /// A urlencoded form.
@@ -118,7 +131,7 @@ impl Call {
             url: &url,
             headers: &self.headers,
             body: &body,
-            parts: None,
+            parts: self.parts.as_deref(),
             peer: Some("192.0.2.7".parse().unwrap()),
             received_at: self.at,
             path_token: self.token,
@@ -155,6 +168,11 @@ impl Source {
     /// The answer to who calls.
     pub(crate) fn known(&self, call: &Call, known: Option<&Known>) -> Reply {
         call.with(self, |request| self.push.known(request, known))
+    }
+
+    /// What a call is answered that proves nothing.
+    pub(crate) fn refusal(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.refuses(request)).unwrap()
     }
 
     /// Whether a call is refused because it proves nothing, and why.
