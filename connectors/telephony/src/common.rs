@@ -163,6 +163,26 @@ mod tests {
     }
 
     #[test]
+    fn examples_work_as_they_are() {
+        for kind in [crate::zadarma::KIND, crate::mango::KIND, crate::itoolabs::KIND, crate::sipuni::KIND, crate::onlinepbx::KIND]
+        {
+            let section: toml::Table = kind.example.replace("{id}", "calls").parse().unwrap();
+            let mut keys = section["sources"]["calls"].as_table().unwrap().clone();
+            assert_eq!(keys.remove("kind").unwrap().as_str(), Some(kind.name));
+            crate::testing::source(&kind, &keys.to_string());
+            // Every key that is shown is one.
+            let shown = kind.example.replace("\n# ", "\n").replace("{id}", "calls");
+            let is_key = |key: &str| key.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
+            let pairs = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| is_key(key));
+            let lines: Vec<_> = shown.lines().skip(2).filter(|line| pairs(line)).collect();
+            assert!(lines.len() >= 14);
+            if let Err(problems) = crate::testing::try_source(&kind, &lines.join("\n")) {
+                assert!(problems.iter().all(|problem| !problem.words.contains("no such key")), "{problems:?}");
+            }
+        }
+    }
+
+    #[test]
     fn where_somebody_came_from() {
         let mut event = Event::default();
         let tree = Json::parse(

@@ -134,12 +134,12 @@ impl<'a> Call<'a> {
         self.event(facts, at.filter(|_| !far))
     }
 
-    /// Somebody answered; when, is not told.
+    /// Somebody answered; when, is not told, only when the call began.
     fn answers(&self) -> Event {
         let who = self.incoming.text("internal");
         let who = if self.direction == Direction::In { who.or_else(|| self.incoming.text("destination")) } else { who };
         let telling = CallTelling { picked_up: true, agent: who.map(str::to_owned), ..self.telling() };
-        self.event(CallFacts::event(self.id, telling), None)
+        self.timed(CallFacts::event(self.id, telling), self.started)
     }
 
     fn ends(&self) -> Event {

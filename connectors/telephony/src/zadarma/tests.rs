@@ -314,6 +314,12 @@ fn times_are_those_of_the_account() {
     // The zone was not said: the time is not believed, and all the rest is.
     let wrong = open().one(&Call::form("", &fields));
     assert_eq!((wrong.occurred_at, told(&wrong).clock_wrong, told(&wrong).legs.started), (None, true, None));
+    for (event, more) in [("NOTIFY_END", ("disposition", "answered")), ("NOTIFY_ANSWER", ("destination", "100"))] {
+        let mut fields = incoming(event, &[more]);
+        fields[1].1 = "2026-11-21 13:00:00";
+        let wrong = open().one(&Call::form("", &fields));
+        assert_eq!((wrong.occurred_at, told(&wrong).clock_wrong, told(&wrong).view().started), (None, true, None), "{event}");
+    }
     for odd in ["", "soon", "2026-99-99 99:99:99"] {
         fields[1].1 = odd;
         assert_eq!(open().one(&Call::form("", &fields)).occurred_at, None);
