@@ -387,7 +387,7 @@ proptest! {
     fn nothing_panics(body in prop::collection::vec(any::<u8>(), 0..300), query in "\\PC{0,80}", rest in "(/answer|/answer/dial|)") {
         let source = plivo();
         let mut call = Call::post(&format!("{rest}?{query}"), "application/x-www-form-urlencoded", body);
-        for token in [leadgate_core::ports::PathToken::Vouched, leadgate_core::ports::PathToken::Valid] {
+        for token in [PathToken::Vouched, PathToken::Valid] {
             call.token = token;
             drop(source.parse(&call));
             drop(source.thanks(&call));

@@ -30,7 +30,7 @@ const EXAMPLE: &str = concat!(
 kind = "telnyx"
 enabled = false                     # true once the key is yours
 # The account's public key, with which Telnyx' signatures are checked. It is no secret. A list while it is changed.
-public_key = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
+public_key = "aGVyZS1nb2VzLXRoZS1hY2NvdW50LXB1YmxpYy1rZXk="
 # What a leg is that goes out: "agents" (a telephone of yours rings for a caller) or "customers" (you call).
 # outgoing_legs = "agents"
 # A telephone of yours answers the number itself: then a call that is completed was answered.

@@ -336,7 +336,7 @@ proptest! {
     fn nothing_panics(body in prop::collection::vec(any::<u8>(), 0..300), query in "\\PC{0,80}", rest in "(/voice|/voice/dial|)") {
         let source = telnyx();
         let mut call = Call::post(&format!("{rest}?{query}"), "application/json", body);
-        for token in [leadgate_core::ports::PathToken::Vouched, leadgate_core::ports::PathToken::Valid] {
+        for token in [PathToken::Vouched, PathToken::Valid] {
             call.token = token;
             drop(source.parse(&call));
             drop(source.thanks(&call));

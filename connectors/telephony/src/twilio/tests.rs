@@ -504,10 +504,10 @@ proptest! {
     fn nothing_panics(body in prop::collection::vec(any::<u8>(), 0..300), query in "\\PC{0,80}", rest in "(/voice|/voice/dial|/x|)") {
         let source = twilio();
         let mut call = Call::post(&format!("{rest}?{query}"), "application/x-www-form-urlencoded", body);
-        call.token = leadgate_core::ports::PathToken::Vouched;
+        call.token = PathToken::Vouched;
         drop(source.parse(&call));
         drop(source.thanks(&call));
-        call.token = leadgate_core::ports::PathToken::Valid;
+        call.token = PathToken::Valid;
         drop(source.parse(&call));
     }
 }

@@ -394,7 +394,7 @@ proptest! {
     ) {
         let source = vonage();
         let mut call = bearing(Call::post(&format!("{rest}?{query}"), "application/json", body), &bearer);
-        for token in [leadgate_core::ports::PathToken::Vouched, leadgate_core::ports::PathToken::Valid] {
+        for token in [PathToken::Vouched, PathToken::Valid] {
             call.token = token;
             drop(source.parse(&call));
             drop(source.thanks(&call));
