@@ -8,6 +8,7 @@
 //!
 //! Everything here is pure: no clock, no network. What events of a call are joined to is decided in the core.
 
+pub mod call_webhook;
 mod line;
 mod party;
 mod provider;
@@ -20,4 +21,4 @@ mod testing;
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[];
+pub const KINDS: &[SourceKind] = &[call_webhook::KIND];

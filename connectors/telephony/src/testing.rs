@@ -4,8 +4,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Known, Mode, Outcome, Parsed, PathToken, Push, Refusal, Reply, Request, Secrets,
-    SourceKind,
+    BuildContext, BuildProblem, Connector, Explanation, Known, Mode, Outcome, Parsed, PathToken, Push, Refusal, Reply, Request,
+    Secrets, SourceKind,
 };
 use leadgate_core::secret::Secret;
 use leadgate_core::submission::Submission;
@@ -50,7 +50,7 @@ impl Secrets for Plain {
 
 /// Builds a source from its keys (without `kind`).
 pub(crate) fn try_source(kind: &SourceKind, keys: &str) -> Result<Source, Vec<BuildProblem>> {
-    let id = SourceId::new("calls").unwrap();
+    let id = SourceId::parse("calls").unwrap();
     let context = BuildContext {
         source: id.clone(),
         language: "ru".to_owned(),
@@ -112,7 +112,7 @@ impl Call {
         let rest = self.behind.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
         let body = Bytes::from(self.body.clone());
         act(&Request {
-            id: SubmissionId(Uuid::now_v7()),
+            id: SubmissionId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)),
             source: &source.id,
             method: self.method,
             url: &url,
@@ -155,6 +155,16 @@ impl Source {
     /// The answer to who calls.
     pub(crate) fn known(&self, call: &Call, known: Option<&Known>) -> Reply {
         call.with(self, |request| self.push.known(request, known))
+    }
+
+    /// What a call is answered that proves nothing.
+    pub(crate) fn refusal(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.refuses(request)).unwrap()
+    }
+
+    /// What a mapping makes of a call.
+    pub(crate) fn explain(&self, call: &Call) -> Option<Explanation> {
+        call.with(self, |request| self.push.explain(request))
     }
 
     /// Whether a call is refused because it proves nothing, and why.
