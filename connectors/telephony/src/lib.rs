@@ -8,7 +8,9 @@
 //!
 //! Everything here is pure: no clock, no network. What events of a call are joined to is decided in the core.
 
+mod basic;
 pub mod call_webhook;
+pub mod freeswitch;
 mod line;
 mod party;
 mod provider;
@@ -21,4 +23,4 @@ mod testing;
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[call_webhook::KIND];
+pub const KINDS: &[SourceKind] = &[call_webhook::KIND, freeswitch::KIND];

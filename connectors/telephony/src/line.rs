@@ -33,7 +33,11 @@ impl<P: Provider> Push for Line<P> {
         if request.path_token == PathToken::Absent && self.provider.needs_token() {
             return Err(Refusal::Unauthenticated("the path holds no token of this source".to_owned()));
         }
-        let incoming = self.decode(request)?;
+        let incoming = self.decode(request).map_err(|refusal| match request.path_token {
+            // Nothing vouches for what cannot even be read.
+            PathToken::Absent => Refusal::Unauthenticated("it holds no token and cannot be read".to_owned()),
+            PathToken::Valid | PathToken::Vouched => refusal,
+        })?;
         let proof = match request.path_token {
             PathToken::Vouched => Proof::Whole,
             PathToken::Valid => self

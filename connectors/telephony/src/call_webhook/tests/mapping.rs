@@ -135,6 +135,7 @@ fn ways_in_without_a_token() {
     assert!(source.refused(&without(keyed)).is_some());
     let plain = crate::testing::source(&KIND, "");
     assert!(plain.refused(&without(Call::json("", r#"{"event":"started","call_id":"1"}"#))).is_some());
+    assert!(source.refused(&without(Call::json("", "{broken"))).is_some(), "nothing of it is kept as if it were known");
     // What is read again was settled when it came.
     let mut again = Call::json("", r#"{"event":"started","call_id":"1"}"#);
     again.token = PathToken::Vouched;
