@@ -8,6 +8,7 @@
 //!
 //! Everything here is pure: no clock, no network. What events of a call are joined to is decided in the core.
 
+pub mod asterisk;
 mod basic;
 pub mod call_webhook;
 pub mod freeswitch;
@@ -23,4 +24,4 @@ mod testing;
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[call_webhook::KIND, freeswitch::KIND];
+pub const KINDS: &[SourceKind] = &[call_webhook::KIND, freeswitch::KIND, asterisk::KIND];
