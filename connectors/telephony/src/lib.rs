@@ -8,9 +8,13 @@
 //!
 //! Everything here is pure: no clock, no network. What events of a call are joined to is decided in the core.
 
+mod asterisk;
+mod basic;
+pub mod call_webhook;
 mod common;
 mod cxml;
 mod forward;
+mod freeswitch;
 mod itoolabs;
 mod line;
 mod mango;
@@ -36,6 +40,9 @@ use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
 pub const KINDS: &[SourceKind] = &[
+    asterisk::KIND,
+    call_webhook::KIND,
+    freeswitch::KIND,
     itoolabs::KIND,
     mango::KIND,
     onlinepbx::KIND,

@@ -5,9 +5,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::chat::OfferedFile;
 use leadgate_core::ids::{EventId, SubmissionId};
-use leadgate_core::ports::{Fetch, Known, NoFetch, Outcome, Parsed, PathToken, Push, PushLimits, Refusal, Reply, Request, Who};
+use leadgate_core::ports::{
+    Explanation, Fetch, Known, NoFetch, Outcome, Parsed, PathToken, Push, PushLimits, Refusal, Reply, Request, Who,
+};
 use leadgate_core::submission::{ActivityKind, ContentHash, Draft, Handle, Hold, Key, Purpose, Submission, Typed};
-use leadgate_wire::body::{self, Entry, Limits};
+use leadgate_wire::body::{self, BodyError, Entry};
 use leadgate_wire::redact::{self, Hide};
 
 use crate::provider::{Event, Heard, Incoming, Proof, Provider};
@@ -15,8 +17,6 @@ use crate::settings::Settings;
 
 /// Bytes of a call's body.
 const BODY: u64 = 256 << 10;
-/// Fields of a call.
-const FIELDS: usize = 500;
 /// A time that is further from receipt than this is not believed.
 const CREDIBLE: SignedDuration = SignedDuration::from_hours(24);
 /// Where a connector's own submissions begin that are derived from the call's.
@@ -30,16 +30,21 @@ pub(crate) struct Line<P> {
 
 impl<P: Provider> Push for Line<P> {
     fn parse(&self, request: &Request<'_>) -> Result<Parsed, Refusal> {
-        if request.path_token == PathToken::Absent {
+        if request.path_token == PathToken::Absent && self.provider.needs_token() {
             return Err(Refusal::Unauthenticated("the path holds no token of this source".to_owned()));
         }
-        let incoming = self.decode(request)?;
+        let incoming = self.decode(request).map_err(|refusal| match request.path_token {
+            // Nothing vouches for what cannot even be read.
+            PathToken::Absent => Refusal::Unauthenticated("it holds no token and cannot be read".to_owned()),
+            PathToken::Valid | PathToken::Vouched => refusal,
+        })?;
         let proof = match request.path_token {
             PathToken::Vouched => Proof::Whole,
-            PathToken::Valid | PathToken::Absent => self
+            PathToken::Valid => self
                 .provider
                 .verify(&incoming)
                 .map_err(|unproven| Refusal::Unproven { why: unproven.why, signed: unproven.signed })?,
+            PathToken::Absent => self.provider.verify(&incoming).map_err(|unproven| Refusal::Unauthenticated(unproven.why))?,
         };
         Ok(match self.provider.hear(&incoming)? {
             Heard::Probe(reply) => Parsed::Probe(reply),
@@ -69,6 +74,10 @@ impl<P: Provider> Push for Line<P> {
         Some(self.provider.refuses())
     }
 
+    fn explain(&self, request: &Request<'_>) -> Option<Explanation> {
+        self.provider.explain(request)
+    }
+
     fn limits(&self) -> PushLimits {
         PushLimits { body: BODY, files: 0, file: 0, files_total: 0 }
     }
@@ -90,10 +99,18 @@ impl<P: Provider> Push for Line<P> {
 
 impl<P: Provider> Line<P> {
     fn decode<'a>(&self, request: &'a Request<'a>) -> Result<Incoming<'a>, Refusal> {
-        let limits = Limits { fields: FIELDS, ..Limits::default() };
+        let limits = self.provider.limits();
         let content_type = request.header("content-type").unwrap_or_default();
-        let unreadable = |error: body::BodyError| Refusal::Unreadable(format!("the call cannot be read: {error}"));
-        let decoded = body::decode(content_type, request.body, request.parts, &limits).map_err(unreadable)?;
+        let unreadable = |error: BodyError| Refusal::Unreadable(format!("the call cannot be read: {error}"));
+        let decoded = match body::decode(content_type, request.body, request.parts, &limits) {
+            // JSON that a template broke by putting texts into it as they are.
+            Err(error @ BodyError::Unreadable(_)) => match body::mended(content_type, request.body) {
+                Some(mended) => body::decode("application/json", &mended, None, &limits),
+                None => Err(error),
+            },
+            decoded => decoded,
+        };
+        let decoded = decoded.map_err(unreadable)?;
         let query = body::query(request.query(), &limits).map_err(unreadable)?;
         Ok(Incoming { request, body: decoded.entries, query })
     }

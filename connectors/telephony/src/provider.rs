@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use leadgate_core::attribution::Touch;
 use leadgate_core::call::{CallFacts, CallNumber};
 use leadgate_core::chat::OfferedFile;
-use leadgate_core::ports::{Fetch, Known, NoFetch, Refusal, Reply, Request};
+use leadgate_core::ports::{Explanation, Fetch, Known, NoFetch, Refusal, Reply, Request};
 use leadgate_core::submission::Field;
-use leadgate_wire::body::Entry;
+use leadgate_wire::body::{Entry, Limits};
+
+/// Fields of a call.
+const FIELDS: usize = 500;
 
 /// A call of a provider, its body decoded.
 pub(crate) struct Incoming<'a> {
@@ -163,6 +166,21 @@ pub(crate) trait Provider: Send + Sync {
 
     /// What it tells.
     fn hear(&self, incoming: &Incoming<'_>) -> Result<Heard, Refusal>;
+
+    /// What is read of a body at most.
+    fn limits(&self) -> Limits {
+        Limits { fields: FIELDS, ..Limits::default() }
+    }
+
+    /// Whether the path has to hold a token of the source; otherwise [`Provider::verify`] alone says who may send.
+    fn needs_token(&self) -> bool {
+        true
+    }
+
+    /// What a declared mapping makes of a call, piece by piece; nothing is checked.
+    fn explain(&self, _request: &Request<'_>) -> Option<Explanation> {
+        None
+    }
 
     /// What the provider wants to hear of something that is stored.
     fn thanks(&self, _request: &Request<'_>) -> Reply {

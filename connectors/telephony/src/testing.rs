@@ -4,8 +4,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Known, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal, Reply, Request, Secrets,
-    SourceKind,
+    BuildContext, BuildProblem, Connector, Explanation, Known, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal, Reply,
+    Request, Secrets, SourceKind,
 };
 use leadgate_core::secret::Secret;
 use leadgate_core::submission::Submission;
@@ -173,6 +173,11 @@ impl Source {
     /// What a call is answered that proves nothing.
     pub(crate) fn refusal(&self, call: &Call) -> Reply {
         call.with(self, |request| self.push.refuses(request)).unwrap()
+    }
+
+    /// What a mapping makes of a call.
+    pub(crate) fn explain(&self, call: &Call) -> Option<Explanation> {
+        call.with(self, |request| self.push.explain(request))
     }
 
     /// Whether a call is refused because it proves nothing, and why.
