@@ -32,6 +32,63 @@ pub fn kinds() -> impl Iterator<Item = &'static SourceKind> {
     CONNECTORS.iter().copied().chain([more]).flatten()
 }
 
+/// A service that a kind knows how to read.
+#[derive(Clone, Copy)]
+pub enum Preset {
+    /// Of `webhook`.
+    Form(&'static leadgate_web_forms::webhook::Preset),
+    /// Of `call_webhook`.
+    Call(&'static leadgate_telephony::call_webhook::Preset),
+}
+
+impl Preset {
+    /// The kind it is of.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Form(_) => leadgate_web_forms::webhook::KIND.name,
+            Self::Call(_) => leadgate_telephony::call_webhook::KIND.name,
+        }
+    }
+
+    /// `preset = "..."`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Form(preset) => preset.name,
+            Self::Call(preset) => preset.name,
+        }
+    }
+
+    /// One line for people.
+    pub fn about(&self) -> &'static str {
+        match self {
+            Self::Form(preset) => &preset.about,
+            Self::Call(preset) => &preset.about,
+        }
+    }
+
+    /// A section of the configuration; `{id}` stands for the source's id.
+    pub fn example(&self) -> &'static str {
+        match self {
+            Self::Form(preset) => &preset.example,
+            Self::Call(preset) => &preset.example,
+        }
+    }
+
+    /// Steps to set it up; `{url}` stands for the source's URL.
+    pub fn steps(&self, language: &str) -> &'static str {
+        match self {
+            Self::Form(preset) => preset.steps(language),
+            Self::Call(preset) => preset.steps(language),
+        }
+    }
+}
+
+/// Every preset of every kind that has some.
+pub fn presets() -> impl Iterator<Item = Preset> {
+    let forms = leadgate_web_forms::webhook::presets().iter().map(Preset::Form);
+    forms.chain(leadgate_telephony::call_webhook::presets().iter().map(Preset::Call))
+}
+
 /// Stands for the kind of a source that is not in the configuration any more.
 pub const REMOVED: &str = "removed";
 
@@ -162,7 +219,7 @@ mod tests {
     #[test]
     fn every_kind_and_preset_has_its_page_in_both_languages() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sources");
-        let presets = leadgate_web_forms::webhook::presets().iter().map(|preset| preset.name);
+        let presets = presets().map(|preset| preset.name());
         let missing: Vec<String> = kinds()
             .map(|kind| kind.name)
             .chain(presets)

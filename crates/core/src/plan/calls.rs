@@ -123,6 +123,11 @@ fn key_of(item: &Prepared) -> Option<(String, String)> {
     Some((item.submission.source.to_string(), key))
 }
 
+/// Neither a number nor that it is hidden is known: another event may tell.
+fn says_nobody(call: &CallView) -> bool {
+    call.number.is_none() && !call.hidden
+}
+
 /// The canonical number of the other side.
 fn phone_of(item: &Prepared) -> String {
     let phone = item.identities.iter().find(|identity| identity.kind == IdentityKind::PHONE);
@@ -168,7 +173,7 @@ impl Step<'_> {
             self.reason(reason);
         } else if call.direction == Some(Direction::Internal) {
             self.reason(Reason::InternalCall);
-        } else if !over && (self.source.calls.lead_on != LeadOn::Ring || !call.is_incoming() || self.says_nobody(call)) {
+        } else if !over && (self.source.calls.lead_on != LeadOn::Ring || !call.is_incoming() || says_nobody(call)) {
             self.reason(Reason::CallGoesOn);
         } else if !call.is_incoming() {
             return self.called();
@@ -178,11 +183,6 @@ impl Step<'_> {
             return self.came_in(call);
         }
         self.end(Outcome::Noted, Place::default());
-    }
-
-    /// Neither a number nor that it is hidden is known: another event may tell.
-    fn says_nobody(&self, call: &CallView) -> bool {
-        call.number.is_none() && !call.hidden
     }
 
     fn came_in(&mut self, call: &CallView) {

@@ -10,7 +10,6 @@ use leadgate_core::ports::SourceKind;
 use leadgate_core::receipt::Outcome;
 use leadgate_core::secret::Secret;
 use leadgate_core::views::{SourceHealth, SourceNote};
-use leadgate_web_forms::webhook::{self, Preset};
 
 use super::args::{Globals, SourceCommand};
 use super::gate::{Gate, Reader, reload};
@@ -19,7 +18,7 @@ use crate::config::{Config, LoadOptions, Source, did_you_mean};
 
 use crate::print;
 use crate::secrets::SourceTokens;
-use crate::sources::{self, REMOVED, Reading, SourceView};
+use crate::sources::{self, Preset, REMOVED, Reading, SourceView};
 
 /// Every source as the API shows it, with its full URL.
 pub(super) async fn all(gate: &Gate) -> anyhow::Result<Vec<SourceView>> {
@@ -172,7 +171,7 @@ pub(super) async fn command(globals: &Globals, command: SourceCommand) -> anyhow
 /// What to make a source of.
 struct Wanted {
     kind: &'static SourceKind,
-    preset: Option<&'static Preset>,
+    preset: Option<Preset>,
 }
 
 impl Wanted {
@@ -180,11 +179,13 @@ impl Wanted {
     fn find(kind: &str, preset: Option<&str>) -> anyhow::Result<Self> {
         let kind = find_kind(kind)?;
         let Some(name) = preset else { return Ok(Self { kind, preset: None }) };
-        if kind.name != webhook::KIND.name {
-            bail!("only a webhook has presets: leadgate source new webhook --preset {name}");
+        let of_kind = || sources::presets().filter(|preset| preset.kind() == kind.name);
+        if of_kind().next().is_none() {
+            let kind = sources::presets().find(|preset| preset.name() == name).map_or("webhook", |preset| preset.kind());
+            bail!("only webhook and call_webhook have presets: leadgate source new {kind} --preset {name}");
         }
-        let known = webhook::preset(name).ok_or_else(|| {
-            let names = webhook::presets().iter().map(|preset| preset.name);
+        let known = of_kind().find(|preset| preset.name() == name).ok_or_else(|| {
+            let names = of_kind().map(|preset| preset.name());
             let near = did_you_mean(name, names).map_or_else(String::new, |near| format!("; did you mean {near}?"));
             anyhow!("there is no preset called {name:?}{near}\n{}", presets_told())
         })?;
@@ -193,11 +194,11 @@ impl Wanted {
 
     /// The name an id is made of.
     fn name(&self) -> &'static str {
-        self.preset.map_or(self.kind.name, |preset| preset.name)
+        self.preset.map_or(self.kind.name, |preset| preset.name())
     }
 
     fn example(&self) -> &str {
-        self.preset.map_or(self.kind.example, |preset| &preset.example)
+        self.preset.map_or(self.kind.example, |preset| preset.example())
     }
 
     fn steps(&self, language: &str) -> &str {
@@ -273,12 +274,16 @@ pub(super) fn kinds_told() -> String {
     text.finish()
 }
 
-/// Every preset of a webhook in a line of its own.
+/// Every preset in a line of its own.
 fn presets_told() -> String {
     let mut text = print::Text::default();
-    text.line("Presets (leadgate source new webhook --preset NAME):");
-    for preset in webhook::presets() {
-        text.pair(2, preset.name, &preset.about);
+    let mut of = "";
+    for preset in sources::presets() {
+        if preset.kind() != of {
+            of = preset.kind();
+            text.line(format!("Presets (leadgate source new {of} --preset NAME):"));
+        }
+        text.pair(2, preset.name(), preset.about());
     }
     text.finish()
 }
@@ -409,16 +414,18 @@ mod tests {
 
     #[test]
     fn a_preset_is_a_source_of_its_own_name() {
-        for preset in webhook::presets() {
-            let wanted = Wanted::find("webhook", Some(preset.name)).unwrap();
-            assert_eq!(wanted.name(), preset.name);
+        for preset in sources::presets() {
+            let wanted = Wanted::find(preset.kind(), Some(preset.name())).unwrap();
+            assert_eq!(wanted.name(), preset.name());
             let table: toml::Table = wanted.example().replace("{id}", "x").parse().unwrap();
-            assert_eq!(table["sources"]["x"]["kind"].as_str(), Some("webhook"), "{}", preset.name);
+            assert_eq!(table["sources"]["x"]["kind"].as_str(), Some(preset.kind()), "{}", preset.name());
             assert!(wanted.steps("ru").contains("{url}") && wanted.steps("fr") == wanted.steps("en"));
         }
         let error = |kind, preset| Wanted::find(kind, Some(preset)).map(|wanted| wanted.name()).unwrap_err().to_string();
         assert!(error("webhook", "typform").contains("did you mean typeform?"));
-        assert!(error("tilda", "typeform").contains("only a webhook has presets"));
+        assert!(error("call_webhook", "binotl").contains("did you mean binotel?"));
+        assert!(error("tilda", "typeform").contains("source new webhook --preset typeform"));
+        assert!(error("tilda", "uis").contains("source new call_webhook --preset uis"));
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn the_reference_has_the_keys_of_webhooks() {
 #[test]
 fn the_examples_of_every_kind_and_preset_work_as_they_are() {
     let kinds = crate::sources::kinds().map(|kind| (kind.name, kind.example));
-    let presets = leadgate_web_forms::webhook::presets().iter().map(|preset| ("webhook", preset.example.as_str()));
+    let presets = crate::sources::presets().map(|preset| (preset.kind(), preset.example()));
     for (kind, example) in kinds.chain(presets) {
         let config = Folder::new("").write("sources.d/some-id.toml", &example.replace("{id}", "some-id")).good();
         let source = config.sources.iter().find(|source| source.id.as_str() == "some-id").unwrap();
