@@ -395,7 +395,7 @@ pub enum SourceCommand {
     New {
         /// Which kind of source.
         kind: String,
-        /// Which service, for a webhook: typeform, tally, vk and others.
+        /// Which service, for a webhook: typeform, tally, vk and others; for a call_webhook: uis, binotel, 3cx and others.
         #[arg(long)]
         preset: Option<String>,
         /// Its id, part of the URL [default: the kind, with a number if that is taken].
