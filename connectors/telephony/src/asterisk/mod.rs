@@ -1,4 +1,4 @@
-//! Asterisk and FreePBX: a hangup handler of the dialplan posts what became of a call, and the channels of colleagues may, too.
+//! Asterisk and `FreePBX`: a hangup handler of the dialplan posts what became of a call, and the channels of colleagues may, too.
 //!
 //! Asterisk itself tells nobody of calls; `templates/extensions_custom.conf` is what makes it. All channels of a call share its
 //! `linkedid`. What the channel of the caller says with `final=1` sums the call up; its being answered may be a menu's or a queue's,
