@@ -45,9 +45,42 @@ kind = "asterisk"
 
 /// What is read, so that it is no field besides.
 const KNOWN: &[&str] = &[
-    "linkedid", "call_id", "uniqueid", "event", "final", "direction", "caller", "callee", "number", "line", "did", "agent", "extension",
-    "peer", "member", "channel", "queue", "scheme", "start", "answer", "end", "at", "dialstatus", "queuestatus", "disposition",
-    "answeredtime", "billsec", "duration", "cause", "recording", "name", "email", "message", "landing", "referrer", "uuid",
+    "linkedid",
+    "call_id",
+    "uniqueid",
+    "event",
+    "final",
+    "direction",
+    "caller",
+    "callee",
+    "number",
+    "line",
+    "did",
+    "agent",
+    "extension",
+    "peer",
+    "member",
+    "channel",
+    "queue",
+    "scheme",
+    "start",
+    "answer",
+    "end",
+    "at",
+    "dialstatus",
+    "queuestatus",
+    "disposition",
+    "answeredtime",
+    "billsec",
+    "duration",
+    "cause",
+    "recording",
+    "name",
+    "email",
+    "message",
+    "landing",
+    "referrer",
+    "uuid",
 ];
 
 fn setup(language: &str) -> &'static str {
@@ -116,9 +149,14 @@ impl Asterisk {
     fn event(&self, incoming: &Incoming<'_>, id: &str, kind: EventKind) -> Event {
         let is_final = incoming.text("final").is_some_and(words::is_yes);
         let mut told = self.telling(incoming, kind);
-        if kind == EventKind::LegEnded && is_final { sum_up(incoming, &mut told) } else { leg(incoming, &mut told, kind) }
+        if kind == EventKind::LegEnded && is_final {
+            sum_up(incoming, &mut told);
+        } else {
+            leg(incoming, &mut told, kind);
+        }
         let at = self.time(incoming, &["at"]).or(told.ended).or(told.answered).or(told.started);
-        let call = if is_final && kind == EventKind::LegEnded { CallFacts::summary(id, told) } else { CallFacts::event(id, told) };
+        let call =
+            if is_final && kind == EventKind::LegEnded { CallFacts::summary(id, told) } else { CallFacts::event(id, told) };
         let mut fields = fields(incoming);
         let mut recordings = Vec::new();
         if let Some(named) = incoming.text("recording") {

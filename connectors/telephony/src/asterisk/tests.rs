@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::{Call as Post, Source, source, try_source};
 
-const COMMON: &[(&str, &str)] = &[("linkedid", "1795255200.10"), ("direction", "in"), ("caller", "+79161234567"), ("callee", "74951234567")];
+const COMMON: &[(&str, &str)] =
+    &[("linkedid", "1795255200.10"), ("direction", "in"), ("caller", "+79161234567"), ("callee", "74951234567")];
 
 fn post(more: &[(&str, &str)]) -> Post {
     Post::form("", &[COMMON, more].concat())
@@ -17,7 +18,8 @@ fn post(more: &[(&str, &str)]) -> Post {
 
 /// The handler of the caller's channel.
 fn end(more: &[(&str, &str)]) -> Post {
-    let usual = [("uniqueid", "1795255200.10"), ("final", "1"), ("start", "1795255200.123456"), ("at", "1795255270"), ("duration", "70")];
+    let usual =
+        [("uniqueid", "1795255200.10"), ("final", "1"), ("start", "1795255200.123456"), ("at", "1795255270"), ("duration", "70")];
     post(&[&usual[..], more].concat())
 }
 
@@ -44,7 +46,16 @@ fn joined(calls: &[Post], silent: bool) -> CallView {
 
 #[test]
 fn the_handler_of_the_caller_sums_up() {
-    let call = joined(&[end(&[("dialstatus", "ANSWER"), ("answeredtime", "60"), ("peer", "PJSIP/101"), ("disposition", "ANSWERED"), ("billsec", "68")])], false);
+    let call = joined(
+        &[end(&[
+            ("dialstatus", "ANSWER"),
+            ("answeredtime", "60"),
+            ("peer", "PJSIP/101"),
+            ("disposition", "ANSWERED"),
+            ("billsec", "68"),
+        ])],
+        false,
+    );
     assert_eq!((call.outcome, call.talk_s, call.agent.as_deref()), (Some(CallOutcome::Answered), Some(60), Some("101")));
     assert_eq!((call.number.unwrap().typed.as_str(), call.line.unwrap().typed.as_str()), ("+79161234567", "74951234567"));
     assert_eq!(call.started.unwrap().as_second(), 1_795_255_200);
@@ -57,11 +68,14 @@ fn the_handler_of_the_caller_sums_up() {
         ("DONTCALL", CallOutcome::Declined),
     ] {
         // The menu before had answered.
-        let call = joined(&[end(&[("dialstatus", status), ("disposition", "ANSWERED"), ("billsec", "69"), ("peer", "101")])], false);
+        let call =
+            joined(&[end(&[("dialstatus", status), ("disposition", "ANSWERED"), ("billsec", "69"), ("peer", "101")])], false);
         assert!(call.is_missed(), "{status}");
         assert_eq!((call.outcome, call.wait_s, call.agent), (Some(outcome), Some(70), None), "{status}");
     }
-    for (disposition, outcome) in [("NO ANSWER", CallOutcome::NoAnswer), ("BUSY", CallOutcome::Busy), ("FAILED", CallOutcome::Failed)] {
+    for (disposition, outcome) in
+        [("NO ANSWER", CallOutcome::NoAnswer), ("BUSY", CallOutcome::Busy), ("FAILED", CallOutcome::Failed)]
+    {
         assert_eq!(joined(&[end(&[("disposition", disposition)])], false).outcome, Some(outcome));
     }
 }
@@ -72,10 +86,29 @@ fn an_answer_of_a_menu_is_nobodys() {
     let call = joined(std::slice::from_ref(&menu), false);
     assert_eq!((call.outcome, call.talk_s), (Some(CallOutcome::NoAnswer), None));
     // Any colleague's answer wins, whichever comes first.
-    let call = joined(&[menu.clone(), leg("PJSIP/101-0000001a", &[("disposition", "NO ANSWER")]), leg("PJSIP/102-0000001b", &[("event", "answered"), ("at", "1795255210")])], false);
+    let call = joined(
+        &[
+            menu.clone(),
+            leg("PJSIP/101-0000001a", &[("disposition", "NO ANSWER")]),
+            leg("PJSIP/102-0000001b", &[("event", "answered"), ("at", "1795255210")]),
+        ],
+        false,
+    );
     assert_eq!((call.outcome, call.agent.as_deref(), call.conflict), (Some(CallOutcome::Answered), Some("102"), false));
-    let queue = joined(&[end(&[("disposition", "ANSWERED"), ("member", "Local/103@from-queue/n"), ("queue", "400"), ("answeredtime", "0"), ("billsec", "61")])], false);
-    assert_eq!((queue.outcome, queue.agent.as_deref(), queue.scheme.as_deref(), queue.talk_s), (Some(CallOutcome::Answered), Some("103"), Some("400"), Some(61)));
+    let queue = joined(
+        &[end(&[
+            ("disposition", "ANSWERED"),
+            ("member", "Local/103@from-queue/n"),
+            ("queue", "400"),
+            ("answeredtime", "0"),
+            ("billsec", "61"),
+        ])],
+        false,
+    );
+    assert_eq!(
+        (queue.outcome, queue.agent.as_deref(), queue.scheme.as_deref(), queue.talk_s),
+        (Some(CallOutcome::Answered), Some("103"), Some("400"), Some(61))
+    );
     let left = joined(&[end(&[("disposition", "ANSWERED"), ("queuestatus", "TIMEOUT"), ("queue", "400")])], false);
     assert_eq!(left.outcome, Some(CallOutcome::NoAnswer));
 }
@@ -114,9 +147,20 @@ fn names_of_channels() {
 #[test]
 fn outgoing_internal_and_hidden_calls() {
     let source = source(&KIND, "");
-    let of = |fields: &[(&str, &str)]| facts(&source, &Post::form("", &[&[("linkedid", "1.2"), ("final", "1")][..], fields].concat())).view();
-    let out = of(&[("direction", "out"), ("caller", "101"), ("callee", "89161234567"), ("dialstatus", "ANSWER"), ("answeredtime", "9")]);
-    assert_eq!((out.direction, out.outcome, out.agent.as_deref()), (Some(Direction::Out), Some(CallOutcome::Answered), Some("101")));
+    let of = |fields: &[(&str, &str)]| {
+        facts(&source, &Post::form("", &[&[("linkedid", "1.2"), ("final", "1")][..], fields].concat())).view()
+    };
+    let out = of(&[
+        ("direction", "out"),
+        ("caller", "101"),
+        ("callee", "89161234567"),
+        ("dialstatus", "ANSWER"),
+        ("answeredtime", "9"),
+    ]);
+    assert_eq!(
+        (out.direction, out.outcome, out.agent.as_deref()),
+        (Some(Direction::Out), Some(CallOutcome::Answered), Some("101"))
+    );
     assert_eq!(out.number.unwrap().typed, "89161234567");
     let busy = of(&[("direction", "out"), ("caller", "101"), ("callee", "89161234567"), ("dialstatus", "BUSY")]);
     assert_eq!((busy.outcome, busy.agent.as_deref()), (Some(CallOutcome::Busy), Some("101")));
@@ -136,7 +180,10 @@ fn outgoing_internal_and_hidden_calls() {
 fn times_are_the_servers_own() {
     let moscow = source(&KIND, "time_zone = \"Europe/Moscow\"");
     let naive = end(&[("start", "2026-11-21 13:00:00")]);
-    let naive = Post { body: String::from_utf8(naive.body.clone()).unwrap().replacen("start=1795255200.123456&", "", 1).into_bytes(), ..naive };
+    let naive = Post {
+        body: String::from_utf8(naive.body.clone()).unwrap().replacen("start=1795255200.123456&", "", 1).into_bytes(),
+        ..naive
+    };
     assert_eq!(facts(&moscow, &naive).summary.unwrap().started, Some("2026-11-21T10:00:00Z".parse().unwrap()));
     assert_eq!(moscow.one(&naive).occurred_at.unwrap().as_second(), 1_795_255_270);
     // A zone that is forgotten is seen by the difference of a day only; a wrong day is.
@@ -147,7 +194,12 @@ fn times_are_the_servers_own() {
 #[test]
 fn what_else_is_sent_is_kept() {
     let source = source(&KIND, "recording_url = \"https://pbx.example.com/monitor/\"");
-    let call = end(&[("recording", "/var/spool/asterisk/monitor/2026/11/21/in-1.wav"), ("utm_source", "ya"), ("region", "Тула+юг"), ("blank", "")]);
+    let call = end(&[
+        ("recording", "/var/spool/asterisk/monitor/2026/11/21/in-1.wav"),
+        ("utm_source", "ya"),
+        ("region", "Тула+юг"),
+        ("blank", ""),
+    ]);
     let draft = source.one(&call).draft;
     assert_eq!(draft.offered[0].id, "https://pbx.example.com/monitor/in-1.wav");
     assert_eq!(draft.touch.get("utm_source"), Some("ya"));
@@ -162,16 +214,30 @@ fn what_else_is_sent_is_kept() {
 #[test]
 fn tries_unknown_events_and_calls_without_an_id() {
     let source = source(&KIND, "");
-    for empty in [Post::get(""), Post::form("", &[]), Post::json("", "{}"), Post::get("?region=x"), Post { method: "HEAD", ..Post::get("?linkedid=1") }] {
+    for empty in [
+        Post::get(""),
+        Post::form("", &[]),
+        Post::json("", "{}"),
+        Post::get("?region=x"),
+        Post { method: "HEAD", ..Post::get("?linkedid=1") },
+    ] {
         assert!(matches!(source.parse(&empty), Ok(Parsed::Probe(reply)) if reply.status == 200));
     }
     let parked = source.one(&post(&[("event", "parked"), ("lot", "70")]));
     assert!(parked.draft.call.is_none() && parked.purpose == Purpose::Note);
-    assert!(matches!(source.parse(&Post::form("", &[("final", "1"), ("caller", "89161234567")])), Err(Refusal::Unreadable(words)) if words.contains("linkedid")));
+    assert!(
+        matches!(source.parse(&Post::form("", &[("final", "1"), ("caller", "89161234567")])), Err(Refusal::Unreadable(words)) if words.contains("linkedid"))
+    );
     // By GET and as JSON all the same.
     let get = facts(&source, &Post::get("?linkedid=5&final=1&caller=%2B79161234567&direction=in&dialstatus=NOANSWER"));
     assert!(get.view().is_missed());
-    assert_eq!(facts(&source, &Post::json("", r#"{"linkedid":"5","final":1,"caller":"+79161234567","direction":"in","dialstatus":"NOANSWER"}"#)), get);
+    assert_eq!(
+        facts(
+            &source,
+            &Post::json("", r#"{"linkedid":"5","final":1,"caller":"+79161234567","direction":"in","dialstatus":"NOANSWER"}"#)
+        ),
+        get
+    );
     let reply = source.thanks(&post(&[]));
     assert_eq!((reply.status, reply.body.len()), (200, 0));
 }

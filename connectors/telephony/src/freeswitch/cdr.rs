@@ -133,7 +133,11 @@ impl<'a> Cdr<'a> {
         told.total_s = self.seconds("duration");
         let up = billed.is_some_and(|seconds| seconds > 0) || answered.is_some();
         told.status = self.first(&["hangup_cause", "last_bridge_hangup_cause"]);
-        if *leg == Leg::Caller { self.tell_a(&mut told, up, billed) } else { self.tell_b(&mut told, up) }
+        if *leg == Leg::Caller {
+            self.tell_a(&mut told, up, billed)
+        } else {
+            self.tell_b(&mut told, up)
+        }
         told
     }
 
@@ -155,14 +159,16 @@ impl<'a> Cdr<'a> {
             Some(Direction::Out) => {
                 told.agent = self.first(&["user_name", "sip_auth_username"]).or_else(|| caller.agent());
                 told.number = callee.phone();
-                let shown = self.first(&["outbound_caller_id_number", "effective_caller_id_number", "origination_caller_id_number"]);
+                let shown =
+                    self.first(&["outbound_caller_id_number", "effective_caller_id_number", "origination_caller_id_number"]);
                 told.line = shown.and_then(|shown| Party::read(&shown, Form::National).phone());
             }
             _ => told.agent = self.first(&["user_name", "sip_auth_username"]).or_else(|| caller.agent()),
         }
         told.scheme = self.first(&["cc_queue", "ring_group_name", "ivr_menu_name", "call_center_queue_name"]);
         let bridged = self.times("bridged_time").min().or_else(|| self.time(&["bridge_uepoch", "bridge_epoch"]));
-        let knows_bridges = self.flow.iter().any(|flow| flow.get("times").is_some_and(|times| times.get("bridged_time").is_some()));
+        let knows_bridges =
+            self.flow.iter().any(|flow| flow.get("times").is_some_and(|times| times.get("bridged_time").is_some()));
         let talked = up && (bridged.is_some() || !knows_bridges || told.direction != Some(Direction::In) || self.is_attended());
         let outcome = self.outcome(up, talked);
         told.outcome = Some(outcome);
@@ -175,7 +181,8 @@ impl<'a> Cdr<'a> {
             if told.direction == Some(Direction::In) {
                 told.agent = self.who_answered();
             }
-            told.wait_s = told.started.zip(told.answered).and_then(|(from, to)| u32::try_from(to.duration_since(from).as_secs()).ok());
+            told.wait_s =
+                told.started.zip(told.answered).and_then(|(from, to)| u32::try_from(to.duration_since(from).as_secs()).ok());
         } else {
             told.talk_s = Some(0);
             told.wait_s = told.total_s;
@@ -188,7 +195,10 @@ impl<'a> Cdr<'a> {
     fn who_answered(&self) -> Option<String> {
         let extension = |text: String| Party::read(&text, Form::National).extension();
         let called = || {
-            let originatee = self.flow.iter().find_map(|flow| flow.get("caller_profile")?.get("originatee")?.get("originatee_caller_profiles"));
+            let originatee = self
+                .flow
+                .iter()
+                .find_map(|flow| flow.get("caller_profile")?.get("originatee")?.get("originatee_caller_profiles"));
             let profile = match originatee? {
                 Json::List(items) => items.first()?,
                 one => one,
@@ -313,11 +323,27 @@ fn of_cause(cause: &str) -> CallOutcome {
         "UNALLOCATED_NUMBER" | "INVALID_NUMBER_FORMAT" | "NO_ROUTE_DESTINATION" | "NO_ROUTE_TRANSIT_NET" | "NUMBER_CHANGED" => {
             CallOutcome::BadNumber
         }
-        "USER_NOT_REGISTERED" | "SUBSCRIBER_ABSENT" | "NETWORK_OUT_OF_ORDER" | "DESTINATION_OUT_OF_ORDER"
-        | "NORMAL_TEMPORARY_FAILURE" | "NORMAL_CIRCUIT_CONGESTION" | "SWITCH_CONGESTION" | "GATEWAY_DOWN" => CallOutcome::Unreachable,
+        "USER_NOT_REGISTERED"
+        | "SUBSCRIBER_ABSENT"
+        | "NETWORK_OUT_OF_ORDER"
+        | "DESTINATION_OUT_OF_ORDER"
+        | "NORMAL_TEMPORARY_FAILURE"
+        | "NORMAL_CIRCUIT_CONGESTION"
+        | "SWITCH_CONGESTION"
+        | "GATEWAY_DOWN" => CallOutcome::Unreachable,
         "OUTGOING_CALL_BARRED" | "INCOMING_CALL_BARRED" | "BEARERCAPABILITY_NOTAUTH" => CallOutcome::Blocked,
-        "" | "NONE" | "NORMAL_CLEARING" | "NORMAL_UNSPECIFIED" | "SUCCESS" | "NO_ANSWER" | "NO_USER_RESPONSE" | "ALLOTTED_TIMEOUT"
-        | "PROGRESS_TIMEOUT" | "RECOVERY_ON_TIMER_EXPIRE" | "ATTENDED_TRANSFER" | "BLIND_TRANSFER" => CallOutcome::NoAnswer,
+        ""
+        | "NONE"
+        | "NORMAL_CLEARING"
+        | "NORMAL_UNSPECIFIED"
+        | "SUCCESS"
+        | "NO_ANSWER"
+        | "NO_USER_RESPONSE"
+        | "ALLOTTED_TIMEOUT"
+        | "PROGRESS_TIMEOUT"
+        | "RECOVERY_ON_TIMER_EXPIRE"
+        | "ATTENDED_TRANSFER"
+        | "BLIND_TRANSFER" => CallOutcome::NoAnswer,
         _ => CallOutcome::Failed,
     }
 }

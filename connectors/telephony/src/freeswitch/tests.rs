@@ -84,7 +84,10 @@ fn b_leg(uuid: &str, user: &str, cause: &str, answered: u64, ended: u64) -> Valu
 }
 
 fn post(record: &Value) -> crate::testing::Call {
-    crate::testing::Call::json(&format!("?uuid={}", record["variables"]["uuid"].as_str().unwrap_or_default()), &record.to_string())
+    crate::testing::Call::json(
+        &format!("?uuid={}", record["variables"]["uuid"].as_str().unwrap_or_default()),
+        &record.to_string(),
+    )
 }
 
 fn facts(source: &Source, record: &Value) -> CallFacts {
@@ -107,7 +110,11 @@ fn view(records: &[Value]) -> CallView {
 
 #[test]
 fn an_answered_call_of_two_records() {
-    let call = view(&[a_leg("NORMAL_CLEARING", 5, 9, 69, &[]), b_leg(B, "102", "NORMAL_CLEARING", 9, 69), b_leg("c", "103", "LOSE_RACE", 0, 9)]);
+    let call = view(&[
+        a_leg("NORMAL_CLEARING", 5, 9, 69, &[]),
+        b_leg(B, "102", "NORMAL_CLEARING", 9, 69),
+        b_leg("c", "103", "LOSE_RACE", 0, 9),
+    ]);
     assert_eq!((call.state, call.outcome, call.direction), (CallState::Over, Some(CallOutcome::Answered), Some(Direction::In)));
     assert_eq!((call.number.unwrap().typed.as_str(), call.line.unwrap().typed.as_str()), ("+79161234567", "74951234567"));
     assert_eq!((call.talk_s, call.wait_s, call.agent.as_deref()), (Some(60), Some(9), Some("102")));
@@ -139,7 +146,10 @@ fn the_record_of_a_called_leg_is_evidence_only() {
     for record in [
         named(json!({ "uuid": A, "bridge_uuid": B, "signal_bond": B }), json!({})),
         named(json!({ "uuid": A, "originator": A }), json!({})),
-        named(json!({ "uuid": A, "leadgate_call": A }), json!({ "originator": { "originator_caller_profiles": [{ "uuid": B }] } })),
+        named(
+            json!({ "uuid": A, "leadgate_call": A }),
+            json!({ "originator": { "originator_caller_profiles": [{ "uuid": B }] } }),
+        ),
     ] {
         let told = facts(&source, &record);
         assert_eq!((told.id.as_str(), told.summary.is_some()), (A, true), "{record}");
@@ -186,21 +196,33 @@ fn a_menu_that_answers_is_nobody() {
 #[test]
 fn outgoing_internal_and_hidden_calls() {
     let with = |variables: Value| json!({ "variables": variables });
-    let out = view(&[with(json!({ "uuid": A, "direction": "inbound", "user_name": "1001", "caller_id_number": "1001", "destination_number": "%2B79161234567", "outbound_caller_id_number": "74951234567", "billsec": "12", "duration": "20", "hangup_cause": "NORMAL_CLEARING" }))]);
-    assert_eq!((out.direction, out.outcome, out.agent.as_deref(), out.talk_s), (Some(Direction::Out), Some(CallOutcome::Answered), Some("1001"), Some(12)));
+    let out = view(&[with(
+        json!({ "uuid": A, "direction": "inbound", "user_name": "1001", "caller_id_number": "1001", "destination_number": "%2B79161234567", "outbound_caller_id_number": "74951234567", "billsec": "12", "duration": "20", "hangup_cause": "NORMAL_CLEARING" }),
+    )]);
+    assert_eq!(
+        (out.direction, out.outcome, out.agent.as_deref(), out.talk_s),
+        (Some(Direction::Out), Some(CallOutcome::Answered), Some("1001"), Some(12))
+    );
     assert_eq!((out.number.unwrap().typed.as_str(), out.line.unwrap().typed.as_str()), ("+79161234567", "74951234567"));
-    let internal = view(&[with(json!({ "uuid": A, "direction": "inbound", "user_name": "1001", "caller_id_number": "1001", "destination_number": "1003" }))]);
+    let internal = view(&[with(
+        json!({ "uuid": A, "direction": "inbound", "user_name": "1001", "caller_id_number": "1001", "destination_number": "1003" }),
+    )]);
     assert_eq!((internal.direction, internal.number), (Some(Direction::Internal), None));
-    let said = view(&[with(json!({ "uuid": A, "call_direction": "inbound", "caller_id_number": "101", "destination_number": "102" }))]);
+    let said =
+        view(&[with(json!({ "uuid": A, "call_direction": "inbound", "caller_id_number": "101", "destination_number": "102" }))]);
     assert_eq!(said.direction, Some(Direction::In));
     for hidden in ["anonymous", "Anonymous", "Restricted", "unknown"] {
-        let call = view(&[with(json!({ "uuid": A, "direction": "inbound", "caller_id_number": hidden, "destination_number": "74951234567" }))]);
+        let call = view(&[with(
+            json!({ "uuid": A, "direction": "inbound", "caller_id_number": hidden, "destination_number": "74951234567" }),
+        )]);
         assert!(call.hidden && call.number.is_none(), "{hidden}");
     }
     let nobody = view(&[with(json!({ "uuid": A }))]);
     assert_eq!((nobody.number, nobody.hidden), (None, false));
     // A busy customer.
-    let busy = view(&[with(json!({ "uuid": A, "user_name": "1001", "caller_id_number": "1001", "destination_number": "89161234567", "hangup_cause": "USER_BUSY" }))]);
+    let busy = view(&[with(
+        json!({ "uuid": A, "user_name": "1001", "caller_id_number": "1001", "destination_number": "89161234567", "hangup_cause": "USER_BUSY" }),
+    )]);
     assert_eq!((busy.direction, busy.outcome), (Some(Direction::Out), Some(CallOutcome::Busy)));
 }
 
@@ -256,7 +278,9 @@ fn an_address_with_a_query_of_its_own() {
 #[test]
 fn credentials_beside_the_token() {
     let source = source(&KIND, "user = \"freeswitch\"\npassword = [\"new\", \"old\"]");
-    let with = |pair: &str| post(&a_leg("USER_BUSY", 0, 0, 9, &[])).header("Authorization", &format!("Basic {}", BASE64.encode(pair.as_bytes())));
+    let with = |pair: &str| {
+        post(&a_leg("USER_BUSY", 0, 0, 9, &[])).header("Authorization", &format!("Basic {}", BASE64.encode(pair.as_bytes())))
+    };
     for good in ["freeswitch:new", "freeswitch:old"] {
         assert_eq!(source.refused(&with(good)), None);
     }
@@ -277,7 +301,8 @@ fn credentials_beside_the_token() {
 
 #[test]
 fn recordings_and_tags() {
-    let more = [("record_file_path", "/var/lib/freeswitch/recordings/pbx/a%20b.wav"), ("utm_source", "yandex"), ("sip_h_X-gclid", "G1")];
+    let more =
+        [("record_file_path", "/var/lib/freeswitch/recordings/pbx/a%20b.wav"), ("utm_source", "yandex"), ("sip_h_X-gclid", "G1")];
     let record = a_leg("NORMAL_CLEARING", 5, 9, 69, &more);
     let plain = source(&KIND, "").one(&post(&record)).draft;
     assert_eq!((plain.offered.len(), plain.fields[0].value.as_str()), (0, "/var/lib/freeswitch/recordings/pbx/a b.wav"));
