@@ -134,9 +134,9 @@ impl<'a> Cdr<'a> {
         let up = billed.is_some_and(|seconds| seconds > 0) || answered.is_some();
         told.status = self.first(&["hangup_cause", "last_bridge_hangup_cause"]);
         if *leg == Leg::Caller {
-            self.tell_a(&mut told, up, billed)
+            self.tell_a(&mut told, up, billed);
         } else {
-            self.tell_b(&mut told, up)
+            self.tell_b(&mut told, up);
         }
         told
     }
