@@ -1,4 +1,4 @@
-//! Asterisk and FreePBX: a hangup handler of the dialplan posts what became of a call, and the channels of colleagues may, too.
+//! Asterisk and `FreePBX`: a hangup handler of the dialplan posts what became of a call, and the channels of colleagues may, too.
 //!
 //! Asterisk itself tells nobody of calls; `templates/extensions_custom.conf` is what makes it. All channels of a call share its
 //! `linkedid`. What the channel of the caller says with `final=1` sums the call up; its being answered may be a menu's or a queue's,
@@ -150,9 +150,9 @@ impl Asterisk {
         let is_final = incoming.text("final").is_some_and(words::is_yes);
         let mut told = self.telling(incoming, kind);
         if kind == EventKind::LegEnded && is_final {
-            sum_up(incoming, &mut told)
+            sum_up(incoming, &mut told);
         } else {
-            leg(incoming, &mut told, kind)
+            leg(incoming, &mut told, kind);
         }
         let at = self.time(incoming, &["at"]).or(told.ended).or(told.answered).or(told.started);
         let call =

@@ -83,7 +83,7 @@ fn the_handler_of_the_caller_sums_up() {
 #[test]
 fn an_answer_of_a_menu_is_nobodys() {
     let menu = end(&[("disposition", "ANSWERED"), ("billsec", "69")]);
-    let call = joined(&[menu.clone()], false);
+    let call = joined(std::slice::from_ref(&menu), false);
     assert_eq!((call.outcome, call.talk_s), (Some(CallOutcome::NoAnswer), None));
     // Any colleague's answer wins, whichever comes first.
     let call = joined(

@@ -114,15 +114,13 @@ impl Lookup {
         let mut rest = self.body.as_str();
         while let Some((before, after)) = rest.split_once('{') {
             out.push_str(before);
-            match after.split_once('}').and_then(|(name, behind)| Some((value(name)?, behind))) {
-                Some((text, behind)) => {
-                    out.push_str(&self.escaped(&text));
-                    rest = behind;
-                }
-                None => {
-                    out.push('{');
-                    rest = after;
-                }
+            let filled = after.split_once('}').and_then(|(name, behind)| Some((value(name)?, behind)));
+            if let Some((text, behind)) = filled {
+                out.push_str(&self.escaped(&text));
+                rest = behind;
+            } else {
+                out.push('{');
+                rest = after;
             }
         }
         out.push_str(rest);

@@ -1,5 +1,7 @@
 //! What a record of a leg tells.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use leadgate_core::attribution::{Origin, Touch, attribution_key, percent_decode};
 use leadgate_core::call::{CallNumber, CallOutcome, CallTelling, Direction};
@@ -49,7 +51,7 @@ impl<'a> Cdr<'a> {
             _ => Vec::new(),
         };
         let channel = record.get("channel_data").and_then(|data| data.get("direction")).and_then(Json::text);
-        Self { variables: record.get("variables"), flow, direction: channel.map(|text| text.into_owned()) }
+        Self { variables: record.get("variables"), flow, direction: channel.map(Cow::into_owned) }
     }
 
     /// A variable. Its value is escaped once more, unless the module is told not to.
@@ -75,7 +77,7 @@ impl<'a> Cdr<'a> {
 
     /// The times of a name, of every profile; never is 0.
     fn times(&self, name: &str) -> impl Iterator<Item = Timestamp> {
-        let found = self.flow.iter().filter_map(move |flow| flow.get("times")?.get(name)?.text().map(|text| text.into_owned()));
+        let found = self.flow.iter().filter_map(move |flow| flow.get("times")?.get(name)?.text().map(Cow::into_owned));
         found.filter_map(|text| times::microseconds(&text))
     }
 
@@ -132,9 +134,9 @@ impl<'a> Cdr<'a> {
         let up = billed.is_some_and(|seconds| seconds > 0) || answered.is_some();
         told.status = self.first(&["hangup_cause", "last_bridge_hangup_cause"]);
         if *leg == Leg::Caller {
-            self.tell_a(&mut told, up, billed)
+            self.tell_a(&mut told, up, billed);
         } else {
-            self.tell_b(&mut told, up)
+            self.tell_b(&mut told, up);
         }
         told
     }
@@ -223,7 +225,7 @@ impl<'a> Cdr<'a> {
         }
     }
 
-    /// Which way the call goes: a PBX's own leg of a colleague comes in to FreeSWITCH, too.
+    /// Which way the call goes: a PBX's own leg of a colleague comes in to the switch, too.
     fn way(&self, caller: &Party, callee: &Party) -> Direction {
         match self.variable("call_direction").as_deref() {
             Some("inbound") => return Direction::In,

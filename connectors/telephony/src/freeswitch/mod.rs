@@ -1,4 +1,4 @@
-//! FreeSWITCH: `mod_json_cdr` posts a record of each leg after it hung up.
+//! `FreeSWITCH`: `mod_json_cdr` posts a record of each leg after it hung up.
 //!
 //! It appends `?uuid=..` to whatever address it is given, so the token stands in the path; and its header does not tell what its body
 //! is, so the body does.
@@ -126,7 +126,7 @@ fn record(body: &[u8]) -> Result<Json, String> {
     parse(&String::from_utf8_lossy(&bytes))
 }
 
-/// What FreeSWITCH puts behind any address, also behind one that has a query: `?token=x?uuid=..`.
+/// What the module puts behind any address, also behind one that has a query: `?token=x?uuid=..`.
 fn appended_uuid(request: &Request<'_>) -> Option<String> {
     let (_, uuid) = request.url.rsplit_once("uuid=")?;
     let uuid: String = uuid.chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').take(64).collect();

@@ -99,10 +99,10 @@ fn what_is_final_is_declared() {
     let end = Call::json("", r#"{"event":"finished","call_id":"1","direction":"in","outcome":"no_answer"}"#);
     let leg = Call::json("", r#"{"event":"leg_ended","call_id":"1","direction":"in","outcome":"cancelled","agent":"101"}"#);
     let usual = source(&KIND, "");
-    assert_eq!(view(&usual, &[leg.clone()]).state, CallState::Ringing);
+    assert_eq!(view(&usual, std::slice::from_ref(&leg)).state, CallState::Ringing);
     assert_eq!(view(&usual, &[leg.clone(), end.clone()]).outcome, Some(CallOutcome::NoAnswer));
     let never = source(&KIND, "final = []");
-    assert_eq!(view(&never, &[end.clone()]).state, CallState::Ringing);
+    assert_eq!(view(&never, std::slice::from_ref(&end)).state, CallState::Ringing);
     assert_eq!(quiet_view(&never, &[end, leg]).outcome, Some(CallOutcome::NoAnswer));
 }
 

@@ -36,7 +36,9 @@ fn joined(source: &Source, calls: &[Call]) -> CallFacts {
     }
     let mut all = orders.iter().map(|order| {
         let mut out = told[order[0]].clone();
-        order.iter().for_each(|n| out.join(&told[*n]));
+        for n in order {
+            out.join(&told[*n]);
+        }
         out
     });
     let first = all.next().unwrap();

@@ -533,7 +533,7 @@ fn threecx_reports_each_leg() {
     let call = view(&source, &[missed.clone(), answered.clone()]);
     assert_eq!((call.outcome, call.talk_s, call.agent.as_deref()), (Some(CallOutcome::Answered), Some(65), Some("102")));
     assert_eq!(facts(&source, &missed).view().state, CallState::Ringing, "another agent may have answered");
-    assert!(quiet_view(&source, &[missed.clone()]).is_missed());
+    assert!(quiet_view(&source, std::slice::from_ref(&missed)).is_missed());
     let draft = source.one(&answered).draft;
     assert_eq!((draft.name, draft.fields.len()), (None, 0), "what was not filled in is absent");
     assert!(!draft.call.as_ref().unwrap().id.contains("916"), "an id shows no number");
