@@ -4,7 +4,7 @@
 CREATE TABLE call (
     source text     NOT NULL COLLATE "C",
     key    text     NOT NULL COLLATE "C",                        -- activity.external_key, once there is one
-    told   text     CHECK (told::json IS NOT NULL),              -- what it told so far; NULL: its activity tells it
+    told   text     CHECK (told IS NULL OR told::json IS NOT NULL),  -- what it told so far; NULL: its activity tells it
     phone  text     NOT NULL COLLATE "C",                        -- the canonical number of the other side; empty: not known
     back   text     NOT NULL COLLATE "C" CHECK (back IN ('none', 'waits', 'done')),  -- whether somebody should call back
     over   smallint NOT NULL CHECK (over IN (0, 1)),             -- nothing more is expected of it

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed case")]
 
 mod admin;
+mod calls;
 mod chats;
 mod engine;
 mod gateways;
@@ -154,6 +155,19 @@ mod on {
             a_code_is_redeemed_by_one,
             a_chat_is_compared_and_set,
             a_topic_is_one_leads,
+        }
+        calls {
+            a_call_is_decided_once,
+            splitting_calls_changes_no_row,
+            a_missed_call_waits_to_be_called_back,
+            silence_is_due_and_decides,
+            many_tell_of_one_call_at_once,
+            who_calls_is_whoever_has_the_number_alone,
+            a_nameless_call_on_a_landline_is_ambiguous,
+            what_was_fetched_stays,
+            a_replay_leaves_calls_alone,
+            calls_leave_nothing_of_an_erased_person,
+            old_calls_are_forgotten,
         }
         talks {
             an_album_is_one_activity,

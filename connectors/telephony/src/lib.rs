@@ -8,16 +8,41 @@
 //!
 //! Everything here is pure: no clock, no network. What events of a call are joined to is decided in the core.
 
+mod common;
+mod cxml;
+mod forward;
+mod itoolabs;
 mod line;
+mod mango;
+mod onlinepbx;
 mod party;
+mod plivo;
 mod provider;
 mod settings;
+mod signed;
+mod sipuni;
+mod telnyx;
 mod times;
+mod twilio;
+mod vonage;
+mod zadarma;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod trials;
 
 use leadgate_core::ports::SourceKind;
 
 /// The kinds of source in this crate.
-pub const KINDS: &[SourceKind] = &[];
+pub const KINDS: &[SourceKind] = &[
+    itoolabs::KIND,
+    mango::KIND,
+    onlinepbx::KIND,
+    plivo::KIND,
+    sipuni::KIND,
+    telnyx::KIND,
+    twilio::KIND,
+    vonage::KIND,
+    zadarma::KIND,
+];

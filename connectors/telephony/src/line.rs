@@ -5,9 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::chat::OfferedFile;
 use leadgate_core::ids::{EventId, SubmissionId};
-use leadgate_core::ports::{
-    Fetch, Known, NoFetch, Outcome, Parsed, PathToken, Push, PushLimits, Refusal, Reply, Request, Who,
-};
+use leadgate_core::ports::{Fetch, Known, NoFetch, Outcome, Parsed, PathToken, Push, PushLimits, Refusal, Reply, Request, Who};
 use leadgate_core::submission::{ActivityKind, ContentHash, Draft, Handle, Hold, Key, Purpose, Submission, Typed};
 use leadgate_wire::body::{self, Entry, Limits};
 use leadgate_wire::redact::{self, Hide};
@@ -59,7 +57,7 @@ impl<P: Provider> Push for Line<P> {
                 self.provider.thanks(request)
             }
             Outcome::Refused(Refusal::Unauthenticated(_) | Refusal::Unproven { .. }) => self.provider.refuses(),
-            Outcome::Busy => Reply::busy(5),
+            Outcome::Busy => self.provider.busy(request),
         }
     }
 

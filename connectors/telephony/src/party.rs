@@ -123,7 +123,10 @@ mod tests {
         assert_eq!(read("79161234567"), Party::Phone(CallNumber::international("79161234567").unwrap()));
         assert_eq!(read("tel:+79161234567;phone-context=x"), Party::Phone(CallNumber::international("+79161234567").unwrap()));
         assert_eq!(read("sip:89161234567@pbx.example"), Party::Phone(CallNumber::national("89161234567").unwrap()));
-        assert_eq!(Party::read("8 (916) 123-45-67", Form::National), Party::Phone(CallNumber::national("8 (916) 123-45-67").unwrap()));
+        assert_eq!(
+            Party::read("8 (916) 123-45-67", Form::National),
+            Party::Phone(CallNumber::national("8 (916) 123-45-67").unwrap())
+        );
         for extension in ["101", "012345", "sip:101@pbx.example", "sip:ivanov@pbx", "ivanov"] {
             assert!(matches!(read(extension), Party::Extension(_)), "{extension}");
         }

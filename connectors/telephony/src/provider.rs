@@ -174,6 +174,11 @@ pub(crate) trait Provider: Send + Sync {
         Reply::text(403, "forbidden\n")
     }
 
+    /// What the provider is told where nothing could be stored.
+    fn busy(&self, _request: &Request<'_>) -> Reply {
+        Reply::busy(5)
+    }
+
     /// The answer to who calls.
     fn known(&self, request: &Request<'_>, _known: Option<&Known>) -> Reply {
         self.thanks(request)

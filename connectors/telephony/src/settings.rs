@@ -64,7 +64,8 @@ fn settings(keys: &mut Keys, rules: &mut SourceRules, usual: &Usual) -> Settings
     let calls = &mut rules.calls;
     let moments = [("ring", LeadOn::Ring), ("finish", LeadOn::Finish), ("missed", LeadOn::Missed)];
     calls.lead_on = keys.one_of("lead_on", &moments).unwrap_or_default();
-    calls.hidden = keys.one_of("hidden_callers", &[("lead", HiddenCallers::Lead), ("note", HiddenCallers::Note)]).unwrap_or_default();
+    calls.hidden =
+        keys.one_of("hidden_callers", &[("lead", HiddenCallers::Lead), ("note", HiddenCallers::Note)]).unwrap_or_default();
     calls.quiet = usual.quiet;
     if let Some(quiet) = keys.duration("quiet", Duration::from_secs(5)..=Duration::from_hours(4)) {
         calls.quiet = SignedDuration::try_from(quiet).unwrap_or(usual.quiet);

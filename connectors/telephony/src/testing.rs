@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use leadgate_core::ids::{SourceId, SubmissionId};
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Known, Mode, Outcome, Parsed, PathToken, Push, Refusal, Reply, Request, Secrets,
+    BuildContext, BuildProblem, Connector, Known, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal, Reply, Request, Secrets,
     SourceKind,
 };
 use leadgate_core::secret::Secret;
@@ -20,12 +20,14 @@ pub(crate) struct Source {
 }
 
 /// A call as a test makes it. Its URL is `https://gw.example.com/in/calls/TOKEN` and what comes behind that.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub method: &'static str,
     pub behind: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// A multipart form, instead of the body.
+    pub parts: Option<Vec<Part>>,
     pub at: Timestamp,
     pub token: PathToken,
     /// The whole URL where it is not the usual one.
@@ -50,7 +52,7 @@ impl Secrets for Plain {
 
 /// Builds a source from its keys (without `kind`).
 pub(crate) fn try_source(kind: &SourceKind, keys: &str) -> Result<Source, Vec<BuildProblem>> {
-    let id = SourceId::new("calls").unwrap();
+    let id = SourceId::parse("calls").unwrap();
     let context = BuildContext {
         source: id.clone(),
         language: "ru".to_owned(),
@@ -77,10 +79,21 @@ impl Call {
             behind: behind.to_owned(),
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
             body: body.into(),
+            parts: None,
             at: noon(),
             token: PathToken::Valid,
             url: None,
         }
+    }
+
+    /// A multipart form, as PHP's curl posts an array.
+    pub(crate) fn multipart(behind: &str, fields: &[(&str, &str)]) -> Self {
+        let part = |(name, value): &(&str, &str)| Part::Field {
+            name: (*name).to_owned(),
+            value: Bytes::copy_from_slice(value.as_bytes()),
+        };
+        let parts = Some(fields.iter().map(part).collect());
+        Self { parts, ..Self::post(behind, "multipart/form-data; boundary=x", "") }
     }
 
     /// A urlencoded form.
@@ -112,13 +125,13 @@ impl Call {
         let rest = self.behind.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
         let body = Bytes::from(self.body.clone());
         act(&Request {
-            id: SubmissionId(Uuid::now_v7()),
+            id: SubmissionId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)),
             source: &source.id,
             method: self.method,
             url: &url,
             headers: &self.headers,
             body: &body,
-            parts: None,
+            parts: self.parts.as_deref(),
             peer: Some("192.0.2.7".parse().unwrap()),
             received_at: self.at,
             path_token: self.token,
@@ -157,6 +170,11 @@ impl Source {
         call.with(self, |request| self.push.known(request, known))
     }
 
+    /// What a call is answered that proves nothing.
+    pub(crate) fn refusal(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.refuses(request)).unwrap()
+    }
+
     /// Whether a call is refused because it proves nothing, and why.
     pub(crate) fn refused(&self, call: &Call) -> Option<String> {
         match self.parse(call) {
@@ -164,4 +182,70 @@ impl Source {
             _ => None,
         }
     }
+}
+
+impl Source {
+    /// What the sender of a call is told that proves nothing.
+    pub(crate) fn told_off(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.refuses(request)).unwrap()
+    }
+
+    /// What a call is told of which nothing could be stored.
+    pub(crate) fn busy(&self, call: &Call) -> Reply {
+        call.with(self, |request| self.push.reply(request, Outcome::Busy))
+    }
+
+    /// What a call is answered that brings nothing to record.
+    pub(crate) fn probe(&self, call: &Call) -> Reply {
+        match self.parse(call) {
+            Ok(Parsed::Probe(reply)) => reply,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a question who calls tells besides, and whom it names.
+    pub(crate) fn asked(&self, call: &Call) -> (Option<leadgate_core::call::CallNumber>, Vec<Submission>) {
+        match self.parse(call) {
+            Ok(Parsed::Who(who)) => (who.number, who.tells),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What several calls tell of one call: the same in whatever order they come in, and however often.
+    pub(crate) fn joined(&self, calls: &[Call]) -> leadgate_core::call::CallFacts {
+        let told: Vec<_> = calls.iter().flat_map(|call| self.submissions(call)).filter_map(|item| item.draft.call).collect();
+        let of = |order: &mut dyn Iterator<Item = usize>| {
+            let mut order = order.map(|at| told[at].as_ref());
+            let mut facts = order.next().unwrap().clone();
+            order.for_each(|other| facts.join(other));
+            facts
+        };
+        let facts = of(&mut (0..told.len()));
+        for turn in 0..told.len() {
+            let turned = |at: usize| (at + turn) % told.len();
+            assert_eq!(of(&mut (0..told.len()).map(turned)), facts);
+            assert_eq!(of(&mut (0..told.len()).rev().map(turned)), facts);
+            assert_eq!(of(&mut (0..2 * told.len()).map(turned)), facts);
+        }
+        facts
+    }
+}
+
+/// A kind's example is right as it is, and each of its keys is a key.
+pub(crate) fn example_is_right(kind: &SourceKind) {
+    let servers = ["[sources", "kind = ", "enabled = "];
+    let lines = || kind.example.lines().filter(|line| !servers.iter().any(|own| line.starts_with(own)));
+    let as_it_is: String = lines().flat_map(|line| [line, "\n"]).collect();
+    source(kind, &as_it_is);
+    for line in lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = ") && !line.ends_with('.')) {
+        if let Err(problems) = try_source(kind, &format!("{as_it_is}\n{line}")) {
+            let unknown = problems.iter().any(|problem| problem.words.contains("no such key"));
+            assert!(!unknown, "{line}: {problems:?}");
+        }
+    }
+}
+
+/// The body of an answer.
+pub(crate) fn text(reply: &Reply) -> &str {
+    std::str::from_utf8(&reply.body).unwrap()
 }

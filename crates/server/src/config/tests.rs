@@ -376,6 +376,33 @@ fn managers_are_ours_and_have_one_id_each() {
 }
 
 #[test]
+fn lines_are_ours_and_tell_where_callers_come_from() {
+    let config = Folder::new(
+        "[company]\ncountry = \"RU\"\n[sources.site]\nkind = \"html_form\"\n[sources.other]\nkind = \"html_form\"\n\
+         [[lines]]\nnumber = [\"8 495 123-45-67\", \"+7 800 555-35-35\"]\nsource = \"Billboard\"\nlanguage = \"ru\"\n\
+         utm_defaults = { utm_medium = \"outdoor\" }\nsources = [\"site\"]\n",
+    )
+    .good();
+    let rules = config.rules();
+    assert!(rules.ours.phone("+74951234567") && rules.ours.phone("+78005553535"));
+    let of = |source: &str| std::sync::Arc::clone(&rules.of(&SourceId::parse(source).unwrap()).calls.lines);
+    let line = &of("site")["+74951234567"];
+    assert_eq!((line.touch.get("utm_source"), line.touch.get("utm_medium")), (Some("Billboard"), Some("outdoor")));
+    assert_eq!((line.title.as_deref(), line.language.as_deref()), (Some("Billboard"), Some("ru")));
+    assert!(of("other").is_empty());
+    let bad = Folder::new(
+        "[[lines]]\nsource = \"x\"\n[[lines]]\nnumber = \"12\"\nlanguage = \"Russian\"\nutm_defaults = { name = \"x\" }\nfax = 1\n\
+         [[lines]]\nnumber = \"+7 495 123-45-67\"\n[[lines]]\nnumber = \"+74951234567\"\n",
+    );
+    let keys: Vec<String> = bad.problems().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(
+        keys,
+        ["lines[0].number", "lines[1].number[0]", "lines[1].language", "lines[1].utm_defaults", "lines[1].fax", "lines[3]"]
+    );
+    assert!(Folder::new("[lines]\nnumber = \"1\"\n").words("lines").contains("[[lines]]"));
+}
+
+#[test]
 fn lengths_of_time_need_a_unit() {
     use section::duration;
     assert_eq!(duration("90 days"), Ok(SignedDuration::from_hours(24 * 90)));
