@@ -5,6 +5,7 @@
 //! connection goes to the very address that was judged.
 
 mod address;
+mod download;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderName, LOCATION,
 use url::Url;
 
 pub use address::{Allowed, Inner, is_public};
+pub use download::Download;
 pub use reqwest::Method;
 
 /// Looks names up. The runtime's own way is the server's to give; tests have theirs.
@@ -174,8 +176,10 @@ impl Guarded {
 
     /// Makes a call for a file, whose pieces are read one by one. What is posted is sent on by 301, 302 and 303 as browsers do it: to be
     /// got from there. Nothing that was sent along goes to another place, neither a header nor the body.
-    pub async fn open(&self, call: &Call, caps: Caps<'_>) -> Result<Opened, CallError> {
-        Opened::new(self.follow(call, caps, Manner::ForAFile).await?, caps)
+    pub async fn open(&self, call: &Call, caps: Caps<'_>) -> Result<Download, CallError> {
+        let response = self.follow(call, caps, Manner::ForAFile).await?;
+        judged_type(&response, caps)?;
+        Download::new(response, caps.bytes)
     }
 
     async fn follow(&self, call: &Call, caps: Caps<'_>, manner: Manner) -> Result<Response, CallError> {
@@ -270,43 +274,6 @@ impl Manner {
     }
 }
 
-/// An answer whose body is read piece by piece.
-#[derive(Debug)]
-pub struct Opened {
-    response: Response,
-    most: usize,
-    left: usize,
-    /// The status.
-    pub status: u16,
-    /// `Retry-After`, as sent.
-    pub retry_after: Option<String>,
-}
-
-impl Opened {
-    fn new(response: Response, caps: Caps<'_>) -> Result<Self, CallError> {
-        let content_type = content_type(&response);
-        if !caps.types.is_empty() && !caps.types.contains(&content_type.as_str()) {
-            return Err(CallError::Type(content_type));
-        }
-        let (status, retry_after) = (response.status().as_u16(), header(&response, RETRY_AFTER).map(str::to_owned));
-        Ok(Self { most: caps.bytes, left: caps.bytes, status, retry_after, response })
-    }
-
-    /// How long the body is said to be.
-    pub fn length(&self) -> Option<u64> {
-        self.response.content_length()
-    }
-
-    /// The next piece; `None`: that was all. What is longer than was agreed, or takes longer, ends in an error.
-    pub async fn piece(&mut self) -> Result<Option<Bytes>, CallError> {
-        let piece = self.response.chunk().await.map_err(explain)?;
-        if let Some(piece) = &piece {
-            self.left = self.left.checked_sub(piece.len()).ok_or(CallError::TooLong(self.most))?;
-        }
-        Ok(piece)
-    }
-}
-
 /// Where an answer sends us on; `Err`: where this call cannot follow.
 fn onwards(response: &Response, method: &Method, from: &Url, manner: Manner) -> Option<Result<Url, String>> {
     let (status, same) = (response.status().as_u16(), *method == Method::GET || manner == Manner::ForAFile);
@@ -322,16 +289,16 @@ fn header(response: &Response, name: HeaderName) -> Option<&str> {
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-fn content_type(response: &Response) -> String {
-    header(response, CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+/// The type of an answer, if it is one that was agreed.
+fn judged_type(response: &Response, caps: Caps<'_>) -> Result<String, CallError> {
+    let told = header(response, CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default();
+    let told = told.trim().to_ascii_lowercase();
+    if caps.types.is_empty() || caps.types.contains(&told.as_str()) { Ok(told) } else { Err(CallError::Type(told)) }
 }
 
 pub(crate) async fn read(mut response: Response, caps: Caps<'_>) -> Result<Answer, CallError> {
-    let content_type = content_type(&response);
+    let content_type = judged_type(&response, caps)?;
     let retry_after = header(&response, RETRY_AFTER).map(str::to_owned);
-    if !caps.types.is_empty() && !caps.types.contains(&content_type.as_str()) {
-        return Err(CallError::Type(content_type));
-    }
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
