@@ -5,6 +5,7 @@
 //! connection goes to the very address that was judged.
 
 mod address;
+mod download;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderName, LOCATION,
 use url::Url;
 
 pub use address::{Allowed, Inner, is_public};
+pub use download::Download;
 pub use reqwest::Method;
 
 /// Looks names up. The runtime's own way is the server's to give; tests have theirs.
@@ -43,8 +45,20 @@ pub struct Caps<'a> {
     pub cut: bool,
     /// What the answer may be, without parameters: `application/json`; empty: anything.
     pub types: &'a [&'a str],
-    /// Hosts it may be redirected to.
+    /// Hosts it may be redirected to; one that begins with a dot is a domain with everything below it.
     pub redirects: &'a [&'a str],
+}
+
+/// Whether a host is one of a list; what begins with a dot is a domain with everything below it.
+pub fn is_named(host: &str, list: &[&str]) -> bool {
+    // An address has no domain, whatever it ends with.
+    let is_name = !host.starts_with('[') && host.parse::<IpAddr>().is_err();
+    list.iter().any(|named| match named.strip_prefix('.') {
+        Some(domain) => {
+            is_name && !domain.is_empty() && host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        }
+        None => host == *named,
+    })
 }
 
 /// How many redirects in a row are followed.
@@ -157,30 +171,48 @@ impl Guarded {
 
     /// Makes a call. Anything but GET is redirected only by 307 and 308, which keep it as it is.
     pub async fn call(&self, call: &Call, caps: Caps<'_>) -> Result<Answer, CallError> {
+        read(self.follow(call, caps, Manner::AsItIs).await?, caps).await
+    }
+
+    /// Makes a call for a file, whose pieces are read one by one. What is posted is sent on by 301, 302 and 303 as browsers do it: to be
+    /// got from there. Nothing that was sent along goes to another place, neither a header nor the body.
+    pub async fn open(&self, call: &Call, caps: Caps<'_>) -> Result<Download, CallError> {
+        let response = self.follow(call, caps, Manner::ForAFile).await?;
+        judged_type(&response, caps)?;
+        Download::new(response, caps.bytes)
+    }
+
+    async fn follow(&self, call: &Call, caps: Caps<'_>, manner: Manner) -> Result<Response, CallError> {
         let until = Instant::now() + caps.time;
         let mut url = self.allowed.judged(&call.url)?;
         let first = url.origin();
+        let (mut method, mut body) = (call.method.clone(), call.body.clone());
         for _ in 0..=MOST_REDIRECTS {
             let left = until.saturating_duration_since(Instant::now());
-            let mut request = self.http.request(call.method.clone(), url.clone()).timeout(left).body(call.body.clone());
+            let mut request = self.http.request(method.clone(), url.clone()).timeout(left).body(body.clone());
             for (name, value) in &call.headers {
-                let private = [AUTHORIZATION, COOKIE].iter().any(|known| known.as_str().eq_ignore_ascii_case(name));
-                if !private || url.origin() == first {
+                if url.origin() == first || !manner.keeps(name) {
                     request = request.header(name.as_ref(), value);
                 }
             }
             let response = request.send().await.map_err(explain)?;
-            match onwards(&response, &call.method, &url) {
-                None => return read(response, caps).await,
+            let next = match onwards(&response, &method, &url, manner) {
+                None => return Ok(response),
                 Some(Err(why)) => return Err(CallError::Redirect(why)),
-                Some(Ok(next)) => {
-                    let host = next.host_str().unwrap_or_default();
-                    if !caps.redirects.contains(&host) {
-                        return Err(CallError::Redirect(host.to_owned()));
-                    }
-                    url = self.allowed.judged(next.as_str())?;
+                Some(Ok(next)) => next,
+            };
+            let host = next.host_str().unwrap_or_default();
+            if !is_named(host, caps.redirects) {
+                return Err(CallError::Redirect(host.to_owned()));
+            }
+            if manner == Manner::ForAFile {
+                if matches!(response.status().as_u16(), 301..=303) {
+                    (method, body) = (Method::GET, Bytes::new());
+                } else if !body.is_empty() && next.origin() != first {
+                    return Err(CallError::Redirect(format!("{host} with all that was sent")));
                 }
             }
+            url = self.allowed.judged(next.as_str())?;
         }
         Err(CallError::Redirect("one place after the other".to_owned()))
     }
@@ -226,9 +258,25 @@ impl Resolve for Judge {
     }
 }
 
+/// How redirects are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// A call stays the call that it is.
+    AsItIs,
+    /// Whatever is asked, it is a file that is got.
+    ForAFile,
+}
+
+impl Manner {
+    /// Whether a header stays with the first place.
+    fn keeps(self, name: &str) -> bool {
+        self == Self::ForAFile || [AUTHORIZATION, COOKIE].iter().any(|known| known.as_str().eq_ignore_ascii_case(name))
+    }
+}
+
 /// Where an answer sends us on; `Err`: where this call cannot follow.
-fn onwards(response: &Response, method: &Method, from: &Url) -> Option<Result<Url, String>> {
-    let (status, same) = (response.status().as_u16(), *method == Method::GET);
+fn onwards(response: &Response, method: &Method, from: &Url, manner: Manner) -> Option<Result<Url, String>> {
+    let (status, same) = (response.status().as_u16(), *method == Method::GET || manner == Manner::ForAFile);
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
     match status {
         301..=303 if !same => Some(Err("another method".to_owned())),
@@ -237,13 +285,20 @@ fn onwards(response: &Response, method: &Method, from: &Url) -> Option<Result<Ur
     }
 }
 
+fn header(response: &Response, name: HeaderName) -> Option<&str> {
+    response.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The type of an answer, if it is one that was agreed.
+fn judged_type(response: &Response, caps: Caps<'_>) -> Result<String, CallError> {
+    let told = header(response, CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default();
+    let told = told.trim().to_ascii_lowercase();
+    if caps.types.is_empty() || caps.types.contains(&told.as_str()) { Ok(told) } else { Err(CallError::Type(told)) }
+}
+
 pub(crate) async fn read(mut response: Response, caps: Caps<'_>) -> Result<Answer, CallError> {
-    let header = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let content_type = header(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let retry_after = header(RETRY_AFTER).map(str::to_owned);
-    if !caps.types.is_empty() && !caps.types.contains(&content_type.as_str()) {
-        return Err(CallError::Type(content_type));
-    }
+    let content_type = judged_type(&response, caps)?;
+    let retry_after = header(&response, RETRY_AFTER).map(str::to_owned);
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {

@@ -5,12 +5,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use leadgate_core::secret::Secret;
-use reqwest::Response;
 use url::Url;
 
-use crate::guarded::{Answer, CallError, Caps, explain, read};
+use crate::guarded::{Answer, CallError, Caps, Download, explain, read};
 
 /// How long a connection may take, with what a proxy adds to it.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -56,11 +54,7 @@ impl Service {
     /// Gets what lies at a path below the address, piece by piece: at most so many bytes, all of it within a time.
     pub async fn get(&self, path: &[&str], time: Duration, most: u64) -> Result<Download, CallError> {
         let response = self.http.get(self.url(path)?).timeout(time).send().await.map_err(explain)?;
-        let status = response.status().as_u16();
-        if response.content_length().is_some_and(|length| length > most) {
-            return Err(CallError::TooLong(usize::try_from(most).unwrap_or(usize::MAX)));
-        }
-        Ok(Download { status, response, left: most, most })
+        Download::new(response, usize::try_from(most).unwrap_or(usize::MAX))
     }
 
     fn url(&self, path: &[&str]) -> Result<Url, CallError> {
@@ -68,26 +62,6 @@ impl Service {
         let no_path = || CallError::Address("nothing lies below this address".to_owned());
         url.path_segments_mut().map_err(|()| no_path())?.pop_if_empty().extend(path);
         Ok(url)
-    }
-}
-
-/// What is on its way.
-#[derive(Debug)]
-pub struct Download {
-    /// The status.
-    pub status: u16,
-    response: Response,
-    left: u64,
-    most: u64,
-}
-
-impl Download {
-    /// The next piece; `None`: that was all.
-    pub async fn piece(&mut self) -> Result<Option<Bytes>, CallError> {
-        let Some(piece) = self.response.chunk().await.map_err(explain)? else { return Ok(None) };
-        let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        self.left = self.left.checked_sub(size).ok_or(CallError::TooLong(usize::try_from(self.most).unwrap_or(usize::MAX)))?;
-        Ok(Some(piece))
     }
 }
 

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use leadgate_core::secret::Secret;
-use leadgate_wire::guarded::CallError;
-use leadgate_wire::service::{Download, Service};
+use leadgate_wire::guarded::{CallError, Download};
+use leadgate_wire::service::Service;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! The intake against a store that fails on purpose. Nothing sleeps; time is paused.
 
+mod calls;
 mod outbox;
 mod talks;
 

@@ -13,7 +13,7 @@ use reqwest::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::{Allowed, Call, CallError, Caps, Guarded, Inner, Lookup};
+use super::{Allowed, Call, CallError, Caps, Download, Guarded, Inner, Lookup, is_named};
 
 /// Answers with one of its lists after the other, as a name server does that means harm; the last list stays.
 #[derive(Default)]
@@ -289,4 +289,79 @@ async fn forms_are_posted() {
     let heard = server.heard().concat();
     assert!(heard.contains("content-type: application/x-www-form-urlencoded\r\n"), "{heard}");
     assert!(heard.contains("accept: application/json\r\n") && heard.ends_with("\r\n\r\na+b=1%262&c=%D0%B4"), "{heard}");
+}
+
+#[test]
+fn a_dot_names_a_domain() {
+    let list = ["api.zadarma.com", ".mango-office.ru", "."];
+    for host in ["api.zadarma.com", "mango-office.ru", "files.mango-office.ru", "a.b.mango-office.ru"] {
+        assert!(is_named(host, &list), "{host}");
+    }
+    for host in ["zadarma.com", "x.api.zadarma.com", "evilmango-office.ru", "mango-office.ru.evil.example", "", "x", "a."] {
+        assert!(!is_named(host, &list), "{host}");
+    }
+    assert!(is_named("10.0.0.1", &["10.0.0.1"]) && !is_named("10.0.0.1", &[".0.1", ".1"]) && !is_named("[::1]", &[".1]"]));
+}
+
+async fn all(mut opened: Download) -> Result<Vec<u8>, CallError> {
+    let mut body = Vec::new();
+    while let Some(piece) = opened.piece().await? {
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+#[tokio::test]
+async fn a_file_is_read_piece_by_piece() {
+    let pieces = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n".to_owned();
+    let stalled = "HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nabc".to_owned();
+    let long = answer("200 OK", "", &"x".repeat(1001));
+    let endless = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n400\r\n{}\r\n", "x".repeat(1024));
+    let server = Server::start(vec![pieces, stalled, long, endless, answer("404 Not Found", "retry-after: 9\r\n", "")]).await;
+    let client = guarded(&names(&[]), &server.inner());
+    let get = call(Method::GET, &server.url());
+    let caps = Caps { types: &[], ..CAPS };
+    assert_eq!(all(client.open(&get, caps).await.unwrap()).await.unwrap(), b"abcde");
+    assert!(matches!(all(client.open(&get, caps).await.unwrap()).await, Err(CallError::Unreachable(_))), "half a file is none");
+    assert!(matches!(client.open(&get, caps).await, Err(CallError::TooLong(1000))));
+    assert!(matches!(all(client.open(&get, caps).await.unwrap()).await, Err(CallError::TooLong(1000))));
+    let missing = client.open(&get, caps).await.unwrap();
+    assert_eq!((missing.status, missing.retry_after.as_deref()), (404, Some("9")));
+}
+
+/// One that is posted for is got where the answer says, and nothing that was sent along goes there.
+#[tokio::test]
+async fn what_is_sent_for_a_file_stays_with_the_first_place() {
+    let to = |status: &str, location: &str| answer(status, &format!("location: {location}\r\n"), "");
+    let names = names(&[("files.there.lan", &[&["127.0.0.1"]]), ("other.lan", &[&["127.0.0.1"]])]);
+    let caps = Caps { types: &[], redirects: &[".there.lan", "127.0.0.1"], ..CAPS };
+    let inner =
+        |server: &Server| [server.inner(), vec![format!("files.there.lan:{}", server.port), "other.lan".to_owned()]].concat();
+
+    let server = Server::start(vec![to("302 Found", "http://files.there.lan:PORT/once"), json("{}")]).await;
+    let client = guarded(&names, &inner(&server));
+    assert_eq!(all(client.open(&call(Method::POST, &server.url()), caps).await.unwrap()).await.unwrap(), b"{}");
+    let heard = server.heard();
+    assert!(heard[0].starts_with("POST ") && heard[0].contains("Bearer s") && heard[0].ends_with("a=1"), "{heard:?}");
+    assert!(heard[1].starts_with("GET /once "), "{heard:?}");
+    assert!(!heard[1].contains("Bearer s") && !heard[1].contains("x-note") && heard[1].ends_with("\r\n\r\n"), "{heard:?}");
+
+    // The same place gets it again.
+    let server = Server::start(vec![to("307 Temporary Redirect", "/next"), json("{}")]).await;
+    let client = guarded(&names, &inner(&server));
+    assert_eq!(client.open(&call(Method::POST, &server.url()), caps).await.unwrap().status, 200);
+    let heard = server.heard();
+    assert!(heard[1].starts_with("POST /next ") && heard[1].contains("Bearer s") && heard[1].ends_with("a=1"), "{heard:?}");
+
+    for (status, location) in [
+        ("307 Temporary Redirect", "http://files.there.lan:PORT/"),
+        ("302 Found", "http://other.lan:PORT/"),
+        ("302 Found", "http://xthere.lan:PORT/"),
+    ] {
+        let server = Server::start(vec![to(status, location), json("{}")]).await;
+        let client = guarded(&names, &inner(&server));
+        let told = client.open(&call(Method::POST, &server.url()), caps).await;
+        assert!(matches!(told, Err(CallError::Redirect(_))), "{status} {location}: {told:?}");
+        assert_eq!(server.heard().len(), 1);
+    }
 }
