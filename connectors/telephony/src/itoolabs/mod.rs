@@ -32,7 +32,7 @@ const EXAMPLE: &str = concat!(
     r#"[sources.{id}]
 kind = "itoolabs"
 # The key you write into the PBX's settings for your CRM. Without it the address alone counts.
-# token = { env = "PBX_TOKEN" }       # or { file = "..." }, or the key itself; a list while it is being changed
+# crm_token = { env = "PBX_TOKEN" }   # or { file = "..." }, or the key itself; a list while it is being changed
 "#,
     usual_keys!()
 );
@@ -41,13 +41,13 @@ fn setup(language: &str) -> &'static str {
     if language == "ru" {
         "1. В личном кабинете виртуальной АТС откройте: Настройки → Интеграция с CRM → REST API (или «Другая CRM»).\n\
          2. В «Адрес вашей CRM» вставьте {url}.\n\
-         3. В «Ключ для авторизации в вашей CRM» впишите длинную случайную строку и повторите её в token источника.\n\
+         3. В «Ключ для авторизации в вашей CRM» впишите длинную случайную строку и повторите её в crm_token источника.\n\
          4. Включите отправку команд history, event, contact и rating.\n\
          5. Позвоните на номер и посмотрите на заявку: leadgate leads. Знакомых АТС покажет на телефоне по имени."
     } else {
         "1. In the cabinet of the virtual PBX open Settings → Integration with a CRM → REST API (or another CRM).\n\
          2. Paste {url} as the address of your CRM.\n\
-         3. Write a long random text as the key for your CRM, and the same into the source's token.\n\
+         3. Write a long random text as the key for your CRM, and the same into the source's crm_token.\n\
          4. Switch on the commands history, event, contact and rating.\n\
          5. Call the number and look at the lead: leadgate leads. The telephones show those who are known by name."
     }
@@ -55,7 +55,7 @@ fn setup(language: &str) -> &'static str {
 
 fn build(table: toml::Table, secrets: &dyn Secrets, context: &BuildContext) -> Result<Connector, Vec<BuildProblem>> {
     settings::build(table, secrets, context, &Usual::default(), |keys, secrets, _rules, _settings| {
-        Some(Itoolabs { tokens: keys.secrets("token", secrets) })
+        Some(Itoolabs { tokens: keys.secrets("crm_token", secrets) })
     })
 }
 

@@ -15,7 +15,7 @@ fn open() -> Source {
 }
 
 fn closed() -> Source {
-    source(&KIND, &format!("token = \"{TOKEN}\""))
+    source(&KIND, &format!("crm_token = \"{TOKEN}\""))
 }
 
 fn command(cmd: &str, more: &[(&str, &str)]) -> Call {
@@ -55,7 +55,7 @@ fn the_token_in_the_body_or_in_a_header() {
         assert!(source.refused(&Call::form("", &fields)).is_some(), "{wrong:?}");
     }
     // Two while one is changed; none: the address alone counts.
-    let two = self::source(&KIND, &format!("token = [\"new\", \"{TOKEN}\"]"));
+    let two = self::source(&KIND, &format!("crm_token = [\"new\", \"{TOKEN}\"]"));
     assert_eq!(two.refused(&event("INCOMING", "ivanov")), None);
     assert_eq!(open().refused(&Call::form("", &bare)), None);
     assert!(open().refused(&Call { token: PathToken::Absent, ..Call::form("", &bare) }).is_some());
@@ -212,7 +212,7 @@ fn a_call_without_an_id_is_unreadable() {
 
 #[test]
 fn keys_of_the_section() {
-    for keys in ["token = \"\"", "secret = \"x\"", "lead_on = \"never\"", "recordings = \"maybe\""] {
+    for keys in ["crm_token = \"\"", "secret = \"x\"", "lead_on = \"never\"", "recordings = \"maybe\""] {
         assert!(try_source(&KIND, keys).is_err(), "{keys}");
     }
     assert!(setup("ru").contains("{url}") && setup("en").contains("{url}"));
@@ -242,7 +242,7 @@ const WORDS: &[&str] = &[
 proptest! {
     #[test]
     fn the_token_is_right_or_it_is_not(token in "[!-~]{1,40}", place in any::<prop::sample::Index>()) {
-        let source = source(&KIND, &format!("token = {}", toml::Value::String(token.clone())));
+        let source = source(&KIND, &format!("crm_token = {}", toml::Value::String(token.clone())));
         let with = |token: &str| Call::form("", &[("cmd", "event"), ("callid", "C1"), ("crm_token", token)]);
         prop_assert!(source.refused(&with(&token)).is_none());
         let at = place.index(token.len());
