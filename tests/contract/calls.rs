@@ -101,7 +101,10 @@ pub(crate) async fn splitting_calls_changes_no_row(db: Db) {
         calls_out(4, "c3", ANNA),
         event_at(5, CallFacts::event("c1", CallTelling { rang: ["101".to_owned()].into(), ..CallTelling::default() })),
         rings(6, "c4", OLEG),
-        event_at(7, CallFacts::event("c5", CallTelling { hidden: true, direction: Some(Direction::In), ..CallTelling::default() })),
+        event_at(
+            7,
+            CallFacts::event("c5", CallTelling { hidden: true, direction: Some(Direction::In), ..CallTelling::default() }),
+        ),
         ends(8, "c4", CallOutcome::Busy),
         ends(9, "c5", CallOutcome::NoAnswer),
         event_at(10, CallFacts::event("c6", telling(Direction::Internal, "79990000000"))),
@@ -161,7 +164,11 @@ pub(crate) async fn silence_is_due_and_decides(db: Db) {
     db.expect(Outcome::Noted, rings(30, "c1", ANNA)).await;
     let due = db.store.due_timers(start() + days(1), 10).await.unwrap();
     assert_eq!(due.len(), 1);
-    assert_eq!((due[0].kind.as_str(), due[0].due_at), (CALL_QUIET, start() + seconds(90)), "whoever sees it looks when it last was heard of");
+    assert_eq!(
+        (due[0].kind.as_str(), due[0].due_at),
+        (CALL_QUIET, start() + seconds(90)),
+        "whoever sees it looks when it last was heard of"
+    );
     assert_eq!(db.store.call(&source(), "call:c1").await.unwrap().unwrap().at, start() + seconds(30));
     let silence = db.expect(Outcome::Created, event_at(120, CallFacts::silence("c1"))).await;
     assert!(db.store.call(&source(), "call:c1").await.unwrap().unwrap().over);
@@ -201,8 +208,13 @@ pub(crate) async fn many_tell_of_one_call_at_once(db: Db) {
 pub(crate) async fn who_calls_is_whoever_has_the_number_alone(db: Db) {
     let caller = async |phone: &str| db.store.caller(phone).await.unwrap();
     assert_eq!(caller("+79161234567").await, None);
-    let lead = db.expect(Outcome::Created, post(minutes(0)).name("Анна Петрова").phone("+7 916 123-45-67").email("anna@mail.ru")).await;
-    db.store.change_lead(lead.lead.unwrap(), vec![LeadChange::Take(ManagerId("oleg".to_owned()))], None, act(start())).await.unwrap().unwrap();
+    let lead =
+        db.expect(Outcome::Created, post(minutes(0)).name("Анна Петрова").phone("+7 916 123-45-67").email("anna@mail.ru")).await;
+    db.store
+        .change_lead(lead.lead.unwrap(), vec![LeadChange::Take(ManagerId("oleg".to_owned()))], None, act(start()))
+        .await
+        .unwrap()
+        .unwrap();
     let found = caller("+79161234567").await.unwrap();
     assert_eq!((found.contact, found.name.as_str(), found.lead), (lead.contact.unwrap(), "Анна Петрова", lead.lead));
     assert_eq!(found.responsible.as_deref(), Some("oleg"));
@@ -212,7 +224,11 @@ pub(crate) async fn who_calls_is_whoever_has_the_number_alone(db: Db) {
     db.expect(Outcome::Created, post(minutes(2)).name("Геннадий Крокодилов").phone("+7 916 123-45-67")).await;
     assert_eq!(caller("+79161234567").await, None);
     let closed = db.expect(Outcome::Created, post(minutes(3)).name("Вера").phone("+7 999 123-45-67")).await;
-    db.store.change_lead(closed.lead.unwrap(), vec![LeadChange::Close(Close::Converted)], None, act(start())).await.unwrap().unwrap();
+    db.store
+        .change_lead(closed.lead.unwrap(), vec![LeadChange::Close(Close::Converted)], None, act(start()))
+        .await
+        .unwrap()
+        .unwrap();
     let found = caller("+79991234567").await.unwrap();
     assert_eq!((found.name.as_str(), found.lead), ("Вера", None::<LeadId>));
 }

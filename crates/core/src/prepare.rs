@@ -272,7 +272,8 @@ impl Prepared {
         let mut told = Self::new(submission, rules);
         let read = std::mem::take(&mut told.content);
         // Told by what was joined: but what is read of it is read anew.
-        told.content = Content { values: read.values, name: read.name, outgoing: read.outgoing, language: read.language, ..content };
+        told.content =
+            Content { values: read.values, name: read.name, outgoing: read.outgoing, language: read.language, ..content };
         told.content_json = json(&told.content);
         told
     }

@@ -503,7 +503,9 @@ impl Reason {
                 format!("the form ({form}) has not brought it itself yet; if it does not soon, its webhook counts as broken")
             }
             Self::CallGoesOn => "the call is not over: nothing is decided about it yet".to_owned(),
-            Self::CallAnswered => "it was answered, and of this source only missed calls become leads (lead_on = \"missed\")".to_owned(),
+            Self::CallAnswered => {
+                "it was answered, and of this source only missed calls become leads (lead_on = \"missed\")".to_owned()
+            }
             Self::CallMissed => "nobody answered: somebody should call back".to_owned(),
             Self::HiddenCaller => "the caller hides the number".to_owned(),
             Self::InternalCall => "a call between colleagues: it makes no lead".to_owned(),

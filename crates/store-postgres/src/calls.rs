@@ -88,7 +88,8 @@ pub(crate) fn write<'r>(together: &mut Together<'r>, rows: &'r Gathered<'_>) {
 #[async_trait]
 impl Calls for PostgresStore {
     async fn call(&self, source: &SourceId, key: &str) -> Result<Option<CallState>, StoreError> {
-        let sql = "SELECT c.phone, c.back, c.over, c.at, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
+        let sql =
+            "SELECT c.phone, c.back, c.over, c.at, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
                    FROM call c
                    LEFT JOIN activity a ON a.source = c.source AND a.external_key = c.key AND a.external_key IS NOT NULL
                    LEFT JOIN lead l ON l.id = a.lead

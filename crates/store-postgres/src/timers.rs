@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use leadgate_core::ids::SourceId;
-use leadgate_core::onward::{Alarm, AlarmView, CALL_UNRETURNED, CONTACT_WAITING, JobId, LEAD_WAITING, NewTimer, News, Timer, TimerEnd, call_of};
+use leadgate_core::onward::{
+    Alarm, AlarmView, CALL_UNRETURNED, CONTACT_WAITING, JobId, LEAD_WAITING, NewTimer, News, Timer, TimerEnd, call_of,
+};
 use leadgate_core::plan::rows::{Gathered, Waiting};
 use leadgate_core::ports::StoreError;
 use sqlx::postgres::PgRow;

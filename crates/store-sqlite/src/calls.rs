@@ -54,8 +54,8 @@ type Row<'r> = (&'r (&'r str, &'r str), &'r CallRow<'r>);
 
 fn bind(((source, key), row): &Row<'_>, values: &mut Values) {
     values
-        .text(*source)
-        .text(*key)
+        .text(source)
+        .text(key)
         .maybe_text(row.told.as_deref())
         .text(row.call.phone.as_str())
         .text(row.back.as_str())
@@ -77,7 +77,8 @@ pub(crate) async fn write(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> R
 #[async_trait]
 impl Calls for SqliteStore {
     async fn call(&self, source: &SourceId, key: &str) -> Result<Option<CallState>, StoreError> {
-        let sql = "SELECT c.phone, c.back, c.over, c.at, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
+        let sql =
+            "SELECT c.phone, c.back, c.over, c.at, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
                    FROM call c
                    LEFT JOIN activity a ON a.source = c.source AND a.external_key = c.key AND a.external_key IS NOT NULL
                    LEFT JOIN lead l ON l.id = a.lead

@@ -67,7 +67,9 @@ prop_compose! {
 
 fn joined(all: &[CallFacts]) -> CallFacts {
     let mut out = CallFacts::default();
-    all.iter().for_each(|facts| out.join(facts));
+    for facts in all {
+        out.join(facts);
+    }
     out
 }
 
@@ -132,7 +134,11 @@ fn what_the_summary_says_counts_before_what_a_leg_says() {
     let over = joined(&[rings("101"), picked_up.clone(), CallFacts::summary("c1", missed)]);
     assert!(over.view().is_missed() && over.view().conflict);
     // A summary without a word for it leaves it to the legs.
-    let bare = joined(&[rings("101"), picked_up, CallFacts::summary("c1", CallTelling { ended: Some(at(65)), ..CallTelling::default() })]);
+    let bare = joined(&[
+        rings("101"),
+        picked_up,
+        CallFacts::summary("c1", CallTelling { ended: Some(at(65)), ..CallTelling::default() }),
+    ]);
     assert!(bare.view().is_answered());
     assert_eq!((bare.view().wait_s, bare.view().talk_s), (Some(5), Some(60)));
 }

@@ -56,9 +56,7 @@ impl CallView {
         let started = if facts.clock_wrong { None } else { told.started.or(legs.started) };
         let talked = match (outcome, told.talk_s.or(legs.talk_s)) {
             (Some(CallOutcome::Answered), known @ Some(_)) => known,
-            (Some(CallOutcome::Answered), None) => {
-                between(told.answered.or(legs.answered), told.ended.or(legs.ended))
-            }
+            (Some(CallOutcome::Answered), None) => between(told.answered.or(legs.answered), told.ended.or(legs.ended)),
             _ => None,
         };
         Self {
@@ -135,7 +133,11 @@ impl CallView {
             _ => {}
         }
         if self.conflict {
-            words.push_str(if ru { " (трубку снимал автомат или меню)" } else { " (a menu or a machine picked it up)" });
+            words.push_str(if ru {
+                " (трубку снимал автомат или меню)"
+            } else {
+                " (a menu or a machine picked it up)"
+            });
         }
         words
     }
@@ -156,10 +158,34 @@ impl CallView {
                 (_, true) => "outgoing call",
                 (_, false) => "incoming call",
             },
-            (_, Some(O::Answered), true) => if out { "исходящий звонок, дозвонились" } else { "входящий звонок, отвечен" },
-            (_, Some(O::Answered), false) => if out { "outgoing call, answered" } else { "incoming call, answered" },
-            (_, Some(O::Voicemail), true) => if out { "исходящий звонок, автоответчик" } else { "пропущенный звонок, голосовая почта" },
-            (_, Some(O::Voicemail), false) => if out { "outgoing call, voicemail" } else { "missed call, voicemail" },
+            (_, Some(O::Answered), true) => {
+                if out {
+                    "исходящий звонок, дозвонились"
+                } else {
+                    "входящий звонок, отвечен"
+                }
+            }
+            (_, Some(O::Answered), false) => {
+                if out {
+                    "outgoing call, answered"
+                } else {
+                    "incoming call, answered"
+                }
+            }
+            (_, Some(O::Voicemail), true) => {
+                if out {
+                    "исходящий звонок, автоответчик"
+                } else {
+                    "пропущенный звонок, голосовая почта"
+                }
+            }
+            (_, Some(O::Voicemail), false) => {
+                if out {
+                    "outgoing call, voicemail"
+                } else {
+                    "missed call, voicemail"
+                }
+            }
             (_, Some(_), true) if !out => "пропущенный звонок",
             (_, Some(_), false) if !out => "missed call",
             (_, Some(O::Busy), true) => "исходящий звонок, занято",

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::facts::{Facts, Ids, KeptFact, Place};
-use super::{calls, identities};
 use super::resolve::{Repeated, Step, empty};
 use super::writes::{Joined, Plan};
+use super::{calls, identities};
 use crate::change::Stage;
 use crate::chat;
 use crate::ids::{ActivityId, ContactId, LeadId};

@@ -258,10 +258,10 @@ impl Step<'_> {
         if !phone.is_empty() && (call.direction == Some(Direction::Out) || (call.is_incoming() && call.is_answered())) {
             self.returned_calls(&phone);
         }
-        let told = place.activity.is_none().then(|| CallTold {
-            content: self.item.content.clone(),
-            touch: self.item.submission.draft.touch.clone(),
-        });
+        let told = place
+            .activity
+            .is_none()
+            .then(|| CallTold { content: self.item.content.clone(), touch: self.item.submission.draft.touch.clone() });
         let over = call.outcome.is_some();
         let at = kept.map_or(self.at, |kept| kept.at.max(self.at));
         let call = KeptCall { told, phone, back, over, at };

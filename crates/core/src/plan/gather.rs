@@ -10,8 +10,8 @@ use super::calls::{CallBack, CallWrite};
 use super::facts::KeptFact;
 use super::kept::day_of;
 use super::rows::{
-    AboutRow, ActivityRow, AgainRow, Amended, AwaitedRow, CallRow, ContactChange, ContactRow, EventRow, HealthRow, IdentityRow, KeyRow,
-    LeadPatch, LeadRow, ReviewRow, RevisionRow, SubmissionRow,
+    AboutRow, ActivityRow, AgainRow, Amended, AwaitedRow, CallRow, ContactChange, ContactRow, EventRow, HealthRow, IdentityRow,
+    KeyRow, LeadPatch, LeadRow, ReviewRow, RevisionRow, SubmissionRow,
 };
 use super::writes::{ContactSeen, LeadTouched, NewContact, NewLead, Plan};
 use crate::ids::{EventId, SourceId, SubmissionId};

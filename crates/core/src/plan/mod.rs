@@ -23,8 +23,8 @@ pub use facts::{
 };
 pub use kept::{KeptIdentity, KeptMove, KeptName, MOST_HOLDERS, MOST_NAMES, date_of, day_of, keep_newest, named};
 pub use writes::{
-    About, ContactSeen, IdentityWrite, Joined, KeyWrite, LeadTouched, MarkWrite, NewActivity, NewContact, NewEvent, NewIdentity, NewLead,
-    Plan,
+    About, ContactSeen, IdentityWrite, Joined, KeyWrite, LeadTouched, MarkWrite, NewActivity, NewContact, NewEvent, NewIdentity,
+    NewLead, Plan,
 };
 
 use jiff::Timestamp;

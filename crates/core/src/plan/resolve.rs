@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{CONTENT_SCOPE, calls};
 use super::facts::{ContactFact, Facts, KeyFact, LeadFact, Place};
 use super::identities::{self, Found};
 use super::kept::MOST_NAMES;
-use super::writes::{ContactSeen, LeadTouched, Joined, NewActivity, NewContact, NewEvent, NewLead, Plan};
+use super::writes::{ContactSeen, Joined, LeadTouched, NewActivity, NewContact, NewEvent, NewLead, Plan};
+use super::{CONTENT_SCOPE, calls};
 use crate::change::Stage;
 use crate::chat;
 use crate::ids::{ActivityId, ContactId, EventId, LeadId};

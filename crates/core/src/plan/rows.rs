@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use super::gather::Gathered;
 use super::calls::{CallBack, KeptCall};
+pub use super::gather::Gathered;
 use super::kept::KeptName;
 use super::writes::{About, KeyWrite, NewActivity, NewEvent, NewIdentity, NewLead, Plan};
 use crate::change::Stage;

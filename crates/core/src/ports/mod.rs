@@ -13,8 +13,8 @@ pub use deliver::{Deliver, DeliverError, Delivered, Parcel};
 pub use kinds::{Build, BuildContext, BuildProblem, Connector, Mode, Secrets, SourceKind};
 pub use pull::{Ask, Feed, Finding, FolderReport, Intake, IntakeError, Pull, PullError, PullReport, PullState};
 pub use push::{
-    Challenge, Explanation, Fetch, Known, Missing, NoFetch, Outcome, Parsed, Part, PathToken, Push, PushLimits, Refusal, Reply, Request,
-    Script, Supplied, Told, Who,
+    Challenge, Explanation, Fetch, Known, Missing, NoFetch, Outcome, Parsed, Part, PathToken, Push, PushLimits, Refusal, Reply,
+    Request, Script, Supplied, Told, Who,
 };
 pub use store::{Act, Beat, NewToken, Refusals, Restored, Store, StoreError, Sweep, source_lease};
 pub use talks::{

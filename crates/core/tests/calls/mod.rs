@@ -67,7 +67,8 @@ fn a_call_is_decided_when_it_is_over_and_is_one_activity() {
     assert!(ring.reasons.contains(&Reason::CallGoesOn));
     let end = story.send(ends(40, "c1", CallOutcome::Answered));
     assert_eq!(ids(&end), (Outcome::Created, Some(1), Some(1)), "{:?}", end.reasons);
-    let late = story.send(event(41, CallFacts::event("c1", CallTelling { agent: Some("101".to_owned()), ..CallTelling::default() })));
+    let late =
+        story.send(event(41, CallFacts::event("c1", CallTelling { agent: Some("101".to_owned()), ..CallTelling::default() })));
     assert_eq!(ids(&late), (Outcome::Amended, Some(1), Some(1)));
     assert_eq!((story.db.activities.len(), story.db.leads.len()), (1, 1));
     let call = story.db.told[&ActivityId(1)].content.call.as_ref().unwrap().view();
@@ -150,7 +151,12 @@ fn within_a_batch_order_counts() {
 
 #[test]
 fn hidden_callers_go_by_the_sources_rule() {
-    let hidden = |id: &str| CallTelling { direction: Some(Direction::In), hidden: true, status: Some(id.to_owned()), ..CallTelling::default() };
+    let hidden = |id: &str| CallTelling {
+        direction: Some(Direction::In),
+        hidden: true,
+        status: Some(id.to_owned()),
+        ..CallTelling::default()
+    };
     let mut as_lead = Story::new();
     as_lead.send(event(1, CallFacts::event("c1", hidden("c1"))));
     let end = as_lead.send(ends(20, "c1", CallOutcome::NoAnswer));
@@ -209,9 +215,12 @@ fn a_call_proves_a_claimed_number() {
 fn a_nameless_call_on_a_landline_is_marked_ambiguous() {
     let mut story = Story::new();
     story.send(Delivery::new(1).name("Анна").phone("+7 495 123-45-67"));
-    let item = |n, id: &str| event(n, CallFacts::summary(id, CallTelling {
-        outcome: Some(CallOutcome::Answered), ..telling(Direction::In, "74951234567")
-    }));
+    let item = |n, id: &str| {
+        event(
+            n,
+            CallFacts::summary(id, CallTelling { outcome: Some(CallOutcome::Answered), ..telling(Direction::In, "74951234567") }),
+        )
+    };
     let call = item(2, "c1").ready(&story.rules);
     let mut facts_of = story.db.clone();
     assert_eq!(facts_of.record(&[call], &story.rules)[0].lead, Some(LeadId(1)));
@@ -255,7 +264,10 @@ fn events_of_a_call() -> Vec<CallFacts> {
         CallFacts::event("c1", leg("102")),
         CallFacts::event("c1", CallTelling { outcome: Some(CallOutcome::Cancelled), ..CallTelling::default() }),
         CallFacts::event("c1", CallTelling { picked_up: true, agent: Some("101".to_owned()), ..CallTelling::default() }),
-        CallFacts::summary("c1", CallTelling { outcome: Some(CallOutcome::Answered), talk_s: Some(30), ..CallTelling::default() }),
+        CallFacts::summary(
+            "c1",
+            CallTelling { outcome: Some(CallOutcome::Answered), talk_s: Some(30), ..CallTelling::default() },
+        ),
     ]
 }
 
@@ -283,7 +295,9 @@ proptest! {
         prop_assert_eq!((db.leads.len(), db.contacts.len(), db.activities.len()), (1, 1, 1));
         let call = db.told[&ActivityId(1)].content.call.clone().unwrap();
         let mut joined = CallFacts::default();
-        events.iter().for_each(|facts| joined.join(facts));
+        for facts in &events {
+            joined.join(facts);
+        }
         prop_assert_eq!(*call, joined);
         let missed = db.events.iter().any(|(_, name)| *name == "call.missed");
         prop_assert!(!missed);

@@ -70,7 +70,8 @@ fn line(mut section: Section<'_>, company: &Company) -> Line {
             (Some(_), Some(text)) => {
                 touch.offer(&key, text, Origin::SourceDefault);
             }
-            (None, _) => section.problem("utm_defaults", format!("{key:?} is no campaign tag; there are utm_source, utm_medium and the like")),
+            (None, _) => section
+                .problem("utm_defaults", format!("{key:?} is no campaign tag; there are utm_source, utm_medium and the like")),
             (_, None) => section.problem("utm_defaults", format!("{key} must be a text")),
         }
     }
@@ -96,7 +97,11 @@ fn defaults(section: &mut Section<'_>) -> Table {
 fn number(text: &str, company: &Company) -> Result<Vec<String>, String> {
     let hints = Hints { configured: Some(company.country), ..Hints::default() };
     let phones: Vec<String> = phone::read(text, &hints).phones.iter().map(phone::Phone::key).collect();
-    if phones.is_empty() { Err(format!("{text:?} is no phone number; write it with its country, such as +7 495 123-45-67")) } else { Ok(phones) }
+    if phones.is_empty() {
+        Err(format!("{text:?} is no phone number; write it with its country, such as +7 495 123-45-67"))
+    } else {
+        Ok(phones)
+    }
 }
 
 fn language(text: &str) -> Result<String, String> {

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use leadgate_core::ids::{ContactId, LeadId, SourceId};
 use leadgate_core::liveness::SILENT_AT;
 use leadgate_core::onward::{
-    Alarm, CALL_QUIET, CALL_UNRETURNED, CONTACT_WAITING, Detail, EventData, LEAD_WAITING, NewTimer, News, Pattern, Recipient, Route, Routes, Timer, TimerEnd,
-    event,
+    Alarm, CALL_QUIET, CALL_UNRETURNED, CONTACT_WAITING, Detail, EventData, LEAD_WAITING, NewTimer, News, Pattern, Recipient,
+    Route, Routes, Timer, TimerEnd, event,
 };
 use leadgate_core::ports::{Store, StoreError};
 use leadgate_core::views::SourceHealth;

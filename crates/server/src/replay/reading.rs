@@ -188,12 +188,19 @@ fn parse(kept: &Kept, source: &SourceId, push: &dyn Push, url: &str) -> Result<S
         parsed => parsed,
     }));
     match parsed {
-        Ok(Ok(Parsed::Submissions(mut items) | Parsed::Who(Who { tells: mut items, .. }))) if items.len() == 1 => Ok(items.remove(0)),
-        Ok(Ok(Parsed::Submissions(items) | Parsed::Who(Who { tells: items, .. }))) => Err(format!("it is read as {} deliveries, not as one", items.len())),
+        Ok(Ok(Parsed::Submissions(mut items) | Parsed::Who(Who { tells: mut items, .. }))) if items.len() == 1 => {
+            Ok(items.remove(0))
+        }
+        Ok(Ok(Parsed::Submissions(items) | Parsed::Who(Who { tells: items, .. }))) => {
+            Err(format!("it is read as {} deliveries, not as one", items.len()))
+        }
         Ok(Ok(Parsed::Probe(_))) => Err("its source takes it for a try of the line".to_owned()),
         Ok(Ok(Parsed::Ask(_))) => Err("its source asks one question after the other".to_owned()),
         Ok(
-            Ok(Parsed::Again(_, why)) | Err(Refusal::Unauthenticated(why) | Refusal::Unproven { why, .. } | Refusal::Unreadable(why) | Refusal::Oversize(why)),
+            Ok(Parsed::Again(_, why))
+            | Err(
+                Refusal::Unauthenticated(why) | Refusal::Unproven { why, .. } | Refusal::Unreadable(why) | Refusal::Oversize(why),
+            ),
         ) => Err(why),
         Err(_panic) => Err("the connector still fails on it".to_owned()),
     }
