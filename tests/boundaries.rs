@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("leadgate-mailbox", &["leadgate-core", "leadgate-wire"]),
     ("leadgate-outbound", &["leadgate-core", "leadgate-wire"]),
     ("leadgate-telegram", &["leadgate-core", "leadgate-wire"]),
+    ("leadgate-telephony", &["leadgate-core", "leadgate-wire"]),
     ("leadgate-web-forms", &["leadgate-core", "leadgate-wire"]),
     (
         "leadgate",
@@ -26,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leadgate-mailbox",
             "leadgate-outbound",
             "leadgate-telegram",
+            "leadgate-telephony",
             "leadgate-web-forms",
         ],
     ),

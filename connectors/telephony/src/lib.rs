@@ -1,10 +1,10 @@
 //! The connectors for telephony: what PBXs, cloud telephony and call tracking tell of calls.
 //!
-//! - [`provider`]: what a provider has to say for itself: how it proves who it is, what an event of it means, what it wants to hear.
-//! - [`line`]: the push source around a provider: bodies, keys, what is kept, answers.
-//! - [`party`]: who takes part in a call: numbers, extensions, hidden callers.
-//! - [`times`]: the ways to write a time.
-//! - [`settings`]: the keys that every kind here has.
+//! - `provider`: what a provider has to say for itself: how it proves who it is, what an event of it means, what it wants to hear.
+//! - `line`: the push source around a provider: bodies, keys, what is kept, answers.
+//! - `party`: who takes part in a call: numbers, extensions, hidden callers.
+//! - `times`: the ways to write a time.
+//! - `settings`: the keys that every kind here has.
 //!
 //! Everything here is pure: no clock, no network. What events of a call are joined to is decided in the core.
 
