@@ -385,7 +385,7 @@ fn lines_are_ours_and_tell_where_callers_come_from() {
     .good();
     let rules = config.rules();
     assert!(rules.ours.phone("+74951234567") && rules.ours.phone("+78005553535"));
-    let of = |source: &str| std::sync::Arc::clone(&rules.of(&SourceId::parse(source).unwrap()).calls.lines);
+    let of = |source: &str| Arc::clone(&rules.of(&SourceId::parse(source).unwrap()).calls.lines);
     let line = &of("site")["+74951234567"];
     assert_eq!((line.touch.get("utm_source"), line.touch.get("utm_medium")), (Some("Billboard"), Some("outdoor")));
     assert_eq!((line.title.as_deref(), line.language.as_deref()), (Some("Billboard"), Some("ru")));

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_silence_is_one_however_often_it_is_noted() {
         let source = leadgate_core::ids::SourceId::parse("mango").unwrap();
-        let at = |second| Timestamp::from_second(1_700_000_000 + second).unwrap();
+        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
         let (one, two) = (silence(&source, "call:1", at(0), at(120)), silence(&source, "call:1", at(0), at(125)));
         assert_eq!((&one.keys, one.content), (&two.keys, two.content));
         assert_eq!(one.draft.call.as_ref().map(|call| (call.id.as_str(), call.silent)), Some(("1", true)));

@@ -68,12 +68,7 @@ pub(super) fn targets(gateway: &Arc<Gateway>, live: &Live) -> Vec<Target> {
     };
     let target = |(source, delay): (&Arc<LiveSource>, Duration)| Target {
         name: files_target(&source.id),
-        deliver: Arc::new(Recordings {
-            gateway: Arc::clone(gateway),
-            client: client.clone(),
-            source: Arc::clone(source),
-            delay,
-        }),
+        deliver: Arc::new(Recordings { gateway: Arc::clone(gateway), client: client.clone(), source: Arc::clone(source), delay }),
         ordered: false,
         at_once: AT_ONCE,
         longest: LONGEST + SLACK,

@@ -68,10 +68,13 @@ impl Sound {
 
     /// A file's name as it was offered, with the end that is right.
     pub(super) fn named(self, offered: &str) -> String {
-        let clean: String = text::printable(offered, true).chars().map(|c| if matches!(c, '/' | '\\') { '_' } else { c }).collect();
+        let clean: String =
+            text::printable(offered, true).chars().map(|c| if matches!(c, '/' | '\\') { '_' } else { c }).collect();
         let clean = clean.trim().trim_start_matches('.');
         let is_end = |end: &str| {
-            end.len() <= END && end.starts_with(|c: char| c.is_ascii_alphabetic()) && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            end.len() <= END
+                && end.starts_with(|c: char| c.is_ascii_alphabetic())
+                && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
         };
         let stem = match clean.rsplit_once('.') {
             Some((_, end)) if end.eq_ignore_ascii_case(self.end()) => return clean.to_owned(),
