@@ -132,7 +132,11 @@ fn what_the_summary_says_counts_before_what_a_leg_says() {
     let over = joined(&[rings("101"), picked_up.clone(), CallFacts::summary("c1", missed)]);
     assert!(over.view().is_missed() && over.view().conflict);
     // A summary without a word for it leaves it to the legs.
-    let bare = joined(&[rings("101"), picked_up, CallFacts::summary("c1", CallTelling { ended: Some(at(65)), ..CallTelling::default() })]);
+    let bare = joined(&[
+        rings("101"),
+        picked_up,
+        CallFacts::summary("c1", CallTelling { ended: Some(at(65)), ..CallTelling::default() }),
+    ]);
     assert!(bare.view().is_answered());
     assert_eq!((bare.view().wait_s, bare.view().talk_s), (Some(5), Some(60)));
 }
@@ -164,6 +168,7 @@ fn in_words() {
     let call = joined(&[rings("101"), CallFacts::summary("c1", missed)]).view();
     assert_eq!(call.words(Language::En), "missed call to 74951234567, waited 0:35");
     assert_eq!(call.words(Language::Ru), "пропущенный звонок на линию 74951234567, ожидание 0:35");
+    assert_eq!(call.sentence(Language::Ru), "Пропущенный звонок на линию 74951234567, ожидание 0:35");
 }
 
 #[test]

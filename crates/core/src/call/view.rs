@@ -16,6 +16,17 @@ pub enum CallState {
     Over,
 }
 
+impl CallState {
+    /// The name in the variables of templates.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ringing => "ringing",
+            Self::Talking => "talking",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// A call as people see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallView {
@@ -56,9 +67,7 @@ impl CallView {
         let started = if facts.clock_wrong { None } else { told.started.or(legs.started) };
         let talked = match (outcome, told.talk_s.or(legs.talk_s)) {
             (Some(CallOutcome::Answered), known @ Some(_)) => known,
-            (Some(CallOutcome::Answered), None) => {
-                between(told.answered.or(legs.answered), told.ended.or(legs.ended))
-            }
+            (Some(CallOutcome::Answered), None) => between(told.answered.or(legs.answered), told.ended.or(legs.ended)),
             _ => None,
         };
         Self {
@@ -135,9 +144,20 @@ impl CallView {
             _ => {}
         }
         if self.conflict {
-            words.push_str(if ru { " (трубку снимал автомат или меню)" } else { " (a menu or a machine picked it up)" });
+            words.push_str(if ru {
+                " (трубку снимал автомат или меню)"
+            } else {
+                " (a menu or a machine picked it up)"
+            });
         }
         words
+    }
+
+    /// [`CallView::words`] where they stand alone, with a capital.
+    pub fn sentence(&self, language: Language) -> String {
+        let words = self.words(language);
+        let mut rest = words.chars();
+        rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
     }
 
     fn what(&self, ru: bool) -> &'static str {
@@ -156,10 +176,34 @@ impl CallView {
                 (_, true) => "outgoing call",
                 (_, false) => "incoming call",
             },
-            (_, Some(O::Answered), true) => if out { "исходящий звонок, дозвонились" } else { "входящий звонок, отвечен" },
-            (_, Some(O::Answered), false) => if out { "outgoing call, answered" } else { "incoming call, answered" },
-            (_, Some(O::Voicemail), true) => if out { "исходящий звонок, автоответчик" } else { "пропущенный звонок, голосовая почта" },
-            (_, Some(O::Voicemail), false) => if out { "outgoing call, voicemail" } else { "missed call, voicemail" },
+            (_, Some(O::Answered), true) => {
+                if out {
+                    "исходящий звонок, дозвонились"
+                } else {
+                    "входящий звонок, отвечен"
+                }
+            }
+            (_, Some(O::Answered), false) => {
+                if out {
+                    "outgoing call, answered"
+                } else {
+                    "incoming call, answered"
+                }
+            }
+            (_, Some(O::Voicemail), true) => {
+                if out {
+                    "исходящий звонок, автоответчик"
+                } else {
+                    "пропущенный звонок, голосовая почта"
+                }
+            }
+            (_, Some(O::Voicemail), false) => {
+                if out {
+                    "outgoing call, voicemail"
+                } else {
+                    "missed call, voicemail"
+                }
+            }
             (_, Some(_), true) if !out => "пропущенный звонок",
             (_, Some(_), false) if !out => "missed call",
             (_, Some(O::Busy), true) => "исходящий звонок, занято",
