@@ -9,6 +9,8 @@ use crate::api::{Button, Does};
 
 /// Characters of a name, a title.
 const SHORT: usize = 150;
+/// Characters of what a call was.
+const CALL: usize = 300;
 /// Phones, addresses, fields, files, tags.
 const MOST: usize = 8;
 /// Characters of what was written, and of a field: the first that fit into a message.
@@ -156,6 +158,9 @@ fn name(brief: &Brief) -> Option<String> {
 
 fn said(lines: &mut Vec<String>, activity: &ActivityBrief, language: Language, message: usize, field: usize) {
     let content = &activity.content;
+    if let Some(call) = &content.call {
+        lines.push(line(&call.view().sentence(language), CALL));
+    }
     if let Some(typed) = content.message.as_deref().filter(|_| message > 0) {
         lines.push(format!("<blockquote>{}</blockquote>", block(typed, message)));
     }
@@ -166,9 +171,11 @@ fn said(lines: &mut Vec<String>, activity: &ActivityBrief, language: Language, m
     let files = content.files.len()
         + content.offered.iter().filter(|file| !content.files.iter().any(|kept| kept.field == file.unique)).count();
     if files > 0 {
-        lines.push(match language {
-            Ru => format!("Файлов: {files}"),
-            En => format!("Files: {files}"),
+        lines.push(match (language, content.call.is_some()) {
+            (Ru, true) => format!("Записей: {files}"),
+            (En, true) => format!("Recordings: {files}"),
+            (Ru, false) => format!("Файлов: {files}"),
+            (En, false) => format!("Files: {files}"),
         });
     }
 }
@@ -221,6 +228,9 @@ fn headline(telling: &Telling<'_>) -> &'static str {
         event::LEAD_CLOSED => ("Заявка закрыта", "A lead was closed"),
         event::CONTACT_RETURNED => ("Снова на связи", "Somebody came back"),
         event::CONTACT_WAITING => ("Никто не ответил клиенту", "Nobody has taken a returned customer"),
+        event::CALL_MISSED => ("Пропущенный звонок", "A missed call"),
+        event::CALL_UNRETURNED => ("Клиенту не перезвонили", "Nobody has called back"),
+        event::CALL_MADE => ("Клиенту звонили", "A customer was called"),
         event::MESSAGE_FAILED => ("Ответ не доставлен", "An answer did not arrive"),
         _ => ("Заявка", "A lead"),
     };

@@ -11,6 +11,8 @@ use crate::text;
 
 /// Bytes of an id, of a name, of words about a failure.
 const SHORT: usize = 400;
+/// Bytes of what a file is asked for by: a link may be signed, at length. What is cut off would make it worthless.
+const LINK: usize = 4 << 10;
 /// Files one activity names as offered.
 const MOST_OFFERED: usize = 50;
 /// Bytes of a gathered text.
@@ -116,7 +118,7 @@ impl OfferedFile {
         let mut kept: Vec<Self> = Vec::with_capacity(files.len().min(MOST_OFFERED));
         for file in files {
             let file = Self {
-                id: cut(&file.id),
+                id: text::cut(&text::clean(&file.id), LINK).to_owned(),
                 unique: cut(&file.unique),
                 name: cut(&file.name),
                 content_type: cut(&file.content_type),

@@ -96,6 +96,7 @@ pub(super) struct View {
     emails: Vec<Shown>,
     others: Vec<Pair>,
     what: String,
+    call: String,
     subject: String,
     message: String,
     message_goes_on: bool,
@@ -135,9 +136,12 @@ impl Notice<'_> {
         let who = Some(name.clone()).filter(|name| !name.is_empty()).or_else(|| first(&phones)).or_else(|| first(&emails));
         let touch = activity.map(|activity| &activity.touch).filter(|touch| !touch.is_empty());
         let touch = touch.or_else(|| self.lead.map(|lead| &lead.last_touch));
-        let waits = matches!(self.event, event::LEAD_WAITING | event::CONTACT_WAITING);
-        let since =
-            if self.event == event::CONTACT_WAITING { person.and_then(|person| person.contact.waiting_since) } else { None };
+        let waits = matches!(self.event, event::LEAD_WAITING | event::CONTACT_WAITING | event::CALL_UNRETURNED);
+        let since = match self.event {
+            event::CONTACT_WAITING => person.and_then(|person| person.contact.waiting_since),
+            event::CALL_UNRETURNED => activity.map(|activity| activity.occurred_at),
+            _ => None,
+        };
         let since = since.or(lead.map(|lead| lead.created_at)).filter(|_| waits);
         let source_id = activity.and_then(|activity| activity.source.as_ref()).or(lead.map(|lead| &lead.source));
         let source =
@@ -148,7 +152,7 @@ impl Notice<'_> {
             language,
             reader: clean::line(&reader.name, SHORT),
             event: self.event.to_owned(),
-            headline: words::headline(self.event, language).to_owned(),
+            headline: headline(self.event, content, language).to_owned(),
             urgent: waits,
             who: who.unwrap_or_else(|| nobody(language).to_owned()),
             name,
@@ -171,6 +175,10 @@ impl Notice<'_> {
             what: activity
                 .map(|activity| words::activity(activity.kind, activity.content.outgoing, language).to_owned())
                 .unwrap_or_default(),
+            call: content
+                .and_then(|content| content.call.as_ref())
+                .map(|call| clean::line(&call.view().sentence(language), FIELD))
+                .unwrap_or_default(),
             subject: clean::line(
                 content.and_then(|content| content.mail.as_ref()).map(|mail| mail.subject.as_str()).unwrap_or_default(),
                 SHORT,
@@ -179,7 +187,7 @@ impl Notice<'_> {
             message_goes_on,
             fields: content.map(fields).unwrap_or_default(),
             order: content.map(order).unwrap_or_default(),
-            files: content.map(files).unwrap_or_default(),
+            files: content.map(|content| files(content, language)).unwrap_or_default(),
             page: clean::line(
                 touch.and_then(|touch| touch.page.as_deref().or(touch.landing.as_deref())).unwrap_or_default(),
                 FIELD,
@@ -209,9 +217,11 @@ impl Notice<'_> {
             let subject = content.mail.as_ref().map(|mail| mail.subject.as_str()).filter(|subject| !subject.is_empty());
             let form = content.form.as_ref().and_then(|form| form.name.as_deref());
             let text = content.message.as_deref().or(subject).or(form).unwrap_or_default();
+            let kind = words::activity(past.kind, content.outgoing, reader.language);
+            let call = content.call.as_ref().map(|call| clean::line(&call.view().words(reader.language), EXCERPT));
             Past {
                 when: reader.time(past.occurred_at),
-                what: words::activity(past.kind, content.outgoing, reader.language).to_owned(),
+                what: call.unwrap_or_else(|| kind.to_owned()),
                 text: clean::line(text, EXCERPT),
             }
         });
@@ -290,8 +300,22 @@ fn order(content: &Content) -> Vec<Pair> {
     std::iter::once(head).chain(lines).chain(details).take(MOST).collect()
 }
 
-fn files(content: &Content) -> Vec<Pair> {
-    content.files.iter().take(MOST).map(|file| pair(&clean::line(&file.name, 120), &clean::size(file.size))).collect()
+/// Its files. Recordings that lie elsewhere are named, too: their links are the lead's page to show, not an open letter.
+fn files(content: &Content, language: Language) -> Vec<Pair> {
+    let elsewhere = if language == Language::Ru { "в заявке" } else { "in the lead" };
+    let kept = content.files.iter().map(|file| pair(&clean::line(&file.name, 120), &clean::size(file.size)));
+    let offered = content.offered.iter().filter(|file| content.call.is_some() && file.problem.is_empty());
+    let offered = offered.filter(|file| !content.files.iter().any(|kept| kept.field == file.unique));
+    kept.chain(offered.map(|file| pair(&clean::line(&file.name, 120), elsewhere))).take(MOST).collect()
+}
+
+/// What happened. Who calls does not write.
+fn headline(name: &str, content: Option<&Content>, language: Language) -> &'static str {
+    match (name, content.is_some_and(|content| content.call.is_some()), language) {
+        (event::LEAD_ATTACHED, true, Language::Ru) => "Клиент позвонил снова",
+        (event::LEAD_ATTACHED, true, Language::En) => "The customer called again",
+        _ => words::headline(name, language),
+    }
 }
 
 fn tags(touch: &Touch, language: Language) -> Vec<Pair> {
@@ -332,6 +356,7 @@ pub(super) fn samples(language: Language) -> [View; 2] {
         emails: shown("mailto:anna@mail.ru"),
         others: pairs(),
         what: text(),
+        call: text(),
         subject: text(),
         message: text(),
         message_goes_on: true,

@@ -26,6 +26,9 @@ pub(super) fn headline(name: &str, language: Language) -> &'static str {
         event::MAIL_SENT => ("Клиенту написали", "The customer was written to"),
         event::MESSAGE_SENT => ("Клиенту ответили", "The customer was answered"),
         event::MESSAGE_FAILED => ("Сообщение не дошло до клиента", "A message did not reach the customer"),
+        event::CALL_MISSED => ("Пропущенный звонок", "Missed call"),
+        event::CALL_UNRETURNED => ("Клиенту не перезвонили", "Nobody has called back"),
+        event::CALL_MADE => ("Клиенту звонили", "The customer was called"),
         event::MAIL_REFUSED => ("Ответ не передан клиенту", "An answer did not reach the customer"),
         event::ACTIVITY_DETACHED => ("Обращение отделено", "An activity was detached"),
         event::ACTIVITY_RESTORED => ("Обращение возвращено", "An activity was put back"),
@@ -144,6 +147,14 @@ fn in_russian(reason: &Reason) -> Option<String> {
         Reason::Released { by, .. } => format!("выпущено из карантина: {by}"),
         Reason::ReadAgain => "прочитано заново".to_owned(),
         Reason::MarkedTest => "отправитель пометил как проверку".to_owned(),
+        Reason::CallGoesOn => "звонок ещё не закончен".to_owned(),
+        Reason::CallAnswered => {
+            "на звонок ответили, а заявками здесь становятся только пропущенные (lead_on = \"missed\")".to_owned()
+        }
+        Reason::CallMissed => "никто не ответил: нужно перезвонить".to_owned(),
+        Reason::HiddenCaller => "номер скрыт".to_owned(),
+        Reason::InternalCall => "звонок между коллегами: заявки нет".to_owned(),
+        Reason::Called => "звонили мы: заявки нет".to_owned(),
         Reason::Reachable { .. } => "адрес клиента снова доступен".to_owned(),
         Reason::Signal { signal } => signal_in_russian(signal),
         Reason::Unusable { kind: what, typed, .. } => format!("{} {typed:?} записан как есть: с ошибкой", kind(what)),

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use leadgate_core::attribution::{Origin, Touch, TouchValue};
+use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, CallTelling, Direction};
 use leadgate_core::change::Stage;
 use leadgate_core::ids::{ActivityId, ContactId, EventId, LeadId, SourceId, SubmissionId};
 use leadgate_core::onward::{
     ActivityBrief, Brief, ContactBrief, Detail, EVENTS, EventData, IdentityBrief, Job, JobId, LeadBrief, Recipient, Subject,
-    SubmissionBrief,
+    SubmissionBrief, event,
 };
 use leadgate_core::ports::Parcel;
 use leadgate_core::prepare::{Content, IdentityKind};
@@ -18,8 +19,8 @@ use uuid::Uuid;
 
 /// An event of this name about nobody, for a target. `id` is the event's; `None`: there is no event of this name. It is told
 /// from a true one by [`super::Webhook::test`]; its source is called `test`.
-pub fn sample(event: &str, target: &str, id: Uuid, installation: Uuid, now: Timestamp) -> Option<Parcel> {
-    let subject = EVENTS.iter().find(|kind| kind.name == event)?.subject;
+pub fn sample(name: &str, target: &str, id: Uuid, installation: Uuid, now: Timestamp) -> Option<Parcel> {
+    let subject = EVENTS.iter().find(|kind| kind.name == name)?.subject;
     let source = SourceId::parse("test").ok()?;
     let mut data = EventData::default();
     let mut brief = Brief::default();
@@ -27,7 +28,8 @@ pub fn sample(event: &str, target: &str, id: Uuid, installation: Uuid, now: Time
         Subject::Lead | Subject::Contact => {
             (data.contact, data.activity) = (Some(ContactId(1)), Some(ActivityId(1)));
             brief.contact = Some(contact(id));
-            brief.activity = Some(activity(&source, now));
+            let is_call = [event::CALL_MISSED, event::CALL_UNRETURNED, event::CALL_MADE].contains(&name);
+            brief.activity = Some(if is_call { call(name, &source, now) } else { activity(&source, now) });
             if subject == Subject::Lead {
                 data.lead = Some(LeadId(1));
                 brief.lead = Some(lead(id, &source, now));
@@ -50,7 +52,7 @@ pub fn sample(event: &str, target: &str, id: Uuid, installation: Uuid, now: Time
         target: target.to_owned(),
         recipient: Recipient::Target,
         event: event_id,
-        name: event.to_owned(),
+        name: name.to_owned(),
         data,
         at: now,
         since: now,
@@ -125,6 +127,28 @@ fn activity(source: &SourceId, now: Timestamp) -> ActivityBrief {
         content,
         touch: touch(),
     }
+}
+
+/// A call of nobody: missed, or one of ours.
+fn call(name: &str, source: &SourceId, now: Timestamp) -> ActivityBrief {
+    let made = name == event::CALL_MADE;
+    let told = CallTelling {
+        direction: Some(if made { Direction::Out } else { Direction::In }),
+        number: CallNumber::international("+12025550123"),
+        line: CallNumber::international("+12025550100"),
+        agent: made.then(|| "101".to_owned()),
+        started: Some(now),
+        wait_s: Some(if made { 5 } else { 35 }),
+        talk_s: made.then_some(70),
+        outcome: Some(if made { CallOutcome::Answered } else { CallOutcome::NoAnswer }),
+        ..CallTelling::default()
+    };
+    let content = Content {
+        name: Some("Test Leadgate".to_owned()),
+        call: Some(Box::new(CallFacts::summary("test", told))),
+        ..Content::default()
+    };
+    ActivityBrief { kind: ActivityKind::Call, content, ..activity(source, now) }
 }
 
 #[cfg(test)]

@@ -291,6 +291,27 @@ fn chats_show_links_to_call_and_write() {
 }
 
 /// A lead of somebody who writes this everywhere.
+#[test]
+fn calls_are_told_with_what_they_were() {
+    let of = |event: &str| {
+        let text = "{{ [call.state, call.direction, call.outcome, call.number, call.line, call.agent, call.wait_s, call.talk_s, call.missed] | tojson }}";
+        let made: Json = serde_json::from_str(&body(&template("application/json", text).unwrap(), &parcel(event))).unwrap();
+        made.as_array().unwrap().clone()
+    };
+    let missed = of("call.missed");
+    let number = "+12025550123";
+    assert_eq!(missed[..5], ["over", "in", "no_answer", number, "+12025550100"].map(Json::from));
+    assert_eq!(missed[6], 35);
+    assert_eq!(missed[8], true);
+    assert_eq!(of("call.made")[5..], [Json::from("101"), 5.into(), 70.into(), false.into()]);
+    let none = template("application/json", "{% if call %}1{% else %}{{ call.words }}{% endif %}").unwrap();
+    assert_eq!(body(&none, &parcel("lead.created")), "null");
+    for preset in ["slack", "mattermost"] {
+        let told = made_by(preset, &parcel("call.missed")).to_string();
+        assert!(told.contains("Пропущенный звонок") && told.contains("+12025550100, ожидание 0:35"), "{told}");
+    }
+}
+
 fn hostile(event: &str, texts: &[String; 6]) -> Parcel {
     let mut parcel = parcel(event);
     let [name, phone, email, message, page, utm] = texts.clone();

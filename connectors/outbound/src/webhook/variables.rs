@@ -1,6 +1,8 @@
 //! What a template can name: the event as everybody is sent it, and what most templates look for in it.
 
 use leadgate_core::attribution::Touch;
+use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, Direction};
+use leadgate_core::language::Language;
 use leadgate_core::onward::{Envelope, Told};
 use leadgate_core::prepare::{IdentityKind, ReadValue};
 use leadgate_core::receipt::IdentityState;
@@ -27,6 +29,7 @@ pub(super) const NAMES: &[&str] = &[
     "email",
     "emails",
     "message",
+    "call",
     "page",
     "utm",
 ];
@@ -56,6 +59,7 @@ pub(super) fn variables(envelope: &Envelope<'_>, language: &str) -> Result<Value
         "email": first(&emails, "display"),
         "emails": emails,
         "message": content.and_then(|content| content.message.as_deref()),
+        "call": content.and_then(|content| content.call.as_deref()).map(|call| told_of(call, language)),
         "page": touches.iter().find_map(|touch| touch.page.as_deref()),
         "utm": utm,
     });
@@ -65,6 +69,25 @@ pub(super) fn variables(envelope: &Envelope<'_>, language: &str) -> Result<Value
     let mut out = Value::Object(out);
     without_nulls(&mut out);
     Ok(out)
+}
+
+/// What a call was, as people see it.
+fn told_of(call: &CallFacts, language: &str) -> Value {
+    let view = call.view();
+    let language = if language == Language::Ru.as_str() { Language::Ru } else { Language::En };
+    let number = |number: &Option<CallNumber>| number.as_ref().map(|number| number.typed.clone());
+    json!({
+        "state": view.state.as_str(),
+        "direction": view.direction.map(Direction::as_str),
+        "outcome": view.outcome.map(CallOutcome::as_str),
+        "missed": view.is_missed(),
+        "number": number(&view.number),
+        "line": number(&view.line),
+        "agent": view.agent,
+        "wait_s": view.wait_s,
+        "talk_s": view.talk_s,
+        "words": view.sentence(language),
+    })
 }
 
 /// The newest first.

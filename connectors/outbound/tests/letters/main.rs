@@ -15,7 +15,7 @@ use leadgate_outbound::mail::{
 };
 use proptest::prelude::*;
 
-use self::people::{activity, lead, person, source, summary, time};
+use self::people::{activity, called, came, lead, person, source, summary, time};
 
 fn templates() -> Templates {
     Templates::new(None, "Завод, Екатеринбург").0
@@ -130,6 +130,40 @@ fn a_notice_in_english_and_of_a_person_without_a_lead() {
     assert_eq!(letter.subject, "Nobody has taken this customer: Пётр Иванов (site)");
     in_order(&letter.text, &["Waiting for: 1 h\n", "Phone: +7 916 123-45-67\n", "Message:\nCall me\n"]);
     assert!(!letter.text.contains("An answer to this mail") && !letter.text.contains("Lead #"), "{}", letter.text);
+}
+
+#[test]
+fn a_call_is_told_as_what_it_was() {
+    let mut lead = lead();
+    lead.timeline.push(called());
+    let letter = notice(event::CALL_UNRETURNED, &lead, Language::Ru);
+    assert_eq!(letter.subject, "Клиенту не перезвонили: Пётр Иванов (Сайт)");
+    in_order(
+        &letter.text,
+        &[
+            "Ждёт: 30 мин\n",
+            "\nПропущенный звонок на линию +7 495 123-45-67, схема Продажи <b>, ожидание 0:35\n",
+            "Город: Пермь\n",
+            "Файлы:\n  fetched.mp3 (2.3 MB)\n  elsewhere.mp3 (в заявке)\n",
+            "никто не ответил: нужно перезвонить\n",
+        ],
+    );
+    let html = letter.html.unwrap();
+    in_order(&html, &["Пропущенный звонок на линию +7 495 123-45-67, схема Продажи &lt;b&gt;, ожидание", "Подробности", "Пермь"]);
+    assert!(!letter.text.contains("Сообщение:") && !letter.text.contains("gone.mp3"), "{}", letter.text);
+    assert!(!letter.text.contains("records.pbx.ru") && !html.contains("records.pbx.ru"), "a recording is no open link");
+
+    let letter = notice(event::CALL_MISSED, &lead, Language::En);
+    assert_eq!(letter.subject, "Missed call: Пётр Иванов (Сайт)");
+    in_order(
+        &letter.text,
+        &["\nMissed call to +7 495 123-45-67, by Продажи <b>, waited 0:35\n", "elsewhere.mp3 (in the lead)\n"],
+    );
+    assert_eq!(notice(event::LEAD_ATTACHED, &lead, Language::Ru).subject, "Клиент позвонил снова: Пётр Иванов (Сайт)");
+    // What was before is told by its call, too.
+    lead.timeline.push(came());
+    let letter = notice(event::LEAD_ATTACHED, &lead, Language::En);
+    assert!(letter.text.contains(" · missed call to +7 495 123-45-67, by Продажи <b>, waited 0:35\n"), "{}", letter.text);
 }
 
 #[test]

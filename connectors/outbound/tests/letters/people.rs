@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use leadgate_core::attribution::{Origin, Touch, TouchValue};
+use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, CallTelling, Direction};
 use leadgate_core::change::Stage;
+use leadgate_core::chat::OfferedFile;
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, SourceId, SubmissionId};
 use leadgate_core::prepare::{Content, IdentityKind, ReadValue};
 use leadgate_core::receipt::{IdentityState, Outcome, Reason, Receipt};
@@ -107,6 +109,43 @@ pub fn came() -> ActivityView {
         ],
     });
     came
+}
+
+/// A call that nobody answered, with a recording that lies elsewhere.
+pub fn called() -> ActivityView {
+    let told = CallTelling {
+        direction: Some(Direction::In),
+        line: CallNumber::international("+7 495 123-45-67"),
+        scheme: Some("Продажи <b>".to_owned()),
+        wait_s: Some(35),
+        outcome: Some(CallOutcome::NoAnswer),
+        ..CallTelling::default()
+    };
+    let recording = |unique: &str, problem: &str| OfferedFile {
+        id: format!("https://records.pbx.ru/{unique}"),
+        unique: unique.to_owned(),
+        name: format!("{unique}.mp3"),
+        problem: problem.to_owned(),
+        ..OfferedFile::default()
+    };
+    let mut call = activity(93, "2026-11-21T19:12:45Z", "");
+    call.kind = ActivityKind::Call;
+    call.content = Content {
+        call: Some(Box::new(CallFacts::summary("c1", told))),
+        files: vec![FileRef { field: "fetched".to_owned(), name: "fetched.mp3".to_owned(), ..came().content.files[0].clone() }],
+        offered: vec![recording("fetched", ""), recording("elsewhere", ""), recording("gone", "not fetched")],
+        fields: vec![Field { name: "Город".to_owned(), value: "Пермь".to_owned() }],
+        ..Content::default()
+    };
+    call.receipt = Some(Receipt {
+        submission: SubmissionId(uuid::Uuid::from_u128(93)),
+        outcome: Outcome::Attached,
+        lead: Some(LeadId(412)),
+        contact: Some(ContactId(7)),
+        activity: Some(ActivityId(93)),
+        reasons: vec![Reason::CallMissed],
+    });
+    call
 }
 
 pub fn person() -> ContactDetail {

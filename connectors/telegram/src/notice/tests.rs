@@ -1,5 +1,7 @@
 use leadgate_core::attribution::Touch;
+use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, CallTelling, Direction};
 use leadgate_core::change::Stage;
+use leadgate_core::chat::OfferedFile;
 use leadgate_core::ids::{ActivityId, ContactId, LeadId};
 use leadgate_core::onward::{ContactBrief, IdentityBrief, LeadBrief};
 use leadgate_core::prepare::Content;
@@ -85,6 +87,39 @@ fn a_lead_is_told_with_its_buttons() {
     assert_eq!(phone(&brief("A", "b")), Some("+79160001122"));
     assert_eq!(topic(&brief("Anna\n\u{202e}", "b")), "№12 Anna ");
     assert!(tell(&Brief::default(), &telling(Stand::Free, None)).buttons.is_empty());
+}
+
+#[test]
+fn a_call_is_told_as_what_it_was() {
+    let told = CallTelling {
+        direction: Some(Direction::In),
+        line: CallNumber::international("+74951234567"),
+        scheme: Some("<b>Sales".to_owned()),
+        wait_s: Some(35),
+        outcome: Some(CallOutcome::NoAnswer),
+        ..CallTelling::default()
+    };
+    let recording = OfferedFile { id: "https://records.pbx.ru/a".to_owned(), unique: "a".to_owned(), ..OfferedFile::default() };
+    let mut call = brief("Anna", "");
+    if let Some(activity) = &mut call.activity {
+        activity.content =
+            Content { call: Some(Box::new(CallFacts::summary("c1", told))), offered: vec![recording], ..Content::default() };
+    }
+    let missed = tell(&call, &Telling { event: event::CALL_MISSED, ..telling(Stand::Free, None) });
+    assert!(missed.html.starts_with("A missed call №12 · Site\n"), "{}", missed.html);
+    assert!(
+        missed.html.ends_with("\nMissed call to +74951234567, by &lt;b&gt;Sales, waited 0:35\nRecordings: 1"),
+        "{}",
+        missed.html
+    );
+    let late = tell(&call, &Telling { event: event::CALL_UNRETURNED, language: Ru, ..telling(Stand::Free, None) });
+    assert!(late.html.starts_with("Клиенту не перезвонили №12"), "{}", late.html);
+    assert!(
+        late.html.contains("\nПропущенный звонок на линию +74951234567") && late.html.ends_with("\nЗаписей: 1"),
+        "{}",
+        late.html
+    );
+    assert!(!late.html.contains("records.pbx.ru"), "a recording is no open link");
 }
 
 #[test]

@@ -170,6 +170,7 @@ fn in_words() {
     let call = joined(&[rings("101"), CallFacts::summary("c1", missed)]).view();
     assert_eq!(call.words(Language::En), "missed call to 74951234567, waited 0:35");
     assert_eq!(call.words(Language::Ru), "пропущенный звонок на линию 74951234567, ожидание 0:35");
+    assert_eq!(call.sentence(Language::Ru), "Пропущенный звонок на линию 74951234567, ожидание 0:35");
 }
 
 #[test]

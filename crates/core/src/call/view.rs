@@ -16,6 +16,17 @@ pub enum CallState {
     Over,
 }
 
+impl CallState {
+    /// The name in the variables of templates.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ringing => "ringing",
+            Self::Talking => "talking",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// A call as people see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallView {
@@ -140,6 +151,13 @@ impl CallView {
             });
         }
         words
+    }
+
+    /// [`CallView::words`] where they stand alone, with a capital.
+    pub fn sentence(&self, language: Language) -> String {
+        let words = self.words(language);
+        let mut rest = words.chars();
+        rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
     }
 
     fn what(&self, ru: bool) -> &'static str {

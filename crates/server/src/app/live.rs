@@ -222,7 +222,8 @@ fn fixed(config: &Config) -> String {
 }
 
 impl LiveSource {
-    fn new(id: SourceId, kind: &'static str, enabled: bool, push: Box<dyn Push>, tokens: Vec<Secret>) -> Self {
+    /// A source of a connector, with the tokens of its URL.
+    pub fn new(id: SourceId, kind: &'static str, enabled: bool, push: Box<dyn Push>, tokens: Vec<Secret>) -> Self {
         Self {
             meters: SourceMeters::new(&id),
             limit: push.per_address().and_then(NonZeroU32::new).map(AddressLimit::new),

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use leadgate_core::attribution::FirstTouch;
+use leadgate_core::language::Language;
 use leadgate_core::prepare::ReadValue;
 use leadgate_core::submission::{MailClass, MailFacts, Order};
 use leadgate_core::views::{ActivityView, ContactDetail, IdentityView, LeadDetail, ReviewView};
 
+use crate::http::link;
 use crate::print::{Text, indented, safe, short};
 
 /// A time in the company's zone.
@@ -234,6 +236,12 @@ impl Story<'_> {
         if let Some(mail) = &content.mail {
             self.mail(mail);
         }
+        if let Some(call) = &content.call {
+            self.pair(INDENT, "call", &short(&call.view().words(Language::En), 300));
+            if call.clock_wrong {
+                self.pair(INDENT, "", "the clock of who told of it is wrong: times are those of receipt");
+            }
+        }
         if let Some(name) = &content.name {
             self.pair(INDENT, "name", name);
         }
@@ -261,6 +269,14 @@ impl Story<'_> {
         }
         for file in &content.files {
             self.pair(INDENT, "file", &format!("{} ({})", file.name, size(file.size)));
+        }
+        for file in content.offered.iter().filter(|file| !content.files.iter().any(|kept| kept.field == file.unique)) {
+            let why = match (file.problem.as_str(), content.call.is_some() && link(&file.id).is_some()) {
+                ("", true) => "not here; --json has its link".to_owned(),
+                ("", false) => "not here".to_owned(),
+                (problem, _) => format!("not here: {}", short(problem, 200)),
+            };
+            self.pair(INDENT, "file", &format!("{} ({why})", file.name));
         }
         if activity.ambiguous {
             self.line("     Several people could be meant: look before you call.");
@@ -414,6 +430,28 @@ mod tests {
             assert!(told.contains(part), "{part}\n---\n{told}");
         }
         assert!(!told.contains(['\u{1b}', '\u{202e}']));
+    }
+
+    #[test]
+    fn a_call_tells_what_it_was_and_where_its_recordings_are() {
+        let mut detail: serde_json::Value = serde_json::from_str(LEAD).unwrap();
+        let recording = |unique: &str, id: &str, problem: &str| serde_json::json!({ "id": id, "unique": unique, "name": format!("{unique}.mp3"), "kind": "recording", "problem": problem });
+        detail["timeline"][0]["content"] = serde_json::json!({
+            "call": { "id": "c1", "clock_wrong": true, "legs": {}, "summary": { "direction": "in", "outcome": "no_answer",
+                "line": { "typed": "+74951234567" }, "scheme": "Sales\u{1b}[2J", "wait_s": 35 } },
+            "files": [{ "sha256": "00", "name": "a.mp3", "content_type": "audio/mpeg", "size": 17, "field": "a" }],
+            "offered": [recording("a", "https://x.example/a", ""), recording("b", "https://x.example/b", ""), recording("c", "7", ""),
+                recording("d", "8", "not fetched in 24 hours: answered 404")],
+        });
+        let told = lead(&serde_json::from_value(detail).unwrap(), &TimeZone::UTC);
+        for part in [
+            "     call         missed call to +74951234567, by Sales[2J, waited 0:35\n",
+            "                  the clock of who told of it is wrong: times are those of receipt\n",
+            "     file         a.mp3 (17 bytes)\n     file         b.mp3 (not here; --json has its link)\n",
+            "     file         c.mp3 (not here)\n     file         d.mp3 (not here: not fetched in 24 hours: answered 404)\n",
+        ] {
+            assert!(told.contains(part), "{part}\n---\n{told}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use leadgate_core::email;
 use leadgate_core::ids::SourceId;
 use leadgate_core::onward::Hours;
 use leadgate_core::phone::{self, Country, Hints};
-use leadgate_core::ports::{BuildContext, Secrets as _};
+use leadgate_core::ports::{BuildContext, Mode, Secrets as _};
 use leadgate_core::rules::Ours;
 use leadgate_core::secret::Secret;
 use leadgate_telegram::settings::{self as telegram, Settings as Bot};
@@ -432,6 +432,11 @@ fn configured_sources<'a>(section: Section<'a>, around: &Around<'a>, reachable: 
             }
             Some((_, Err(words))) => report.problem(&join(&path, "canary"), words),
         }
+        if let Mode::Push(push) | Mode::Both(push, _) = &source.connector.mode
+            && push.fetches().is_some()
+        {
+            of_sources.recordings.insert(source.id.clone());
+        }
         sources.push(source);
     }
     (sources, of_sources)
@@ -442,7 +447,7 @@ fn onward<'a>(
     root: &mut Section<'a>,
     around: &Around<'a>,
     (managers, sources): (&[Manager], &[Source]),
-    OfSources { auto_replies, canaries, bots }: OfSources,
+    OfSources { auto_replies, canaries, bots, recordings }: OfSources,
     inner_services: &[Inner],
 ) -> Onward {
     let sources: Vec<SourceId> = sources.iter().map(|source| source.id.clone()).collect();
@@ -460,6 +465,7 @@ fn onward<'a>(
         canaries,
         told_by: managers.iter().map(|manager| (manager.id.clone(), manager.by)).collect(),
         bots,
+        recordings,
     };
     if !has_mail {
         for source in onward.canaries.iter().filter(|(_, canary)| canary.road != Road::Form).map(|(source, _)| source) {

@@ -45,6 +45,8 @@ pub struct Onward {
     pub canaries: BTreeMap<SourceId, Canary>,
     /// Sources that are bots.
     pub bots: BTreeMap<SourceId, Arc<Bot>>,
+    /// Sources whose recordings are fetched.
+    pub recordings: BTreeSet<SourceId>,
     /// How managers are told.
     pub told_by: BTreeMap<ManagerId, ToldBy>,
 }
@@ -143,6 +145,8 @@ pub(super) struct OfSources {
     pub canaries: BTreeMap<SourceId, Canary>,
     /// Those of the kind `telegram`.
     pub bots: BTreeMap<SourceId, Arc<Bot>>,
+    /// Those whose recordings are fetched.
+    pub recordings: BTreeSet<SourceId>,
 }
 
 /// The target of a bot: notices, answers, and what is to be done because of its updates.
@@ -150,7 +154,7 @@ pub fn bot_target(source: &SourceId) -> String {
     format!("telegram:{source}")
 }
 
-/// The target that fetches the files of a bot's messages.
+/// The target that fetches what a source's deliveries offer: the files of a bot's messages, the recordings of calls.
 pub fn files_target(source: &SourceId) -> String {
     format!("files:{source}")
 }
@@ -160,13 +164,15 @@ const OPERATOR: &str = "operator";
 /// Automatic answers of a source in an hour, unless it says otherwise.
 const PER_HOUR: u32 = 60;
 /// What people are told of, unless it says otherwise.
-const NOTICED: [&str; 6] = [
+const NOTICED: [&str; 8] = [
     event::LEAD_CREATED,
     event::CONTACT_RETURNED,
     event::LEAD_ATTACHED,
     event::LEAD_WAITING,
     event::CONTACT_WAITING,
     event::MESSAGE_FAILED,
+    event::CALL_MISSED,
+    event::CALL_UNRETURNED,
 ];
 /// What is answered automatically.
 const ANSWERED: [&str; 3] = [event::LEAD_CREATED, event::LEAD_ATTACHED, event::CONTACT_RETURNED];
@@ -210,20 +216,16 @@ impl Onward {
         for source in self.bots.keys() {
             routes.extend(self.bot(source));
         }
+        routes.extend(self.recordings.iter().map(|source| own(source, files_target(source), event::FILE_OFFERED)));
         Routes::new(routes)
     }
 
     /// What is owed to a bot.
     fn bot(&self, source: &SourceId) -> Vec<Route> {
-        let own = |target: String, name: &str| Route {
-            target: target.into(),
-            recipient: Recipient::Target,
-            events: vec![Pattern::One(name.to_owned())],
-            sources: Some(BTreeSet::from([source.clone()])),
-            // A dialogue goes on in the order in which it was written.
-            ordered: name == event::MESSAGE_RECEIVED,
-        };
-        let mut routes = vec![own(bot_target(source), event::MESSAGE_RECEIVED), own(files_target(source), event::FILE_OFFERED)];
+        let mut routes = vec![
+            own(source, bot_target(source), event::MESSAGE_RECEIVED),
+            own(source, files_target(source), event::FILE_OFFERED),
+        ];
         for notice in &self.notices {
             let people = notice.to.iter().filter(|to| self.is_told_by(to, |by| by.telegram)).cloned();
             let chats = notice.chats.iter().filter(|(of, _)| of == source).map(|(_, chat)| Recipient::Chat(chat.clone()));
@@ -285,6 +287,18 @@ impl Onward {
             Some(Digest { to: Recipient::Manager(manager.id.0.clone()), at: manager.digest_at?, zone })
         });
         operator.chain(managers).collect()
+    }
+}
+
+/// What a source's own target is owed.
+fn own(source: &SourceId, target: String, name: &str) -> Route {
+    Route {
+        target: target.into(),
+        recipient: Recipient::Target,
+        events: vec![Pattern::One(name.to_owned())],
+        sources: Some(BTreeSet::from([source.clone()])),
+        // A dialogue goes on in the order in which it was written.
+        ordered: name == event::MESSAGE_RECEIVED,
     }
 }
 

@@ -13,6 +13,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use opened::link;
 pub use respond::Responder;
 pub use serve::{Door, Limits, serve};
 

@@ -21,6 +21,7 @@ use leadgate_core::prepare::{Content, IdentityKind};
 use leadgate_core::receipt::IdentityState;
 use leadgate_core::views::{ActivityView, ContactDetail, LeadDetail};
 use leadgate_outbound::mail::{Mailbox, clean, words as said};
+use url::Url;
 
 use self::words::{Words, of};
 use super::acts::{self, Words as Refusals};
@@ -77,14 +78,23 @@ struct Happened {
     at: String,
     /// Which of us wrote it.
     author: String,
+    /// What a call was.
+    call: String,
     text: String,
     /// The text goes on.
     cut: bool,
     fields: Vec<(String, String)>,
-    files: Vec<String>,
+    files: Vec<Shown>,
     /// How it fares, if we sent it.
     sending: String,
     outgoing: bool,
+}
+
+/// A file.
+struct Shown {
+    name: String,
+    /// Where it lies, if that is elsewhere.
+    href: Option<String>,
 }
 
 /// The page.
@@ -199,19 +209,19 @@ impl Show<'_> {
         let (text, cut) = clean::block(content.message.as_deref().unwrap_or_default(), TEXT);
         let fields = content.fields.iter().filter(|field| !field.value.trim().is_empty()).take(MOST);
         let offered = content.offered.iter().filter(|file| !content.files.iter().any(|kept| kept.field == file.unique));
-        let names = content
-            .files
-            .iter()
-            .map(|file| (&file.name, Some(file.size), ""))
-            .chain(offered.map(|file| (&file.name, file.size, file.problem.as_str())));
+        // Those of a messenger have ids, too, but no links.
+        let place = |id: &str| link(id).filter(|_| content.call.is_some());
+        let kept = content.files.iter().map(|file| Shown { name: named(&file.name, Some(file.size), ""), href: None });
+        let offered = offered.map(|file| Shown { name: named(&file.name, file.size, &file.problem), href: place(&file.id) });
         Happened {
             kind: said::activity(activity.kind, content.outgoing, self.language),
             at: self.time(activity.occurred_at),
             author: activity.author.as_deref().map(|author| self.author(author)).unwrap_or_default(),
+            call: content.call.as_ref().map(|call| clean::line(&call.view().sentence(self.language), VALUE)).unwrap_or_default(),
             text,
             cut,
             fields: fields.map(|field| (clean::line(&field.name, SHORT), clean::line(&field.value, VALUE))).collect(),
-            files: names.take(MOST).map(|(name, size, problem)| file(name, size, problem)).collect(),
+            files: kept.chain(offered).take(MOST).collect(),
             sending: self.sending(content),
             outgoing: content.outgoing,
         }
@@ -274,7 +284,14 @@ fn href(kind: &IdentityKind, value: &str, display: &str) -> Option<String> {
     Mailbox::new("", display).filter(|_| *kind == IdentityKind::EMAIL).map(|mailbox| mailbox.href())
 }
 
-fn file(name: &str, size: Option<u64>, problem: &str) -> String {
+/// Where a file lies that a delivery named by its link; `None`: what it names is no link.
+pub(crate) fn link(id: &str) -> Option<String> {
+    let url = Url::parse(id).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
+    // Whoever follows a link gives nobody's password.
+    (url.username().is_empty() && url.password().is_none()).then(|| url.to_string())
+}
+
+fn named(name: &str, size: Option<u64>, problem: &str) -> String {
     let mut shown = clean::line(name, SHORT);
     if let Some(size) = size {
         shown = format!("{shown} ({})", clean::size(size));
@@ -295,6 +312,17 @@ mod tests {
         assert_eq!(mailto("vera+shop@firma-mail.ru").as_deref(), Some("mailto:vera%2Bshop@firma-mail.ru"));
         for no_address in ["vera&cc=x@firma-mail.ru", "a@b.ru?bcc=x@y.ru&c", ""] {
             assert_eq!(mailto(no_address), None, "{no_address}");
+        }
+    }
+
+    #[test]
+    fn what_is_offered_is_a_link_or_an_id() {
+        assert_eq!(link("https://pbx.example/a b?x=1").as_deref(), Some("https://pbx.example/a%20b?x=1"));
+        assert!(link("http://pbx.example/a").is_some());
+        for other in
+            ["1234.5", "javascript:alert(1)", "data:text/html,x", "ftp://x/y", "https://u:p@x.example/", "//x.example/a", ""]
+        {
+            assert_eq!(link(other), None, "{other}");
         }
     }
 

@@ -8,6 +8,7 @@ mod opened;
 mod operation;
 mod outbox;
 mod pulls;
+mod recordings;
 mod replay;
 mod tls;
 

@@ -10,6 +10,7 @@ use leadgate_outbound::webhook::Webhook;
 
 use super::canary::Forms;
 use super::mailing::{Mailing, People, Person};
+use super::recordings;
 use crate::app::{Gateway, Live};
 use crate::config::{CANARY, MAIL, Road};
 use crate::telegram;
@@ -86,6 +87,7 @@ pub fn all(gateway: &Arc<Gateway>) -> Vec<Target> {
         }
     }
     targets.extend(telegram::targets(gateway, &live));
+    targets.extend(recordings::targets(gateway, &live));
     if let Some(settings) = &live.onward.mail {
         let settings = Arc::new(settings.clone());
         let (at_once, longest) = (settings.connections, settings.longest() + SLACK);

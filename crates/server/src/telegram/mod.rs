@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use leadgate_core::ids::SourceId;
 use leadgate_core::onward::{Recipient, event};
-use leadgate_core::ports::{Act, Deliver, DeliverError, Delivered, Parcel, Store, StoreError};
+use leadgate_core::ports::{Act, Deliver, DeliverError, Delivered, Parcel, Store};
 use leadgate_telegram::api::{Api, ApiError};
 use leadgate_telegram::settings::Settings;
 use leadgate_telegram::update::Bot;
@@ -32,7 +32,8 @@ pub use self::links::{CampaignLink, Code, Names, Wanted, code, make};
 use crate::answers::event_of;
 use crate::app::{Gateway, Live};
 use crate::config::{bot_target, files_target};
-use crate::onward::Target;
+use crate::onward::files::trouble;
+use crate::onward::{self, Target};
 
 /// The kind of identity that accounts are.
 pub const KIND: &str = "telegram";
@@ -128,7 +129,7 @@ impl Deliver for Speaking {
 #[async_trait]
 impl Deliver for Fetching {
     async fn deliver(&self, parcel: &Parcel) -> Result<Delivered, DeliverError> {
-        self.0.fetch(parcel).await
+        onward::files::fetch(&self.0.gateway, parcel, &*self.0).await
     }
 }
 
@@ -145,8 +146,7 @@ impl Desk {
     }
 
     async fn store(&self) -> Result<&dyn Store, DeliverError> {
-        let closed = || DeliverError::Later { words: "the database is not open".to_owned(), after: None };
-        self.gateway.store().await.map(|store| &**store).ok_or_else(closed)
+        onward::files::store(&self.gateway).await
     }
 
     /// The bot, with the company's group as it is called now.
@@ -173,10 +173,6 @@ impl Desk {
 /// It is done, or nothing is to be done.
 fn done(words: &str) -> Delivered {
     Delivered { refs: Vec::new(), words: words.to_owned() }
-}
-
-fn trouble(error: &StoreError) -> DeliverError {
-    DeliverError::Later { words: format!("the database cannot be asked: {error}"), after: None }
 }
 
 /// Why something was not said. What holds for a chat, or for a while, is that delivery's trouble alone.

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::onward::links::{Deed, OPEN_LASTS};
 
-const PEOPLE: &str = "[[managers]]\nid = \"anna\"\nname = \"Anna <b>A</b>\"\n";
+const PEOPLE: &str =
+    "[[managers]]\nid = \"anna\"\nname = \"Anna <b>A</b>\"\n[sources.pbx]\nkind = \"itoolabs\"\nrecording_after = \"1 h\"\n";
 const EVIL: &str = "<script>alert(1)</script>\u{202e}\"'";
 
 async fn rig(now: &str) -> Rig {
@@ -97,5 +98,35 @@ async fn a_link_that_is_none_says_so() {
     let (status, page) = rig.page(&link).await;
     assert_eq!(status, StatusCode::GONE);
     assert!(page.contains("time of this link is over"), "{page}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_is_shown_with_where_its_recording_lies() {
+    let rig = rig("2026-11-21T10:00:00Z").await;
+    let path = rig.gateway.live().source("pbx").unwrap().path();
+    let call = [
+        ("cmd", "history"),
+        ("callid", "C1"),
+        ("phone", "79161234567"),
+        ("diversion", "74951234567"),
+        ("type", "in"),
+        ("status", "Success"),
+        ("user", "ivanov"),
+        ("start", "20261121T095900Z"),
+        ("duration", "65"),
+        ("link", "https://records.megapbx.ru/C1.mp3?a=1&b=\"><script>"),
+    ];
+    assert!(rig.post(&path, &call).await.status().is_success());
+    let (status, page) = rig.page(&rig.link("anna").await).await;
+    assert_eq!(status, StatusCode::OK);
+    for wanted in [
+        "Incoming call, answered to 74951234567, answered by ivanov, talked 1:05</p>",
+        "<a href=\"https://records.megapbx.ru/C1.mp3?a=1&#38;b=%22%3E%3Cscript%3E\" rel=\"noreferrer noopener nofollow\"",
+        ">C1.mp3</a>",
+    ] {
+        assert!(page.contains(wanted), "{wanted}: {page}");
+    }
+    assert!(!page.contains("<script"), "{page}");
     rig.stop().await;
 }
