@@ -285,8 +285,12 @@ fn vonage(call: &Call, plot: Plot) -> Vec<Sent> {
     let incoming = (call.number.as_str(), LINE, "inbound");
     let dialled = (LINE, "74951110101", "outbound");
     let ends = |leg: &str, sides, lasted: &str| {
-        let more =
-            [("start_time", call.iso(8)), ("end_time", call.iso(50)), ("duration", lasted.to_owned()), ("network", "25001".to_owned())];
+        let more = [
+            ("start_time", call.iso(8)),
+            ("end_time", call.iso(50)),
+            ("duration", lasted.to_owned()),
+            ("network", "25001".to_owned()),
+        ];
         let more: Vec<_> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
         event(leg, 50, "completed", sides).with(&more)
     };

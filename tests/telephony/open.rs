@@ -91,7 +91,9 @@ fn itoolabs(call: &Call, plot: Plot) -> Vec<Sent> {
             history("Success", "42", &[("link", "https://records.megapbx.ru/record/okna.megapbx.ru/a.mp3")]),
         ],
         Plot::Missed | Plot::Hidden => vec![leg("INCOMING", "anna"), leg("CANCELLED", "anna"), history("missed", "0", &[])],
-        Plot::Out => vec![leg("OUTGOING", "anna"), leg("ACCEPTED", "anna"), leg("COMPLETED", "anna"), history("Success", "42", &[])],
+        Plot::Out => {
+            vec![leg("OUTGOING", "anna"), leg("ACCEPTED", "anna"), leg("COMPLETED", "anna"), history("Success", "42", &[])]
+        }
         Plot::Internal => vec![leg("INCOMING", "anna"), history("Success", "42", &[])],
     }
 }
@@ -119,9 +121,7 @@ fn sipuni(call: &Call, plot: Plot) -> Vec<Sent> {
                 ("short_dst_num", &call.number),
                 ("dst_type", "1"),
             ]),
-            Plot::Internal => {
-                sent.with(&[("src_num", "012345102"), ("short_src_num", "102"), ("src_type", "2")]).with(&inside)
-            }
+            Plot::Internal => sent.with(&[("src_num", "012345102"), ("short_src_num", "102"), ("src_type", "2")]).with(&inside),
             Plot::Hidden => sent.with(&outside("anonymous")).with(&inside),
             Plot::Answered | Plot::Missed => {
                 sent.with(&[("src_num", &call.number), ("short_src_num", &call.number), ("src_type", "1")]).with(&inside)

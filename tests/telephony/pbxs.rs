@@ -24,7 +24,9 @@ pub(crate) static ZADARMA: Provider = Provider {
     secret: "testsecret",
     keys: "secret = \"testsecret\"",
     tells: zadarma,
-    unknown: || Sent::form(&[("event", "NOTIFY_DREAM"), ("caller_id", "+79161234567"), ("called_did", LINE), ("dream", "лес + &")]),
+    unknown: || {
+        Sent::form(&[("event", "NOTIFY_DREAM"), ("caller_id", "+79161234567"), ("called_did", LINE), ("dream", "лес + &")])
+    },
     thanks: (200, "application/json", "{}"),
     refuses: (403, "forbidden\n"),
     agent: "101",
@@ -107,7 +109,8 @@ fn zadarma(call: &Call, plot: Plot) -> Vec<Sent> {
     match plot {
         Plot::Answered => {
             let end = notify("NOTIFY_END", &[from, did, ("internal", "101"), ("duration", "42"), ("disposition", "answered")]);
-            let record = Sent::form(&[("event", "NOTIFY_RECORD"), ("pbx_call_id", &id), ("call_id_with_rec", &format!("{id}.rec"))]);
+            let record =
+                Sent::form(&[("event", "NOTIFY_RECORD"), ("pbx_call_id", &id), ("call_id_with_rec", &format!("{id}.rec"))]);
             vec![
                 notify("NOTIFY_START", &[from, did]),
                 notify("NOTIFY_INTERNAL", &[from, did, ("internal", "101")]),
@@ -125,8 +128,11 @@ fn zadarma(call: &Call, plot: Plot) -> Vec<Sent> {
             let to = ("destination", call.number.as_str());
             vec![
                 notify("NOTIFY_OUT_START", &[("internal", "101"), to]),
-                notify("NOTIFY_OUT_END", &[("internal", "101"), to, ("caller_id", LINE)])
-                    .with(&[("duration", "42"), ("disposition", "answered"), ("is_recorded", "0")]),
+                notify("NOTIFY_OUT_END", &[("internal", "101"), to, ("caller_id", LINE)]).with(&[
+                    ("duration", "42"),
+                    ("disposition", "answered"),
+                    ("is_recorded", "0"),
+                ]),
             ]
         }
         Plot::Internal => {

@@ -48,7 +48,14 @@ async fn told_in(provider: &Provider, world: &World, way: &str, call: &Call) -> 
 fn comparable(content: &Content, call: &Call) -> anyhow::Result<serde_json::Value> {
     let text = serde_json::to_string(content)?;
     ensure!(text.contains(&call.number), "the number is kept: {text}");
-    let spaced = format!("{} {} {}-{}-{}", &call.number[..1], &call.number[1..4], &call.number[4..7], &call.number[7..9], &call.number[9..]);
+    let spaced = format!(
+        "{} {} {}-{}-{}",
+        &call.number[..1],
+        &call.number[1..4],
+        &call.number[4..7],
+        &call.number[7..9],
+        &call.number[9..]
+    );
     Ok(serde_json::from_str(&text.replace(&call.number, "<number>").replace(&spaced, "<number>"))?)
 }
 
