@@ -55,16 +55,17 @@ def twilio(command):
         holds = validator.validate(signed_url, body, signature, algorithm)
     else:
         fields = Several(gathered(command["form"]))
-        body, kind, signed_url = urlencode(command["form"]), FORM, url
+        body, kind = urlencode(command["form"]), FORM
         if command["method"] == "GET":
             fields = Several()
         signature = validator.compute_signature(url, fields, algorithm)
         holds = validator.validate(url, fields, signature, algorithm)
     assert holds, "Twilio's library does not believe itself"
+    made = {"url": signed_url} if "json" in command else {}
     headers = [["X-Twilio-Signature", signature], ["Content-Type", kind], ["I-Twilio-Idempotency-Token", str(uuid.uuid4())]]
     if algorithm:
         headers.append(["X-Twilio-Webhooks-Signature-Settings", "key=webhooks_sharedkey_1,algorithm=" + algorithm])
-    return {"headers": headers, "body": body, "url": signed_url}
+    return {"headers": headers, "body": body, **made}
 
 
 def plivo(command):
