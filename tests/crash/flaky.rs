@@ -19,8 +19,8 @@ use leadgate_core::onward::{
     Routes, Settled, Target, Timer, TimerEnd, Want,
 };
 use leadgate_core::ports::{
-    Account, Act, Ask, Beat, Campaign, ChatState, Fetched, Intake, IntakeError, NewReply, NewToken, PullReport, Redeemed,
-    Refusals, Restored, Store, StoreError, Sweep, Talks,
+    Account, Act, Ask, Beat, CallState, Caller, Calls, Campaign, ChatState, Fetched, Intake, IntakeError, NewReply, NewToken,
+    PullReport, Redeemed, Refusals, Restored, Store, StoreError, Sweep, Talks,
 };
 use leadgate_core::prepare::Prepared;
 use leadgate_core::receipt::{Outcome, Receipt};
@@ -119,6 +119,17 @@ macro_rules! and_keeps_as_it_does {
             })+
         }
     };
+}
+
+#[async_trait]
+impl Calls for Flaky {
+    async fn call(&self, source: &SourceId, key: &str) -> Result<Option<CallState>, StoreError> {
+        self.inner.call(source, key).await
+    }
+
+    async fn caller(&self, phone: &str) -> Result<Option<Caller>, StoreError> {
+        self.inner.caller(phone).await
+    }
 }
 
 and_keeps_as_it_does! {
