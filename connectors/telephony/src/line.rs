@@ -82,6 +82,10 @@ impl<P: Provider> Push for Line<P> {
         PushLimits { body: BODY, files: 0, file: 0, files_total: 0 }
     }
 
+    fn is_secret(&self, path: &[String]) -> bool {
+        self.provider.is_secret(path)
+    }
+
     fn reads_headers(&self) -> &'static [&'static str] {
         self.provider.reads_headers()
     }

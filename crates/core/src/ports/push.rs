@@ -326,6 +326,12 @@ pub trait Push: Send + Sync {
         Ok(())
     }
 
+    /// Whether a field, by its place in a body or a query, holds a secret of this source under a name that does not say so: it is not
+    /// kept, not even of what is refused.
+    fn is_secret(&self, _path: &[String]) -> bool {
+        false
+    }
+
     /// The headers, in lower case, that [`Push::parse`] reads besides `content-type`: they are kept, so that what was kept can be
     /// read again. Never one that holds a secret.
     fn reads_headers(&self) -> &'static [&'static str] {

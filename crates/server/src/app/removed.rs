@@ -36,7 +36,7 @@ impl Push for Removed {
              (--as), or `leadgate source forget {id}`",
             id = request.source
         );
-        Ok(Parsed::Submissions(vec![inbound::held(request, "removed", words)]))
+        Ok(Parsed::Submissions(vec![inbound::held(self, request, "removed", words)]))
     }
 
     fn reply(&self, _request: &Request<'_>, outcome: Outcome<'_>) -> Reply {

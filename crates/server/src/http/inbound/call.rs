@@ -236,7 +236,7 @@ impl<'a> Call<'a> {
             Err(_panic) => {
                 tracing::error!(source = %self.source.id, submission = %self.id, "a connector panicked: the delivery goes to quarantine");
                 let words = "the connector failed on this body; the bytes are kept and can be replayed".to_owned();
-                self.keep(request, held::with_bytes(request, "poisoned", words, self.known_sender())).await
+                self.keep(request, held::with_bytes(&*self.source.push, request, "poisoned", words, self.known_sender())).await
             }
         }
     }
@@ -323,13 +323,13 @@ impl<'a> Call<'a> {
         match refusal {
             Refusal::Unauthenticated(why) => {
                 let something = !request.body.is_empty() || request.parts.is_some() || !request.query().is_empty();
-                self.unknown_sender(something.then(|| held::with_bytes(request, "unauthenticated", why.clone(), false)), &why)
+                self.unknown_sender(something.then(|| held::with_bytes(&*self.source.push, request, "unauthenticated", why.clone(), false)), &why)
                     .await
             }
             Refusal::Unproven { why, signed } => self.unproven(request, &why, &signed).await,
             Refusal::Unreadable(why) => {
                 let known = self.known_sender();
-                self.keep(request, held::with_bytes(request, "unreadable", why, known)).await
+                self.keep(request, held::with_bytes(&*self.source.push, request, "unreadable", why, known)).await
             }
             Refusal::Oversize(why) => self.oversize(request, why, request.body.len() as u64).await,
         }
@@ -337,9 +337,9 @@ impl<'a> Call<'a> {
 
     async fn oversize(&self, request: &Request<'_>, why: String, read: u64) -> Response {
         if !self.known_sender() {
-            return self.unknown_sender(Some(held::head_only(request, why.clone(), false, read)), &why).await;
+            return self.unknown_sender(Some(held::head_only(&*self.source.push, request, why.clone(), false, read)), &why).await;
         }
-        let item = held::head_only(request, why.clone(), true, read);
+        let item = held::head_only(&*self.source.push, request, why.clone(), true, read);
         match self.submit(vec![item]).await {
             Ok(_) => {
                 self.source.meters.recorded(leadgate_core::receipt::Outcome::Quarantined, self.received_at.as_second());
@@ -369,7 +369,7 @@ impl<'a> Call<'a> {
         self.source.meters.refused(Refused::Unauthenticated);
         if self.source.ring_has_room(self.received_at) {
             tracing::warn!(source = %self.source.id, submission = %self.id, why, "a call proves nothing: it is refused");
-            let item = held::with_bytes(request, "unauthenticated", why.to_owned(), false);
+            let item = held::with_bytes(&*self.source.push, request, "unauthenticated", why.to_owned(), false);
             if self.submit(vec![item]).await.is_err() {
                 tracing::warn!(source = %self.source.id, submission = %self.id, "a refused call could not be kept");
             }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Method;
-use leadgate_core::ports::{Part, PathToken, Request};
+use leadgate_core::ports::{Part, PathToken, Push, Request};
 use leadgate_core::replay::Head;
 use leadgate_core::submission::{Codec, Draft, FileRef, Hold, Raw, Submission};
 use leadgate_core::text;
@@ -16,18 +16,19 @@ const HEADER_BYTES: usize = 2000;
 /// The longest query kept beside a head.
 const QUERY_BYTES: usize = 4096;
 
-/// What is not kept of a call that no connector read: the usual secrets, and the name some senders give their key, right or
-/// mistyped.
-fn hidden(path: &[String], value: &str) -> Hide {
+/// What is not kept of a call that no connector read: the usual secrets, the source's own, and the name some senders give their key,
+/// right or mistyped.
+fn hidden(push: &dyn Push, path: &[String], value: &str) -> Hide {
     match path {
         [name] if name.trim().eq_ignore_ascii_case("key") => Hide::All,
+        _ if push.is_secret(path) => Hide::All,
         _ => redact::usual(path, value),
     }
 }
 
 /// A call with its bytes, secrets overwritten, waiting for a person.
-pub fn with_bytes(request: &Request<'_>, code: &str, words: String, authenticated: bool) -> Submission {
-    let mut raw = redact::raw(request, &hidden, true);
+pub fn with_bytes(push: &dyn Push, request: &Request<'_>, code: &str, words: String, authenticated: bool) -> Submission {
+    let mut raw = redact::raw(request, &|path, value| hidden(push, path, value), true);
     if !authenticated && raw.body.len() > STRANGER_BYTES {
         raw.body = Bytes::copy_from_slice(&raw.body[..STRANGER_BYTES]);
     }
@@ -35,7 +36,7 @@ pub fn with_bytes(request: &Request<'_>, code: &str, words: String, authenticate
 }
 
 /// A call without its bytes: they were too many.
-pub fn head_only(request: &Request<'_>, words: String, authenticated: bool, read: u64) -> Submission {
+pub fn head_only(push: &dyn Push, request: &Request<'_>, words: String, authenticated: bool, read: u64) -> Submission {
     let announced = request.header("content-length").unwrap_or("not announced");
     let content_type = request.header("content-type").unwrap_or("not given");
     let note = format!("content-type: {content_type}\ncontent-length: {announced}\nread: {read}\n");
@@ -45,7 +46,7 @@ pub fn head_only(request: &Request<'_>, words: String, authenticated: bool, read
         codec: Codec::Plain,
         sha256: Sha256::digest(&body).into(),
         body,
-        query: text::cut(&redact::query(request.query(), &hidden), QUERY_BYTES).to_owned(),
+        query: text::cut(&redact::query(request.query(), &|path, value| hidden(push, path, value)), QUERY_BYTES).to_owned(),
         peer: request.peer,
         head: String::new(),
     };

@@ -17,7 +17,8 @@ use axum::response::Response;
 use http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{Request, StatusCode};
 use hyper::body::Body as HttpBody;
-use leadgate_core::ports::PathToken;
+use leadgate_core::ports::{PathToken, Push, Request as Asked};
+use leadgate_core::submission::Submission;
 
 use self::body::Reader;
 use self::call::Call;
@@ -29,8 +30,8 @@ use crate::app::{Gateway, compare_with_nothing};
 pub const ROUTE: &str = crate::metrics::INBOUND;
 
 /// A call of a known sender that waits for a person, with its bytes and files.
-pub fn held(request: &leadgate_core::ports::Request<'_>, code: &str, words: String) -> leadgate_core::submission::Submission {
-    held::with_bytes(request, code, words, true)
+pub fn held(push: &dyn Push, request: &Asked<'_>, code: &str, words: String) -> Submission {
+    held::with_bytes(push, request, code, words, true)
 }
 
 /// What is read of a body nobody wants, so that its sender reads our answer.
