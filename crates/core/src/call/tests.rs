@@ -179,7 +179,7 @@ fn hostile_values_are_cut() {
     let telling = CallTelling {
         number: CallNumber::international(&long),
         agent: Some(long.clone()),
-        status: Some("\0 \u{202e}".to_owned()),
+        status: Some("\0 \t".to_owned()),
         rang: (0..1000).map(|n| format!("{n:04}")).collect(),
         ..CallTelling::default()
     };
