@@ -13,12 +13,26 @@ use tokio::task::JoinSet;
 /// Makes the `n`-th request's body.
 pub type Body = Arc<dyn Fn(u64, &mut String) + Send + Sync>;
 
+/// A request with headers of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    /// Each with its line end.
+    pub headers: String,
+    /// What is posted.
+    pub body: String,
+}
+
+/// Makes the `n`-th request.
+pub type Messages = Arc<dyn Fn(u64, &mut Message) + Send + Sync>;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// What a load did.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// Answers of 200 or 303 a second.
+    /// Answers of 200, 204 or 303 a second.
     pub rate: f64,
-    /// Answers of 200 or 303.
+    /// Answers of 200, 204 or 303.
     pub good: u64,
     /// Other answers.
     pub bad: u64,
@@ -45,17 +59,22 @@ impl Connection {
 
     /// Posts a urlencoded body; the answer's status.
     pub async fn post(&mut self, path: &str, body: &str) -> anyhow::Result<u16> {
-        self.post_as(path, "application/x-www-form-urlencoded", body.as_bytes()).await
+        self.post_as(path, FORM, body.as_bytes()).await
     }
 
     /// Posts a body of a type; the answer's status.
     pub async fn post_as(&mut self, path: &str, content_type: &str, body: &[u8]) -> anyhow::Result<u16> {
+        self.post_with(path, content_type, "", body).await
+    }
+
+    /// Posts a body of a type with further headers, each with its line end; the answer's status.
+    pub async fn post_with(&mut self, path: &str, content_type: &str, headers: &str, body: &[u8]) -> anyhow::Result<u16> {
         use std::io::Write as _;
         self.out.clear();
         write!(
             self.out,
             "POST {path} HTTP/1.1\r\nHost: gateway\r\nOrigin: http://shop.example\r\nContent-Type: {content_type}\r\n\
-             Accept: text/html\r\nContent-Length: {}\r\n\r\n",
+             Accept: text/html\r\n{headers}Content-Length: {}\r\n\r\n",
             body.len()
         )?;
         self.out.extend_from_slice(body);
@@ -73,7 +92,7 @@ impl Connection {
             have += n;
             let Some(head) = find(&self.buffer[..have], b"\r\n\r\n") else { continue };
             let status = std::str::from_utf8(&self.buffer[9..12])?.parse()?;
-            let length = content_length(&self.buffer[..head])?;
+            let length = if status == 204 { 0 } else { content_length(&self.buffer[..head])? };
             let mut rest = (head + 4 + length).saturating_sub(have);
             while rest > 0 {
                 let room = rest.min(self.buffer.len());
@@ -114,24 +133,40 @@ pub async fn run(
     counter: &Arc<AtomicU64>,
     body: &Body,
 ) -> anyhow::Result<Figures> {
+    let body = Arc::clone(body);
+    let messages: Messages = Arc::new(move |n, message: &mut Message| body(n, &mut message.body));
+    run_messages(to, path, connections, (warm_up, time), counter, &messages).await
+}
+
+/// As [`run`], with requests that have headers of their own; `times`: the warm-up and what is counted.
+pub async fn run_messages(
+    to: SocketAddr,
+    path: &str,
+    connections: usize,
+    (warm_up, time): (Duration, Duration),
+    counter: &Arc<AtomicU64>,
+    messages: &Messages,
+) -> anyhow::Result<Figures> {
     let counting = Arc::new(AtomicBool::new(false));
     let begin = Instant::now();
     let end = begin + warm_up + time;
     let mut tasks = JoinSet::new();
     for _ in 0..connections {
-        let (path, counter, body, counting) = (path.to_owned(), Arc::clone(counter), Arc::clone(body), Arc::clone(&counting));
+        let (path, counter, messages) = (path.to_owned(), Arc::clone(counter), Arc::clone(messages));
+        let counting = Arc::clone(&counting);
         tasks.spawn(async move {
             let mut connection = Connection::open(to).await?;
-            let (mut latencies, mut bad, mut text) = (Vec::with_capacity(4096), 0_u64, String::with_capacity(512));
+            let (mut latencies, mut bad, mut message) = (Vec::with_capacity(4096), 0_u64, Message::default());
             while Instant::now() < end {
-                text.clear();
-                body(counter.fetch_add(1, Ordering::Relaxed), &mut text);
+                message.headers.clear();
+                message.body.clear();
+                messages(counter.fetch_add(1, Ordering::Relaxed), &mut message);
                 let sent = Instant::now();
-                let status = connection.post(&path, &text).await?;
+                let status = connection.post_with(&path, FORM, &message.headers, message.body.as_bytes()).await?;
                 if !counting.load(Ordering::Relaxed) {
                     continue;
                 }
-                if matches!(status, 200 | 303) {
+                if matches!(status, 200 | 204 | 303) {
                     latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
                 } else {
                     bad += 1;

@@ -15,7 +15,7 @@ pub(crate) static TWILIO: Provider = Provider {
     secret: "0123456789abcdef0123456789abcdef",
     keys: "auth_token = \"0123456789abcdef0123456789abcdef\"\nshared_key = \"a-key-for-signatures-alone\"",
     tells: twilio,
-    unknown: || Sent::form(&[("AccountSid", "AC0123456789abcdef"), ("NewsOfTomorrow", "Привет + &")]),
+    unknown: || Sent::form(&[("AccountSid", "AC00112233445566778899aabbccddeeff"), ("NewsOfTomorrow", "Привет + &")]),
     thanks: (204, "", ""),
     refuses: (403, "forbidden\n"),
     agent: AGENT,
@@ -64,7 +64,7 @@ fn status(call: &Call, leg: &str, number: u32, second: i64, status: &str, sides:
     let (from, to, direction) = sides;
     let (number, at) = (number.to_string(), call.written(second, "%a, %d %b %Y %H:%M:%S +0000"));
     Sent::form(&[
-        ("AccountSid", "AC0123456789abcdef0123456789abcdef"),
+        ("AccountSid", "AC00112233445566778899aabbccddeeff"),
         ("ApiVersion", "2010-04-01"),
         ("CallSid", leg),
         ("CallStatus", status),
@@ -95,11 +95,14 @@ fn twilio(call: &Call, plot: Plot) -> Vec<Sent> {
             of_child(3, 50, "completed").with(&[("CallDuration", "42")]),
             status(call, id, 1, 51, "completed", incoming).with(&[("CallDuration", "50")]),
             Sent::form(&[
-                ("AccountSid", "AC0123456789abcdef0123456789abcdef"),
+                ("AccountSid", "AC00112233445566778899aabbccddeeff"),
                 ("CallSid", id),
                 ("RecordingSid", &format!("RE-{id}")),
                 ("RecordingStatus", "completed"),
-                ("RecordingUrl", &format!("https://api.twilio.com/2010-04-01/Accounts/AC0123456789abcdef/Recordings/RE-{id}")),
+                (
+                    "RecordingUrl",
+                    &format!("https://api.twilio.com/2010-04-01/Accounts/AC00112233445566778899aabbccddeeff/Recordings/RE-{id}"),
+                ),
                 ("RecordingDuration", "42"),
                 ("RecordingSource", "DialVerb"),
             ]),
