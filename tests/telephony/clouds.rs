@@ -10,6 +10,7 @@ const AGENT: &str = "+74951110101";
 pub(crate) const PROVIDERS: &[&Provider] = &[&TWILIO, &TELNYX, &PLIVO, &VONAGE];
 
 pub(crate) static TWILIO: Provider = Provider {
+    name: "twilio",
     kind: "twilio",
     signer: "twilio",
     secret: "0123456789abcdef0123456789abcdef",
@@ -22,6 +23,7 @@ pub(crate) static TWILIO: Provider = Provider {
 };
 
 pub(crate) static TELNYX: Provider = Provider {
+    name: "telnyx",
     kind: "telnyx",
     signer: "telnyx",
     secret: "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
@@ -34,6 +36,7 @@ pub(crate) static TELNYX: Provider = Provider {
 };
 
 pub(crate) static PLIVO: Provider = Provider {
+    name: "plivo",
     kind: "plivo",
     signer: "plivo",
     secret: "Y2Q2ZDgxZmY5YWRiOTI5YmQ1Njg0MTAxZWIyOTc4",
@@ -46,6 +49,7 @@ pub(crate) static PLIVO: Provider = Provider {
 };
 
 pub(crate) static VONAGE: Provider = Provider {
+    name: "vonage",
     kind: "vonage",
     signer: "vonage",
     secret: "qwertyuiopasdfghjklzxcvbnm123456",

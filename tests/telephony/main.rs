@@ -6,8 +6,10 @@
 mod clouds;
 mod numbers;
 mod open;
+mod own;
 mod pbxs;
 mod played;
+mod presets;
 mod several;
 mod signed;
 mod signer;

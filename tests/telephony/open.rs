@@ -7,6 +7,7 @@ use crate::played::{Body, Call, LINE, Plot, Provider, Sent};
 pub(crate) const PROVIDERS: &[&Provider] = &[&ITOOLABS, &SIPUNI, &ONLINEPBX];
 
 pub(crate) static ITOOLABS: Provider = Provider {
+    name: "itoolabs",
     kind: "itoolabs",
     signer: "plain",
     secret: "key-of-the-crm",
@@ -19,6 +20,7 @@ pub(crate) static ITOOLABS: Provider = Provider {
 };
 
 pub(crate) static SIPUNI: Provider = Provider {
+    name: "sipuni",
     kind: "sipuni",
     signer: "plain",
     secret: "",
@@ -31,6 +33,7 @@ pub(crate) static SIPUNI: Provider = Provider {
 };
 
 pub(crate) static ONLINEPBX: Provider = Provider {
+    name: "onlinepbx",
     kind: "onlinepbx",
     signer: "plain",
     secret: "",

@@ -7,6 +7,7 @@ use crate::played::{Call, LINE, Plot, Provider, Sent};
 pub(crate) const PROVIDERS: &[&Provider] = &[&MANGO, &ZADARMA];
 
 pub(crate) static MANGO: Provider = Provider {
+    name: "mango",
     kind: "mango",
     signer: "mango",
     secret: "salt-of-the-pbx",
@@ -19,6 +20,7 @@ pub(crate) static MANGO: Provider = Provider {
 };
 
 pub(crate) static ZADARMA: Provider = Provider {
+    name: "zadarma",
     kind: "zadarma",
     signer: "zadarma",
     secret: "testsecret",

@@ -123,6 +123,8 @@ impl Sent {
 
 /// A provider, as these tests play it.
 pub(crate) struct Provider {
+    /// Under which its source stands in these tests, where there are several.
+    pub name: &'static str,
     pub kind: &'static str,
     /// Who signs, by the name in `signer.py`.
     pub signer: &'static str,
@@ -212,7 +214,7 @@ impl Provider {
     /// Signs, sends, and looks at every byte of the answer.
     pub(crate) async fn tell(&self, world: &World, source: &str, sent: &Sent) -> anyhow::Result<()> {
         let answer = self.sign(source, sent)?.send(world).await?;
-        self.is_thanked(&answer).with_context(|| format!("{} to {sent:?}", self.kind))
+        self.is_thanked(&answer).with_context(|| format!("{} to {sent:?}", self.name))
     }
 
     /// Tells a whole call, in order.

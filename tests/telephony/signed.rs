@@ -338,6 +338,7 @@ async fn mango_s_own_client_posts_to_it() -> anyhow::Result<()> {
 
 /// Mango without a signature.
 const PLAIN_MANGO: Provider = Provider {
+    name: "mango",
     kind: "mango",
     signer: "plain",
     secret: "",

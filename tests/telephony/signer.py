@@ -203,13 +203,35 @@ def zadarma(command):
     return {"headers": [["Signature", signature], ["Content-Type", kind]], "body": body}
 
 
+def basic(command):
+    """A PBX of one's own, which has a name and a password: `name:password`."""
+    made = plain(command)
+    made["headers"].append(["Authorization", "Basic " + base64.b64encode(command["secret"].encode()).decode()])
+    return made
+
+
+def callrail(command):
+    made = plain(command)
+    signature = hmac.new(command["secret"].encode(), made["body"].encode(), hashlib.sha1).digest()
+    made["headers"].append(["Signature", base64.b64encode(signature).decode()])
+    return made
+
+
+def voximplant(command):
+    """As the scenario that is handed out signs."""
+    made = plain(command)
+    signature = hmac.new(command["secret"].encode(), made["body"].encode(), hashlib.sha256).hexdigest()
+    made["headers"].append(["X-Leadgate-Signature", "sha256=" + signature])
+    return made
+
+
 def plain(command):
     """Whoever signs nothing."""
     body, kind = (command["json"], JSON) if "json" in command else (urlencode(command["form"]), FORM)
     return {"headers": [["Content-Type", kind]] if command["method"] == "POST" else [], "body": body}
 
 
-PROVIDERS = {made.__name__: made for made in (twilio, plivo, telnyx, vonage, mango, zadarma, plain)}
+PROVIDERS = {made.__name__: made for made in (twilio, plivo, telnyx, vonage, mango, zadarma, basic, callrail, voximplant, plain)}
 
 
 def answered(line):

@@ -7,7 +7,7 @@ use leadgate_core::prepare::Content;
 use leadgate_tests::client::World;
 
 use crate::played::{Call, LINE, Plot, Provider, Ready, TALK, call_of, lead_of, setup, told};
-use crate::{clouds, open, pbxs};
+use crate::{clouds, open, own, pbxs};
 
 /// The same call in order, backwards, each event five times at once, and everything five times at once.
 const WAYS: [&str; 4] = ["forth", "back", "copies", "storm"];
@@ -113,4 +113,12 @@ each! {
     itoolabs: open::ITOOLABS;
     sipuni: open::SIPUNI;
     onlinepbx: open::ONLINEPBX;
+    freeswitch: own::FREESWITCH;
+    asterisk: own::ASTERISK;
+    uis: own::UIS;
+    binotel: own::BINOTEL;
+    callrail: own::CALLRAIL;
+    calltouch: own::CALLTOUCH;
+    ringostat: own::RINGOSTAT;
+    voximplant: own::VOXIMPLANT;
 }
