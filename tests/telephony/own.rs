@@ -371,7 +371,7 @@ fn calltouch(call: &Call, plot: Plot) -> Vec<Sent> {
             ("phonenumber", LINE),
             ("siteId", "77"),
             ("utm_source", "yandex"),
-            ("yaClientId", "160000"),
+            ("yaClientId", if plot == Plot::Hidden { "" } else { &call.number }),
         ])
         .with(more)
     };
@@ -440,7 +440,7 @@ fn voximplant(call: &Call, plot: Plot) -> Vec<Sent> {
             vec![post("started", &[]), post("answered", &talked), post("finished", &talked).with(&end)]
         }
         Plot::Missed | Plot::Hidden => {
-            vec![post("started", &[]), post("finished", &[("ended_at", &ended), ("outcome", "cancelled")])]
+            vec![post("started", &[]), post("finished", &[("ended_at", &ended), ("outcome", "no_answer")])]
         }
     }
 }
