@@ -137,6 +137,7 @@ async fn why_it_was_refused_is_shown_without_what_is_nobody_s_business() -> anyh
         let of_it = text.split(&format!("{kind} (")).nth(1).with_context(|| format!("{kind} is shown: {text}"))?;
         let refused = of_it.lines().find(|line| line.contains("last refused")).with_context(|| format!("{kind}: {of_it}"))?;
         assert!(refused.contains(words), "{kind}: {refused}");
+        assert!(of_it.contains("1 quarantined\n"), "it is kept, and counted once: {of_it}");
         assert!(!refused.contains(&NUMBER[1..]) && !refused.contains(TOKEN), "{kind}: {refused}");
     }
     drop(folder);

@@ -233,6 +233,11 @@ impl RefusalCounts {
         self.put_back([Refusals { source: source.clone(), count: 1, last_at: at, last_why: why.to_owned() }]);
     }
 
+    /// Says why of one that is kept, and counted with what is kept.
+    pub fn explain(&self, source: &SourceId, at: Timestamp, why: &str) {
+        self.put_back([Refusals { source: source.clone(), count: 0, last_at: at, last_why: why.to_owned() }]);
+    }
+
     /// Everything counted so far; begins anew.
     pub fn take(&self) -> Vec<Refusals> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, refusals)| refusals).collect()

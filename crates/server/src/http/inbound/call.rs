@@ -367,15 +367,21 @@ impl<'a> Call<'a> {
     /// A signature that is wrong. Why stands in the log, a few times a minute; what was signed in what is shown of the source.
     async fn unproven(&self, request: &Request<'_>, why: &str, signed: &str) -> Response {
         self.source.meters.refused(Refused::Unauthenticated);
+        let told = if signed.is_empty() { why.to_owned() } else { format!("{why}; signed was: {signed}") };
+        let mut kept = false;
         if self.source.ring_has_room(self.received_at) {
             tracing::warn!(source = %self.source.id, submission = %self.id, why, "a call proves nothing: it is refused");
             let item = held::with_bytes(&*self.source.push, request, "unauthenticated", why.to_owned(), false);
-            if self.submit(vec![item]).await.is_err() {
+            kept = self.submit(vec![item]).await.is_ok();
+            if !kept {
                 tracing::warn!(source = %self.source.id, submission = %self.id, "a refused call could not be kept");
             }
         }
-        let told = if signed.is_empty() { why.to_owned() } else { format!("{why}; signed was: {signed}") };
-        self.gateway.refusals.add(&self.source.id, self.received_at, &told);
+        if kept {
+            self.gateway.refusals.explain(&self.source.id, self.received_at, &told);
+        } else {
+            self.gateway.refusals.add(&self.source.id, self.received_at, &told);
+        }
         match catch_unwind(AssertUnwindSafe(|| self.source.push.refuses(request))) {
             Ok(Some(reply)) => to_response(reply),
             Ok(None) | Err(_) => unproven(),
