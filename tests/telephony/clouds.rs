@@ -27,7 +27,7 @@ pub(crate) static TELNYX: Provider = Provider {
     secret: "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
     keys: "public_key = \"A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\"",
     tells: telnyx,
-    unknown: || control("call-of-tomorrow", "conference.dreamt", "2026-11-21T10:00:00Z", json!({ "dream": "лес" })),
+    unknown: || control("call-of-tomorrow", "conference.dreamt", "2026-11-21T10:00:00Z", &json!({ "dream": "лес" })),
     thanks: (200, "text/plain; charset=utf-8", ""),
     refuses: (403, "forbidden\n"),
     agent: AGENT,
@@ -135,7 +135,7 @@ fn twilio(call: &Call, plot: Plot) -> Vec<Sent> {
 
 // ------------------------------------------------------------------------------------------------------------------- Telnyx
 
-fn control(id: &str, kind: &str, at: &str, payload: Value) -> Sent {
+fn control(id: &str, kind: &str, at: &str, payload: &Value) -> Sent {
     let meta = json!({ "attempt": 1, "delivered_to": "https://leads.example.com" });
     Sent::json(json!({
         "data": { "record_type": "event", "event_type": kind, "id": id, "occurred_at": at, "payload": payload }, "meta": meta,
@@ -150,7 +150,7 @@ fn telnyx(call: &Call, plot: Plot) -> Vec<Sent> {
             "from": customer, "to": format!("+{LINE}"), "start_time": call.iso(0),
         });
         merge(&mut payload, more);
-        control(&format!("{}-caller-{kind}", call.id), kind, &call.iso(second), payload)
+        control(&format!("{}-caller-{kind}", call.id), kind, &call.iso(second), &payload)
     };
     let dialled = |second: i64, kind: &str, more: &Value| {
         let mut payload = json!({
@@ -158,7 +158,7 @@ fn telnyx(call: &Call, plot: Plot) -> Vec<Sent> {
             "from": customer, "to": AGENT, "start_time": call.iso(1),
         });
         merge(&mut payload, more);
-        control(&format!("{}-dialled-{kind}", call.id), kind, &call.iso(second), payload)
+        control(&format!("{}-dialled-{kind}", call.id), kind, &call.iso(second), &payload)
     };
     match plot {
         Plot::Answered => vec![
@@ -172,7 +172,7 @@ fn telnyx(call: &Call, plot: Plot) -> Vec<Sent> {
                 &format!("{}-recorded", call.id),
                 "call.recording.saved",
                 &call.iso(55),
-                json!({
+                &json!({
                     "call_session_id": call.id, "call_leg_id": "caller", "recording_id": format!("R-{}", call.id),
                     "recording_urls": { "mp3": "https://s3.amazonaws.com/telephony-recorder-prod/a/b.mp3?X-Amz-Expires=600" },
                 }),
