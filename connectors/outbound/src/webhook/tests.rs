@@ -1,6 +1,7 @@
 //! What a configuration says, and what templates make of anything that people may write.
 
 use jiff::Timestamp;
+use leadgate_core::call::CallNumber;
 use leadgate_core::onward::{EVENTS, Envelope};
 use leadgate_core::ports::{Parcel, Secrets};
 use leadgate_core::prepare::{IdentityKind, ReadValue};
@@ -327,6 +328,9 @@ fn hostile(event: &str, texts: &[String; 6]) -> Parcel {
         contact.identities[1].display = email;
     }
     if let Some(activity) = &mut parcel.brief.activity {
+        if let Some(told) = activity.content.call.as_mut().and_then(|call| call.summary.as_mut()) {
+            (told.agent, told.scheme, told.line) = (Some(name.clone()), Some(message.clone()), CallNumber::national(&name));
+        }
         (activity.content.message, activity.content.name) = (Some(message), Some(name));
         activity.touch.page = Some(page);
         activity.touch.values[1].value = utm;

@@ -111,6 +111,12 @@ pub(super) fn joined(item: &Prepared, facts: &Facts, rules: &Rules) -> Option<Pr
 fn gathered(before: &Content, new: &Content, call: Box<CallFacts>) -> Content {
     let mut all = chat::gather(before, new);
     all.fields.sort_by(|a, b| (&a.name, &a.value).cmp(&(&b.name, &b.value)));
+    for file in &new.offered {
+        // The same recording by a link that was signed anew: the old one may have ended.
+        for known in all.offered.iter_mut().filter(|known| known.unique == file.unique) {
+            known.id.clone_from(&file.id);
+        }
+    }
     all.offered.sort_by(|a, b| a.unique.cmp(&b.unique));
     all.name = before.name.clone().max(new.name.clone());
     all.language = before.language.clone().or_else(|| new.language.clone());

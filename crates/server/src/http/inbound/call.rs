@@ -323,8 +323,11 @@ impl<'a> Call<'a> {
         match refusal {
             Refusal::Unauthenticated(why) => {
                 let something = !request.body.is_empty() || request.parts.is_some() || !request.query().is_empty();
-                self.unknown_sender(something.then(|| held::with_bytes(&*self.source.push, request, "unauthenticated", why.clone(), false)), &why)
-                    .await
+                self.unknown_sender(
+                    something.then(|| held::with_bytes(&*self.source.push, request, "unauthenticated", why.clone(), false)),
+                    &why,
+                )
+                .await
             }
             Refusal::Unproven { why, signed } => self.unproven(request, &why, &signed).await,
             Refusal::Unreadable(why) => {
