@@ -4,6 +4,7 @@
 //! written down here. Nothing of the gateway's own code takes part in making a callback.
 
 mod clouds;
+mod commands;
 mod numbers;
 mod open;
 mod own;

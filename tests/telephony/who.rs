@@ -124,3 +124,55 @@ async fn whoever_asks_what_to_do_with_a_call_hears_it_at_once() -> anyhow::Resul
     assert_eq!((view.agent.as_deref(), view.talk_s), (Some("+74951110101"), Some(42)), "{content:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_known_caller_rings_who_works_with_them_first() -> anyhow::Result<()> {
+    let usual = setup(&TWILIO.section("calls", "forward = \"+7 495 111-01-01\"\nto_responsible = true"));
+    let managers = "[[managers]]\nid = \"oleg\"\nextension = \"+7 903 444-55-66\"\n";
+    let world = World::new(&Setup { more: managers.to_owned(), ..usual }).await?;
+    let number = "79161250030";
+    enquiry(&world, "Анна Петрова", &format!("+{number}"), Some("oleg")).await?;
+    let base = format!("https://leads.example.com/in/calls/{}", leadgate_tests::gateway::TOKEN);
+    let dial = |to: &str, action: &str| {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Dial timeout=\"30\" answerOnBridge=\"true\" \
+             action=\"{base}{action}\" method=\"POST\"><Number>{to}</Number></Dial></Response>"
+        )
+    };
+    let kind = "text/xml; charset=utf-8";
+    let ring = |number: &str| -> anyhow::Result<Sent> {
+        let call = Call::new(&format!("CA{number}"), number)?;
+        Ok(Sent { rest: "/voice", ..(TWILIO.tells)(&call, Plot::Missed).remove(0) })
+    };
+    let answer = TWILIO.sign("calls", &ring("79161259998")?)?.send(&world).await?;
+    assert_eq!(said(&answer), (200, kind, dial("+74951110101", "/voice/dial")), "nobody knows them");
+    let answer = TWILIO.sign("calls", &ring(number)?)?.send(&world).await?;
+    let first = "/voice/first?responsible=%2B79034445566";
+    assert_eq!(said(&answer), (200, kind, dial("+79034445566", first)));
+    // What Twilio asks next, at the very address it was given.
+    let dialled = |rest: &'static str, query: &str, status: &str| Sent {
+        rest,
+        query: query.to_owned(),
+        ..Sent::form(&[
+            ("CallSid", &format!("CA{number}")),
+            ("From", &format!("+{number}")),
+            ("To", "+74951234567"),
+            ("Direction", "inbound"),
+            ("CallStatus", "in-progress"),
+            ("DialCallStatus", status),
+            ("DialCallDuration", "42"),
+        ])
+    };
+    let next = dialled("/voice/first", "?responsible=%2B79034445566", "no-answer");
+    let answer = TWILIO.sign("calls", &next)?.send(&world).await?;
+    assert_eq!(said(&answer), (200, kind, dial("+74951110101", "/voice/dial")));
+    let answer = TWILIO.sign("calls", &dialled("/voice/dial", "", "completed"))?.send(&world).await?;
+    assert_eq!(said(&answer).2, "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>");
+    let lead = lead_of(&world, number).await?;
+    let calls: Vec<&Value> = lead["timeline"].as_array().into_iter().flatten().filter(|one| one["kind"] == "call").collect();
+    assert_eq!(calls.len(), 1, "{lead}");
+    let content = serde_json::from_value(calls[0]["content"].clone())?;
+    let (facts, view) = crate::played::call_of(&content)?;
+    assert_eq!((view.agent.as_deref(), view.talk_s), (Some("+74951110101"), Some(42)), "{facts:?}");
+    Ok(())
+}

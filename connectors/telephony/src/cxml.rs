@@ -4,13 +4,15 @@
 //! The caller's leg is `completed` also where a menu or a machine was all that answered, so it says that a call is over, and the legs
 //! that were dialled say whether anybody answered it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, CallTelling, Direction};
-use leadgate_core::ports::{Refusal, Reply, Request};
+use leadgate_core::ports::{Known, PathToken, Refusal, Reply, Request};
 use leadgate_core::submission::Field;
+use url::form_urlencoded::Serializer;
 
 use crate::forward::{self, Forward};
 use crate::party::{Form, Party};
@@ -19,6 +21,10 @@ use crate::{signed, times};
 
 /// Below the source's address: the provider asks what to do with a call.
 pub(crate) const VOICE: &str = "voice";
+/// Below the source's address: how it went to put a call through to the manager who works with the caller.
+pub(crate) const FIRST: &str = "voice/first";
+/// The field of its query that says which telephone that was.
+const RESPONSIBLE: &str = "responsible";
 /// Below the source's address: how it went to put a call through.
 pub(crate) const DIALLED: &str = "voice/dial";
 /// How long a caller waits for the answer to the question who calls.
@@ -37,24 +43,51 @@ pub(crate) fn thanks(request: &Request<'_>, forward: Option<&Forward>) -> Reply 
     if request.rest == VOICE {
         return forward::twiml(forward, &signed::below(request, DIALLED));
     }
+    if request.rest == FIRST {
+        let asked = asked(request);
+        let text = |name: &str| asked.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref());
+        let answered = text("DialCallStatus").is_some_and(|status| was_answered(status, text("DialBridged")));
+        return if answered { forward::enough() } else { forward::twiml_next(forward, &signed::below(request, DIALLED)) };
+    }
     if request.rest == DIALLED || wants_a_document(request) {
         return forward::enough();
     }
     forward::received()
 }
 
+/// The answer to who calls: where the call goes.
+pub(crate) fn known(request: &Request<'_>, forward: Option<&Forward>, known: Option<&Known>) -> Reply {
+    let Some((forward, telephone)) = forward.and_then(|forward| Some((forward, forward.responsible(known)?))) else {
+        return thanks(request, forward);
+    };
+    let query = Serializer::new(String::new()).append_pair(RESPONSIBLE, &telephone.address).finish();
+    forward::twiml_to(forward, &telephone, &format!("{}?{query}", signed::below(request, FIRST)))
+}
+
+/// Whether the provider waits for what to do with a call: that does not need a database.
+pub(crate) fn waits(request: &Request<'_>) -> bool {
+    matches!(request.rest, VOICE | FIRST) && request.path_token != PathToken::Absent
+}
+
+/// The fields of a request, as its answer needs them.
+fn asked<'a>(request: &'a Request<'_>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let read = |text: &'a [u8]| url::form_urlencoded::parse(text);
+    read(request.body).chain(read(request.query().as_bytes())).collect()
+}
+
+/// Whether a dial was answered by somebody.
+fn was_answered(dialled: &str, bridged: Option<&str>) -> bool {
+    let answered = ["completed", "answered"].iter().any(|status| dialled.eq_ignore_ascii_case(status));
+    answered && bridged.is_none_or(|bridged| !bridged.eq_ignore_ascii_case("false"))
+}
+
 /// Whether the provider asks what to do next: after a dial and after a message was taken down. It takes no empty answer then.
 fn wants_a_document(request: &Request<'_>) -> bool {
-    let names = |text: &[u8]| {
-        let mut found = (false, false, false);
-        for (name, _) in url::form_urlencoded::parse(text) {
-            found.0 |= name == "DialCallStatus" || name == "RecordingUrl";
-            found.1 |= name == "CallStatus";
-            found.2 |= name == "CallbackSource" || name == "RecordingStatus";
-        }
-        found.0 && found.1 && !found.2
-    };
-    names(request.body) || names(request.query().as_bytes())
+    // One after the other: what stands in the query may be another event's.
+    [request.body.as_ref(), request.query().as_bytes()].into_iter().any(|text| {
+        let has = |wanted: &[&str]| url::form_urlencoded::parse(text).any(|(name, _)| wanted.contains(&name.as_ref()));
+        has(&["DialCallStatus", "RecordingUrl"]) && has(&["CallStatus"]) && !has(&["CallbackSource", "RecordingStatus"])
+    })
 }
 
 /// What a call tells.
@@ -75,7 +108,7 @@ pub(crate) fn hear(incoming: &Incoming<'_>, ways: &Ways<'_>) -> Result<Heard, Re
     if request.rest == VOICE {
         let sides = told.sides();
         let event = Event { id: Some(format!("{id}:voice")), ..told.event(CallFacts::event(id, sides.clone())) };
-        return Ok(Heard::Who { number: sides.number, within: WAIT, tells: vec![event] });
+        return Ok(Heard::Who { number: sides.number, within: Some(WAIT), tells: vec![event] });
     }
     Ok(Heard::Events(vec![told.heard()]))
 }
@@ -98,7 +131,12 @@ impl Told<'_> {
         let facts = match (of_recording, dialled, status) {
             (Some(_), ..) => CallFacts::event(self.id, self.message_taken()),
             (None, Some(dialled), _) if self.incoming.request.rest == DIALLED => {
-                CallFacts::summary(self.id, self.put_through(&dialled))
+                CallFacts::summary(self.id, self.put_through(&dialled, self.forward()))
+            }
+            (None, Some(dialled), _) if self.incoming.request.rest == FIRST => {
+                let told = self.put_through(&dialled, self.incoming.text(RESPONSIBLE).map(str::to_owned));
+                // In vain, it rings elsewhere now.
+                if self.was_answered(&dialled) { CallFacts::summary(self.id, told) } else { CallFacts::event(self.id, told) }
             }
             (None, dialled, Some(status)) if self.incoming.text("CallbackSource").is_some() || dialled.is_none() => {
                 let mut facts = if self.is_child() { self.child(&status) } else { self.parent(&status) };
@@ -271,13 +309,16 @@ impl Told<'_> {
         CallTelling { outcome, status: Some(dialled.to_owned()), ..CallTelling::default() }
     }
 
-    /// The call was put through by us, and is over with that.
-    fn put_through(&self, dialled: &str) -> CallTelling {
+    fn forward(&self) -> Option<String> {
+        self.ways.forward.map(|forward| forward.number().to_owned())
+    }
+
+    /// The call was put through by us.
+    fn put_through(&self, dialled: &str, to: Option<String>) -> CallTelling {
         let answered = self.was_answered(dialled);
-        let forward = self.ways.forward.map(|forward| forward.number().to_owned());
         CallTelling {
-            agent: forward.clone().filter(|_| answered),
-            rang: forward.into_iter().collect::<BTreeSet<_>>(),
+            agent: to.clone().filter(|_| answered),
+            rang: to.into_iter().collect::<BTreeSet<_>>(),
             talk_s: self.incoming.seconds("DialCallDuration").filter(|_| answered),
             outcome: if answered { Some(CallOutcome::Answered) } else { outcome(dialled, None).or(Some(CallOutcome::NoAnswer)) },
             status: Some(dialled.to_owned()),
@@ -286,8 +327,7 @@ impl Told<'_> {
     }
 
     fn was_answered(&self, dialled: &str) -> bool {
-        let bridged = self.incoming.text("DialBridged").is_none_or(|bridged| !bridged.eq_ignore_ascii_case("false"));
-        matches!(dialled, "completed" | "answered") && bridged
+        was_answered(dialled, self.incoming.text("DialBridged"))
     }
 
     fn is_machine(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use leadgate_core::ports::Reply;
+use leadgate_core::ports::{Known, Reply};
 use leadgate_wire::keys::Keys;
 
 /// How long a telephone rings unless the configuration says otherwise.
@@ -19,6 +19,40 @@ pub(crate) struct Forward {
     greeting: Option<String>,
     rings_s: u64,
     russian: bool,
+    /// Whoever is known is put through to the manager who works with them first.
+    to_responsible: bool,
+}
+
+/// A telephone of a manager, as TwiML calls one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Telephone {
+    verb: &'static str,
+    /// As written.
+    pub address: String,
+}
+
+impl Telephone {
+    /// What a manager's `extension` names: a number with its plus, `sip:...` or `client:...`. An extension of a PBX is none.
+    pub fn read(extension: &str) -> Option<Self> {
+        let extension = extension.trim();
+        if let Some(number) = international(extension) {
+            return Some(Self { verb: "Number", address: number });
+        }
+        let (scheme, name) = extension.split_once(':').filter(|(_, name)| !name.is_empty())?;
+        let verb = match scheme.to_ascii_lowercase().as_str() {
+            "sip" | "sips" => "Sip",
+            "client" => "Client",
+            _ => return None,
+        };
+        Some(Self { verb, address: if verb == "Client" { name } else { extension }.to_owned() })
+    }
+}
+
+/// A number with its plus, digits only.
+fn international(typed: &str) -> Option<String> {
+    let number: String = typed.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    let digits = number.strip_prefix('+').unwrap_or_default();
+    ((7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
 }
 
 impl Forward {
@@ -34,17 +68,34 @@ impl Forward {
             }
             return None;
         };
-        let number: String = typed.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
-        let digits = number.strip_prefix('+').unwrap_or_default();
-        if !(7..=15).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let Some(number) = international(&typed) else {
             keys.problem("forward", format!("{typed:?} is no number in international form; write e.g. \"+74951234567\""));
             return None;
-        }
+        };
         let greeting = said.as_deref().and_then(leadgate_core::text::present);
         if greeting.as_ref().is_some_and(|text| text.len() > MOST_SAID) {
             keys.problem("greeting", format!("it is longer than {MOST_SAID} bytes: nobody listens that long"));
         }
-        Some(Self { number, greeting, rings_s: rings.unwrap_or(RINGS).as_secs(), russian: language == "ru" })
+        let rings_s = rings.unwrap_or(RINGS).as_secs();
+        Some(Self { number, greeting, rings_s, russian: language == "ru", to_responsible: false })
+    }
+
+    /// The telephone of the manager who works with a caller, if such calls are to go there first.
+    pub fn responsible(&self, known: Option<&Known>) -> Option<Telephone> {
+        let extension = known?.extension.as_deref().filter(|_| self.to_responsible)?;
+        Telephone::read(extension).filter(|telephone| telephone.address != self.number)
+    }
+
+    /// Reads `to_responsible`, for providers that can be told what to do next.
+    pub fn read_responsible(forward: &mut Option<Self>, keys: &mut Keys) {
+        let wanted = keys.yes("to_responsible").unwrap_or(false);
+        match forward {
+            Some(forward) => forward.to_responsible = wanted,
+            None if wanted => {
+                keys.problem("to_responsible", "it says to whom calls are put through first; write forward = \"+7...\" as well")
+            }
+            None => {}
+        }
     }
 
     /// The number, with its plus.
@@ -64,6 +115,20 @@ impl Forward {
         self.greeting.as_ref().map(speak).unwrap_or_default()
     }
 
+    /// The verbs of TwiML that put a call through.
+    fn dial(&self, to: &Telephone, greets: bool, action: &str) -> String {
+        let said = if greets { self.said("Say") } else { String::new() };
+        // Without a greeting the caller hears the telephone ring, and the call is not answered before somebody does.
+        let bridged = if self.greeting.is_none() { " answerOnBridge=\"true\"" } else { "" };
+        let Telephone { verb, address } = to;
+        format!(
+            "{said}<Dial timeout=\"{}\"{bridged} action=\"{}\" method=\"POST\"><{verb}>{}</{verb}></Dial>",
+            self.rings_s,
+            escaped(action),
+            escaped(address),
+        )
+    }
+
     fn language(&self) -> &'static str {
         if self.russian { "ru-RU" } else { "en-US" }
     }
@@ -72,15 +137,20 @@ impl Forward {
 /// What Twilio and those like it are told: `action` hears how it went.
 pub(crate) fn twiml(forward: Option<&Forward>, action: &str) -> Reply {
     let Some(forward) = forward else { return xml(NOT_CONFIGURED) };
-    let said = forward.said("Say");
-    // Without a greeting the caller hears the telephone ring, and the call is not answered before somebody does.
-    let bridged = if said.is_empty() { " answerOnBridge=\"true\"" } else { "" };
-    xml(&format!(
-        "{said}<Dial timeout=\"{}\"{bridged} action=\"{}\" method=\"POST\"><Number>{}</Number></Dial>",
-        forward.rings_s,
-        escaped(action),
-        forward.number,
-    ))
+    let usual = Telephone { verb: "Number", address: forward.number.clone() };
+    xml(&forward.dial(&usual, true, action))
+}
+
+/// The same, but the telephone of a manager rings first.
+pub(crate) fn twiml_to(forward: &Forward, telephone: &Telephone, action: &str) -> Reply {
+    xml(&forward.dial(telephone, true, action))
+}
+
+/// The same once a manager's telephone has rung in vain: the caller was greeted already.
+pub(crate) fn twiml_next(forward: Option<&Forward>, action: &str) -> Reply {
+    let Some(forward) = forward else { return enough() };
+    let usual = Telephone { verb: "Number", address: forward.number.clone() };
+    xml(&forward.dial(&usual, false, action))
 }
 
 /// What Plivo is told: `action` hears how it went, `events` what happens meanwhile.
@@ -160,6 +230,16 @@ fn escaped(text: &str) -> String {
     }
     out
 }
+
+/// What examples say of the key that goes with it where a provider can be told what to do next.
+macro_rules! responsible_keys {
+    () => {
+        r#"# Whoever is known is put through to the manager who works with them first, if their extension is "+7...", "sip:..." or "client:...".
+# to_responsible = false
+"#
+    };
+}
+pub(crate) use responsible_keys;
 
 /// What examples say of the keys of a forward.
 macro_rules! forward_keys {

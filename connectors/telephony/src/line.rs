@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use leadgate_core::chat::OfferedFile;
 use leadgate_core::ids::{EventId, SubmissionId};
 use leadgate_core::ports::{
-    Explanation, Fetch, Known, NoFetch, Outcome, Parsed, PathToken, Push, PushLimits, Refusal, Reply, Request, Who,
+    Challenge, Explanation, Fetch, Known, NoFetch, Outcome, Parsed, PathToken, Push, PushLimits, Refusal, Reply, Request, Who,
 };
 use leadgate_core::submission::{ActivityKind, ContentHash, Draft, Handle, Hold, Key, Purpose, Submission, Typed};
 use leadgate_wire::body::{self, BodyError, Entry};
@@ -68,6 +68,11 @@ impl<P: Provider> Push for Line<P> {
 
     fn known(&self, request: &Request<'_>, known: Option<&Known>) -> Reply {
         self.provider.known(request, known)
+    }
+
+    fn routes(&self, request: &Request<'_>, known: &Known) -> Option<Challenge> {
+        let incoming = self.decode(request).ok()?;
+        self.provider.routes(&incoming, known)
     }
 
     fn refuses(&self, _request: &Request<'_>) -> Option<Reply> {

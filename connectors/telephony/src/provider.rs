@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use leadgate_core::attribution::Touch;
 use leadgate_core::call::{CallFacts, CallNumber};
 use leadgate_core::chat::OfferedFile;
-use leadgate_core::ports::{Explanation, Fetch, Known, NoFetch, Refusal, Reply, Request};
+use leadgate_core::ports::{Challenge, Explanation, Fetch, Known, NoFetch, Refusal, Reply, Request};
 use leadgate_core::submission::Field;
 use leadgate_wire::body::{Entry, Limits};
 
@@ -85,8 +85,8 @@ pub(crate) enum Heard {
     Who {
         /// The number that calls; `None` if it is hidden.
         number: Option<CallNumber>,
-        /// How long it waits.
-        within: Duration,
+        /// How long it waits; `None`: it does not, and is answered when all is recorded.
+        within: Option<Duration>,
         /// What the question tells besides.
         tells: Vec<Event>,
     },
@@ -200,6 +200,11 @@ pub(crate) trait Provider: Send + Sync {
     /// The answer to who calls.
     fn known(&self, request: &Request<'_>, _known: Option<&Known>) -> Reply {
         self.thanks(request)
+    }
+
+    /// What else it is asked to do with a call from somebody who is known, see [`Push::routes`](leadgate_core::ports::Push::routes).
+    fn routes(&self, _incoming: &Incoming<'_>, _known: &Known) -> Option<Challenge> {
+        None
     }
 
     /// Whether a field holds a secret, and is not kept.

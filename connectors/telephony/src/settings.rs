@@ -9,6 +9,7 @@ use leadgate_core::rules::{HiddenCallers, LeadOn, SourceRules};
 use leadgate_core::secret::Secret;
 use leadgate_wire::keys::Keys;
 use toml::Table;
+use url::Url;
 
 use crate::line::Line;
 use crate::provider::Provider;
@@ -94,6 +95,29 @@ fn settings(keys: &mut Keys, rules: &mut SourceRules, usual: &Usual) -> Settings
         recordings: fetched.then_some(after),
         hosts: keys.list("recording_hosts").unwrap_or_default(),
     }
+}
+
+/// Where a provider's API is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Api {
+    /// The scheme, the host and the port, as in `https://app.mango-office.ru`.
+    pub origin: String,
+    pub host: String,
+}
+
+/// `api_url`: where the provider is called, if that is not where it usually is.
+pub(crate) fn api(keys: &mut Keys, usual: &str) -> Api {
+    let read = |typed: &str| {
+        let url = Url::parse(typed.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        let origin = url.origin().ascii_serialization();
+        // Nothing but the address: a path, a query or a password would be left out unseen.
+        (url.as_str() == format!("{origin}/")).then(|| Api { origin, host: url.host_str().unwrap_or_default().to_owned() })
+    };
+    let typed = keys.text("api_url").unwrap_or_else(|| usual.to_owned());
+    read(&typed).unwrap_or_else(|| {
+        keys.problem("api_url", format!("{typed:?} is not the address of a service; write e.g. {usual:?}"));
+        Api { origin: usual.to_owned(), host: String::new() }
+    })
 }
 
 /// A secret that has to be there: a list while it is being changed.

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use leadgate_core::ids::{SourceId, SubmissionId};
+use leadgate_core::ids::{ContactId, SourceId, SubmissionId};
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Explanation, Known, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal, Reply,
-    Request, Secrets, SourceKind,
+    BuildContext, BuildProblem, Challenge, Connector, Explanation, Known, Mode, Outcome, Parsed, Part, PathToken, Push, Refusal,
+    Reply, Request, Secrets, SourceKind,
 };
 use leadgate_core::secret::Secret;
 use leadgate_core::submission::Submission;
@@ -65,6 +65,11 @@ pub(crate) fn try_source(kind: &SourceKind, keys: &str) -> Result<Source, Vec<Bu
     let Connector { rules, mode } = (kind.build)(keys.parse().unwrap(), &Plain, &context)?;
     let Mode::Push(push) = mode else { panic!("a provider calls us") };
     Ok(Source { push, rules, id })
+}
+
+/// Somebody who is known, and whose manager has this telephone.
+pub(crate) fn known(name: &str, extension: Option<&str>) -> Known {
+    Known { contact: ContactId(1), name: name.to_owned(), lead: None, responsible: None, extension: extension.map(str::to_owned) }
 }
 
 /// Builds a source from its keys (without `kind`), which are right.
@@ -168,6 +173,11 @@ impl Source {
     /// The answer to who calls.
     pub(crate) fn known(&self, call: &Call, known: Option<&Known>) -> Reply {
         call.with(self, |request| self.push.known(request, known))
+    }
+
+    /// What else the provider is asked to do with a call from somebody who is known.
+    pub(crate) fn routes(&self, call: &Call, known: &Known) -> Option<Challenge> {
+        call.with(self, |request| self.push.routes(request, known))
     }
 
     /// What a call is answered that proves nothing.

@@ -112,7 +112,7 @@ impl App {
         let (drain, lease) = (config.server.drain, config.server.lease);
         let (data_dir, database) = (config.data_dir.clone(), config.database.clone());
         let space = Arc::new(Space::new(&config, housekeeping::disk_free));
-        let outward = Outward::new(config.server.inner_services.clone());
+        let outward = Arc::new(Outward::new(config.server.inner_services.clone()));
         let live = Live::new(config)?;
         let rules = RulesCell::new(Arc::clone(&live.rules));
         let store: StoreCell = Arc::new(SetOnce::new());

@@ -13,6 +13,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 const SUBMISSIONS: &str = "leadgate_submissions_total";
 const REFUSED: &str = "leadgate_refused_total";
 const CALLERS: &str = "leadgate_callers_asked_total";
+const ROUTED: &str = "leadgate_calls_routed_total";
 const INTAKE_SECONDS: &str = "leadgate_intake_seconds";
 const INTAKE_QUEUE: &str = "leadgate_intake_queue_items";
 const HTTP_REQUESTS: &str = "leadgate_http_requests_total";
@@ -73,6 +74,7 @@ fn describe() {
     metrics::describe_counter!(SUBMISSIONS, "Submissions recorded, by source and outcome");
     metrics::describe_counter!(REFUSED, "Calls refused without being recorded, by source and reason");
     metrics::describe_counter!(CALLERS, "Questions of telephony who calls, by source and answer");
+    metrics::describe_counter!(ROUTED, "Calls that a provider was told to put through, by source and result");
     metrics::describe_histogram!(INTAKE_SECONDS, Unit::Seconds, "From a call's arrival to its answer, commit included");
     metrics::describe_gauge!(INTAKE_QUEUE, "Submissions that wait for their commit");
     metrics::describe_counter!(HTTP_REQUESTS, "HTTP requests, by route and status");
@@ -207,6 +209,12 @@ impl SourceMeters {
     pub fn asked(&self, asked: Asked) {
         metrics::counter!(CALLERS, "source" => Arc::clone(&self.source), "answer" => asked.as_str()).increment(1);
     }
+}
+
+/// A provider was called to put a call through, and did as it was told or not.
+pub fn routed(source: &SourceId, done: bool) {
+    let result = if done { "done" } else { "failed" };
+    metrics::counter!(ROUTED, "source" => source.as_str().to_owned(), "result" => result).increment(1);
 }
 
 /// The meters of the gateway that are used on every call.

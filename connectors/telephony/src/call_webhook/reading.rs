@@ -97,7 +97,7 @@ impl<'a> Reading<'a> {
                 let ringing = self.call_id().map(|id| self.event(Some(&id), EventKind::Ringing, zone, hidden));
                 Heard::Who {
                     number: self.sides().number,
-                    within: self.config.lookup.within,
+                    within: Some(self.config.lookup.within),
                     tells: ringing.into_iter().collect(),
                 }
             }

@@ -94,7 +94,7 @@ impl Provider for Itoolabs {
             None => Ok(Heard::Probe(json(400, r#"{"error":"Invalid parameters"}"#))),
             Some("contact") => {
                 let tells: Vec<_> = fields.asked().into_iter().collect();
-                Ok(Heard::Who { number: fields.client().phone(), within: WITHIN, tells })
+                Ok(Heard::Who { number: fields.client().phone(), within: Some(WITHIN), tells })
             }
             Some(command) => fields.event(command).map(|event| Heard::Events(vec![event])),
         }

@@ -152,7 +152,7 @@ fn calls_out_between_colleagues_and_hidden_ones() {
 fn who_calls() {
     let source = closed();
     let Ok(Parsed::Who(who)) = source.parse(&command("contact", &[])) else { panic!("no question") };
-    assert_eq!((who.number.unwrap().typed.as_str(), who.within), ("79161234567", Duration::from_millis(1500)));
+    assert_eq!((who.number.unwrap().typed.as_str(), who.within), ("79161234567", Some(Duration::from_millis(1500))));
     assert_eq!((who.tells.len(), told(&who.tells[0]).id.as_str()), (1, "C1"));
     assert_eq!(told(&who.tells[0]).view().direction, Some(Direction::In));
     assert!(source.refused(&Call::form("", &[("cmd", "contact"), ("phone", "79161234567")])).is_some());

@@ -106,6 +106,32 @@ pub(super) fn event(incoming: &Incoming<'_>, json: &str) -> Result<Event, Refusa
     Ok(event)
 }
 
+/// The id of the leg of a caller who waits in a menu or a queue, where nothing has been done with the call yet. Only such a leg may be put
+/// through: one that somebody else put through, or that came back from a telephone nobody took off, would go round in circles.
+pub(super) fn waiting(json: &str) -> Option<String> {
+    let told = Told { values: leaves(&Json::parse(json).ok()?), shift: SignedDuration::ZERO };
+    let is = |name: &str, values: &[&str]| {
+        told.text(name).is_some_and(|told| values.iter().any(|value| told.eq_ignore_ascii_case(value)))
+    };
+    let untouched = ["command_id", "callback_initiator", "from[taken_from_call_id]", "from[extension]"];
+    let fresh = untouched.iter().all(|name| told.text(name).is_none());
+    let waits = is("call_state", &["appeared"]) && is("location", &["ivr", "queue"]) && told.side("from").phone().is_some();
+    told.text("call_id").filter(|_| fresh && waits).map(str::to_owned)
+}
+
+/// The code of a command that was carried out.
+const DONE: &str = "1000";
+
+/// Whether it tells that a command of ours was carried out, which is not worth keeping.
+pub(super) fn is_done(incoming: &Incoming<'_>, json: &str, ours: &str) -> bool {
+    if incoming.request.rest.trim_matches('/') != "result/route" {
+        return false;
+    }
+    let Ok(tree) = Json::parse(json) else { return false };
+    let told = Told { values: leaves(&tree), shift: SignedDuration::ZERO };
+    told.text("result") == Some(DONE) && told.text("command_id").is_some_and(|id| id.starts_with(ours))
+}
+
 /// Editions of the documentation differ on whether times are UTC or Moscow's: what is three hours from its receipt is Moscow's.
 fn correct(told: &mut Told, received: Timestamp) -> Option<i64> {
     let at = ["timestamp", "end_time"].iter().find_map(|name| told.time(name))?;

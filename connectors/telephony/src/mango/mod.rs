@@ -6,15 +6,21 @@ mod sign;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use leadgate_core::chat::OfferedFile;
-use leadgate_core::ports::{BuildContext, BuildProblem, Connector, Fetch, NoFetch, Refusal, Secrets, SourceKind};
+use leadgate_core::ports::{
+    BuildContext, BuildProblem, Challenge, Connector, Fetch, Known, NoFetch, Refusal, Secrets, SourceKind,
+};
 use leadgate_core::secret::Secret;
+use leadgate_core::text;
 use leadgate_wire::body::Entry;
 use leadgate_wire::keys::Keys;
+use serde_json::json;
 use url::form_urlencoded::Serializer;
 
 use crate::provider::{Heard, Incoming, Proof, Provider, Unproven, plain};
-use crate::settings::{self, Usual, needed, usual_keys};
+use crate::settings::{self, Api, Usual, needed, usual_keys};
 
 /// `kind = "mango"`.
 pub const KIND: SourceKind =
@@ -26,8 +32,10 @@ kind = "mango"
 # The unique code of your PBX and the key to make signatures, as the cabinet shows them. Lists while they are being changed.
 key = "unique-code-of-the-pbx"      # better { file = "..." } or { env = "..." }
 salt = "key-to-make-signatures"     # better { file = "..." } or { env = "..." }
-# Where recordings are asked for.
-# api_host = "app.mango-office.ru"
+# Whoever is known and waits in the menu is put through to the extension of the manager who works with them.
+# to_responsible = false
+# Where recordings are asked for, and calls are put through.
+# api_url = "https://app.mango-office.ru"
 "#,
     usual_keys!()
 );
@@ -56,14 +64,11 @@ fn build(table: toml::Table, secrets: &dyn Secrets, context: &BuildContext) -> R
 }
 
 fn read(keys: &mut Keys, secrets: &dyn Secrets) -> Mango {
-    let host = keys.text("api_host").map_or_else(|| "app.mango-office.ru".to_owned(), |host| host.trim().to_owned());
-    if url::Host::parse(&host).is_err() {
-        keys.problem("api_host", format!("{host:?} is no host; write e.g. \"app.mango-office.ru\""));
-    }
     Mango {
         keys: needed(keys, "key", secrets, "the unique code of the PBX"),
         salts: needed(keys, "salt", secrets, "the key to make signatures"),
-        host,
+        api: settings::api(keys, "https://app.mango-office.ru"),
+        to_responsible: keys.yes("to_responsible").unwrap_or(false),
     }
 }
 
@@ -71,7 +76,21 @@ fn read(keys: &mut Keys, secrets: &dyn Secrets) -> Mango {
 pub(crate) struct Mango {
     keys: Vec<Secret>,
     salts: Vec<Secret>,
-    host: String,
+    api: Api,
+    to_responsible: bool,
+}
+
+impl Mango {
+    /// A command, as a form with its signature. `None`: no key or salt is left of the configuration.
+    fn command(&self, said: &serde_json::Value) -> Option<Secret> {
+        let (key, salt) = (self.keys.first()?, self.salts.first()?);
+        let json = said.to_string();
+        let signature = sign::of(key.expose(), &json, salt);
+        let form = Serializer::new(String::new())
+            .extend_pairs([("vpbx_api_key", key.expose()), ("sign", &signature), ("json", &json)])
+            .finish();
+        Some(Secret::new(form))
+    }
 }
 
 impl Provider for Mango {
@@ -83,7 +102,16 @@ impl Provider for Mango {
     fn hear(&self, incoming: &Incoming<'_>) -> Result<Heard, Refusal> {
         match body(incoming) {
             None => Ok(Heard::Probe(self.thanks(incoming.request))),
-            Some(json) => calls::event(incoming, &json.value).map(|event| Heard::Events(vec![event])),
+            Some(json) if calls::is_done(incoming, &json.value, COMMAND) => Ok(Heard::Probe(self.thanks(incoming.request))),
+            Some(json) => {
+                let event = calls::event(incoming, &json.value)?;
+                let waiting = self.to_responsible && calls::waiting(&json.value).is_some();
+                let number = event.call.as_ref().and_then(|call| call.legs.number.clone()).filter(|_| waiting);
+                Ok(match number {
+                    Some(number) => Heard::Who { number: Some(number), within: None, tells: vec![event] },
+                    None => Heard::Events(vec![event]),
+                })
+            }
         }
     }
 
@@ -91,25 +119,39 @@ impl Provider for Mango {
         matches!(path, [name] if name == "vpbx_api_key" || name == "sign")
     }
 
+    fn routes(&self, incoming: &Incoming<'_>, known: &Known) -> Option<Challenge> {
+        let (call, extension) = (calls::waiting(&body(incoming)?.value)?, known.extension.as_ref()?);
+        let mut said = json!({
+            "command_id": format!("{COMMAND}{}", incoming.request.id.0),
+            "call_id": call,
+            "to_number": extension,
+        });
+        let name = text::cut(known.name.trim(), MOST_NAME);
+        if !name.is_empty() {
+            said["sip_headers"] = json!({ "From/display-name": name });
+        }
+        let url = format!("{}/vpbx/commands/route", self.api.origin);
+        Some(Challenge { url, form: self.command(&said)?, time: ROUTED_WITHIN })
+    }
+
     fn fetch(&self, file: &OfferedFile, _answer: Option<&[u8]>) -> Result<Fetch, NoFetch> {
-        let never = || NoFetch::Never("recordings are fetched with the key and the salt".to_owned());
-        let (Some(key), Some(salt)) = (self.keys.first(), self.salts.first()) else { return Err(never()) };
-        let mut asked = serde_json::Map::new();
-        asked.insert("recording_id".to_owned(), file.id.clone().into());
-        asked.insert("action".to_owned(), "download".into());
-        let json = serde_json::to_string(&asked).map_err(|_broken| never())?;
-        let signature = sign::of(key.expose(), &json, salt);
-        let form = Serializer::new(String::new())
-            .extend_pairs([("vpbx_api_key", key.expose()), ("sign", &signature), ("json", &json)])
-            .finish();
+        let form = self.command(&json!({ "recording_id": file.id, "action": "download" }));
+        let form = form.ok_or_else(|| NoFetch::Never("recordings are fetched with the key and the salt".to_owned()))?;
         // It answers with the place of a file that is given out once.
         Ok(Fetch {
-            form: Some(Secret::new(form)),
-            hosts: vec![self.host.clone(), ".mango-office.ru".to_owned()],
-            ..plain(format!("https://{}/vpbx/queries/recording/post", self.host))
+            form: Some(form),
+            hosts: vec![self.api.host.clone(), ".mango-office.ru".to_owned()],
+            ..plain(format!("{}/vpbx/queries/recording/post", self.api.origin))
         })
     }
 }
+
+/// How our own commands are called.
+const COMMAND: &str = "leadgate-";
+/// A caller does not stay in a menu for longer.
+const ROUTED_WITHIN: Duration = Duration::from_secs(5);
+/// Bytes of a name on a telephone.
+const MOST_NAME: usize = 64;
 
 /// The field that holds everything; only the body's counts.
 fn body<'a>(incoming: &'a Incoming<'_>) -> Option<&'a Entry> {

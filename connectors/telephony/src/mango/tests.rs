@@ -5,7 +5,7 @@ use leadgate_core::submission::Purpose;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Call, Source, noon, source, try_source};
+use crate::testing::{Call, Source, known, noon, source, try_source};
 use crate::trials::{Told as _, in_all_orders, nonsense, survives, told};
 
 const KEYS: &str = "key = \"code\"\nsalt = \"salt\"";
@@ -300,6 +300,63 @@ fn a_recording_is_asked_for_by_a_signed_form() {
     assert_eq!(fetch.form.unwrap().expose(), form);
 }
 
+/// A caller who comes into the menu.
+fn in_the_menu(more: &str) -> Call {
+    let json = format!(
+        r#"{{"entry_id":"E1","call_id":"100:500:256","timestamp":"{NOON}","seq":"1","call_state":"Appeared","location":"ivr",
+            "from":{{"number":"79161234567"}},"to":{{"number":"74951234567","line_number":"74951234567"}}{more}}}"#
+    );
+    event("/events/call", &json)
+}
+
+#[test]
+fn whoever_is_known_is_put_through() {
+    let source = source(&KIND, &format!("{KEYS}\nto_responsible = true"));
+    let call = in_the_menu("");
+    let (number, tells) = source.asked(&call);
+    assert_eq!(number.unwrap().typed, "79161234567");
+    assert_eq!(tells[0].draft.call, mango().one(&call).draft.call, "it tells what it tells without the key");
+    let route = source.routes(&call, &known("Анна \"Аня\" Петрова", Some("101"))).unwrap();
+    let json = "{\"command_id\":\"leadgate-01900000-0000-7000-8000-000000000001\",\"call_id\":\"100:500:256\",\"to_number\":\"101\",\
+                \"sip_headers\":{\"From/display-name\":\"Анна \\\"Аня\\\" Петрова\"}}";
+    let sign = sign::of("code", json, &Secret::new("salt"));
+    let form = Serializer::new(String::new()).extend_pairs([("vpbx_api_key", "code"), ("sign", &sign), ("json", json)]).finish();
+    assert_eq!((route.url.as_str(), route.form.expose()), ("https://app.mango-office.ru/vpbx/commands/route", form.as_str()));
+    let nameless = source.routes(&call, &known("", Some("101"))).unwrap();
+    assert!(!nameless.form.expose().contains("sip_headers"));
+    let long = source.routes(&call, &known(&"ё".repeat(100), Some("101"))).unwrap();
+    assert_eq!(long.form.expose().matches("%D1%91").count(), 32, "64 bytes");
+    assert_eq!(source.routes(&call, &known("Анна", None)), None, "nobody works with them, or has no telephone");
+    let reply = source.known(&call, Some(&known("Анна", Some("101"))));
+    assert_eq!((reply.status, reply.body.len()), (200, 0));
+}
+
+#[test]
+fn only_a_fresh_caller_in_a_menu_is_put_through() {
+    let source = source(&KIND, &format!("{KEYS}\nto_responsible = true"));
+    let anna = known("Анна", Some("101"));
+    for json in [
+        // Their telephone rings already; it was put through once; a command made it; a colleague calls; it is over.
+        r#"{"entry_id":"E1","call_id":"L","call_state":"Appeared","location":"abonent","from":{"number":"79161234567"},"to":{"extension":"101"}}"#,
+        r#"{"entry_id":"E1","call_id":"L","call_state":"Appeared","location":"queue","from":{"number":"79161234567","taken_from_call_id":"K"}}"#,
+        r#"{"entry_id":"E1","call_id":"L","call_state":"Appeared","location":"ivr","command_id":"c","from":{"number":"79161234567"}}"#,
+        r#"{"entry_id":"E1","call_id":"L","call_state":"Appeared","location":"ivr","from":{"extension":"102","number":"sip:a@vpbx"}}"#,
+        r#"{"entry_id":"E1","call_id":"L","call_state":"Disconnected","location":"ivr","from":{"number":"79161234567"}}"#,
+        r#"{"entry_id":"E1","call_state":"Appeared","location":"ivr","from":{"number":"79161234567"}}"#,
+        r#"{"entry_id":"E1","call_id":"L","call_state":"Appeared","location":"ivr","from":{"number":""}}"#,
+    ] {
+        let call = event("/events/call", json);
+        assert_eq!((source.submissions(&call).len(), source.routes(&call, &anna)), (1, None), "{json}");
+    }
+    assert_eq!(mango().submissions(&in_the_menu("")).len(), 1, "without the key nobody is looked up");
+    // What came of our own command is not worth keeping, unless it failed.
+    let came = |path: &str, json: &str| source.parse(&event(path, json));
+    assert!(matches!(came("/result/route", r#"{"command_id":"leadgate-1","result":"1000"}"#), Ok(Parsed::Probe(_))));
+    for json in [r#"{"command_id":"leadgate-1","result":4101}"#, r#"{"command_id":"c","result":1000}"#] {
+        assert!(matches!(came("/result/route", json), Ok(Parsed::Submissions(_))), "{json}");
+    }
+}
+
 #[test]
 fn everything_else_is_kept() {
     let source = mango();
@@ -344,7 +401,7 @@ fn keys_of_the_section() {
         ("", "key"),
         ("key = \"a\"", "salt"),
         ("key = \"a\"\nsalt = \"\"", "salt"),
-        ("key = \"a\"\nsalt = \"b\"\napi_host = \"a b\"", "api_host"),
+        ("key = \"a\"\nsalt = \"b\"\napi_url = \"a b\"", "api_url"),
     ] {
         let problems = try_source(&KIND, keys).err().unwrap_or_else(|| panic!("{keys}"));
         assert!(problems.iter().any(|problem| problem.key == at), "{keys}: {problems:?}");

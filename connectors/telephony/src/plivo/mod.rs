@@ -98,7 +98,7 @@ impl Provider for Plivo {
         if incoming.request.rest == ANSWER {
             let sides = told.sides();
             let event = Event { id: Some(format!("{id}:answer")), ..told.event(CallFacts::event(id, sides.clone())) };
-            return Ok(Heard::Who { number: sides.number, within: WAIT, tells: vec![event] });
+            return Ok(Heard::Who { number: sides.number, within: Some(WAIT), tells: vec![event] });
         }
         Ok(Heard::Events(vec![told.heard(leg)]))
     }

@@ -9,14 +9,14 @@ use data_encoding::BASE64;
 use jiff::{SignedDuration, Timestamp};
 use leadgate_core::chat::OfferedFile;
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, PathToken, Refusal, Reply, Request, Secrets, SourceKind,
+    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, Refusal, Reply, Request, Secrets, SourceKind,
 };
 use leadgate_wire::keys::Keys;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use toml::Table;
 
 use crate::cxml::{self, Ways};
-use crate::forward::{Forward, forward_keys};
+use crate::forward::{Forward, forward_keys, responsible_keys};
 use crate::provider::{Heard, Incoming, Proof, Provider, Unproven, plain};
 use crate::settings::{self, Usual, usual_keys};
 use crate::twilio;
@@ -37,6 +37,7 @@ public_key = "aGVyZS1nb2VzLXRoZS1hY2NvdW50LXB1YmxpYy1rZXk="
 # completed_is_answered = false
 "#,
     forward_keys!(),
+    responsible_keys!(),
     usual_keys!()
 );
 
@@ -63,7 +64,8 @@ fn build(table: Table, secrets: &dyn Secrets, context: &BuildContext) -> Result<
         let public_keys = public_keys(keys);
         let legs = [("agents", Legs::Agents), ("customers", Legs::Customers)];
         let outgoing = keys.one_of("outgoing_legs", &legs).unwrap_or_default();
-        let (forward, completed_is_answered) = twilio::answered_by(keys, &context.language);
+        let (mut forward, completed_is_answered) = twilio::answered_by(keys, &context.language);
+        Forward::read_responsible(&mut forward, keys);
         Some(Telnyx { public_keys, outgoing, forward, completed_is_answered })
     })
 }
@@ -145,12 +147,11 @@ impl Provider for Telnyx {
 
     fn busy(&self, request: &Request<'_>) -> Reply {
         // The call is put through all the same; what becomes of it is told later.
-        let asks = request.rest == cxml::VOICE && request.path_token != PathToken::Absent;
-        if asks { self.thanks(request) } else { Reply::busy(5) }
+        if cxml::waits(request) { self.thanks(request) } else { Reply::busy(5) }
     }
 
-    fn known(&self, request: &Request<'_>, _known: Option<&Known>) -> Reply {
-        self.thanks(request)
+    fn known(&self, request: &Request<'_>, known: Option<&Known>) -> Reply {
+        cxml::known(request, self.forward.as_ref(), known)
     }
 
     fn is_fleeting(&self, path: &[String]) -> bool {

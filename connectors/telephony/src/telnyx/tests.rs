@@ -1,5 +1,5 @@
 use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, CallState, Direction};
-use leadgate_core::ports::Parsed;
+use leadgate_core::ports::{Parsed, PathToken};
 use leadgate_core::submission::Submission;
 use proptest::prelude::*;
 use ring::signature::Ed25519KeyPair;

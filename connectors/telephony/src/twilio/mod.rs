@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use data_encoding::BASE64;
 use leadgate_core::chat::OfferedFile;
 use leadgate_core::ports::{
-    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, PathToken, Refusal, Reply, Request, Secrets, SourceKind,
+    BuildContext, BuildProblem, Connector, Fetch, Known, NoFetch, Refusal, Reply, Request, Secrets, SourceKind,
 };
 use leadgate_core::secret::Secret;
 use leadgate_wire::keys::Keys;
 use toml::{Table, Value};
 
 use crate::cxml::{self, Ways};
-use crate::forward::{Forward, forward_keys};
+use crate::forward::{Forward, forward_keys, responsible_keys};
 use crate::provider::{Heard, Incoming, Proof, Provider, Unproven, plain};
 use crate::settings::{self, Usual, usual_keys};
 
@@ -42,6 +42,7 @@ auth_token = "the-account-s-auth-token"   # better { env = "TWILIO_AUTH_TOKEN" }
 # recording_password = { env = "TWILIO_API_SECRET" }
 "#,
     forward_keys!(),
+    responsible_keys!(),
     usual_keys!()
 );
 
@@ -76,7 +77,8 @@ fn build(table: Table, secrets: &dyn Secrets, context: &BuildContext) -> Result<
             let words = "what Twilio signs its calls with is missing; write { env = \"NAME\" } or { file = \"path\" }";
             keys.problem("auth_token", words);
         }
-        let (forward, completed_is_answered) = answered_by(keys, &context.language);
+        let (mut forward, completed_is_answered) = answered_by(keys, &context.language);
+        Forward::read_responsible(&mut forward, keys);
         let recording_user = keys.text("recording_user").as_deref().and_then(leadgate_core::text::present);
         let recording_password = keys.secret("recording_password", secrets);
         if recording_password.is_some() && recording_user.is_none() {
@@ -145,12 +147,11 @@ impl Provider for Twilio {
 
     fn busy(&self, request: &Request<'_>) -> Reply {
         // The call is put through all the same; what becomes of it is told later.
-        let asks = request.rest == cxml::VOICE && request.path_token != PathToken::Absent;
-        if asks { self.thanks(request) } else { Reply::busy(5) }
+        if cxml::waits(request) { self.thanks(request) } else { Reply::busy(5) }
     }
 
-    fn known(&self, request: &Request<'_>, _known: Option<&Known>) -> Reply {
-        cxml::thanks(request, self.forward.as_ref())
+    fn known(&self, request: &Request<'_>, known: Option<&Known>) -> Reply {
+        cxml::known(request, self.forward.as_ref(), known)
     }
 
     fn fetch(&self, file: &OfferedFile, _answer: Option<&[u8]>) -> Result<Fetch, NoFetch> {

@@ -1,13 +1,13 @@
 use data_encoding::{BASE64, HEXLOWER};
 use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, CallState, Direction};
 use leadgate_core::chat::OfferedFile;
-use leadgate_core::ports::{NoFetch, Parsed, Refusal};
+use leadgate_core::ports::{NoFetch, Parsed, PathToken, Refusal};
 use leadgate_core::secret::Secret;
 use proptest::prelude::*;
 
 use super::*;
 use crate::signed::{hmac_sha1, hmac_sha256, sha256_hex};
-use crate::testing::{BASE, Call, Source, source, text, try_source};
+use crate::testing::{BASE, Call, Source, known, source, text, try_source};
 
 const U: &str = "https://mycompany.com/myapp.php?foo=1&bar=2";
 const P: &[(&str, &str)] = &[
@@ -418,6 +418,55 @@ fn calls_are_put_through() {
 }
 
 #[test]
+fn whoever_is_known_is_put_through_to_who_works_with_them() {
+    let source = source(
+        &KIND,
+        &format!("auth_token = \"12345\"\nforward = \"+79031112233\"\ngreeting = \"Hello\"\nto_responsible = true"),
+    );
+    let ring = signed("/voice", &IN);
+    let to = |extension: Option<&str>| text(&source.known(&ring, Some(&known("Anna", extension)))).to_owned();
+    let first = |query: &str, to: &str| {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Say language=\"ru-RU\">Hello</Say><Dial timeout=\"30\" \
+             action=\"https://gw.example.com/in/calls/TOKEN/voice/first?responsible={query}\" method=\"POST\">{to}</Dial></Response>"
+        )
+    };
+    assert_eq!(to(Some("+7 (903) 444-55-66")), first("%2B79034445566", "<Number>+79034445566</Number>"));
+    assert_eq!(
+        to(Some("sip:anna@pbx.example.com")),
+        first("sip%3Aanna%40pbx.example.com", "<Sip>sip:anna@pbx.example.com</Sip>")
+    );
+    assert_eq!(to(Some("client:anna&co")), first("anna%26co", "<Client>anna&amp;co</Client>"));
+    let usual = text(&source.known(&ring, None)).to_owned();
+    assert!(usual.contains("<Number>+79031112233</Number>") && usual.contains("voice/dial\""), "{usual}");
+    // Nobody works with them, or at a PBX of which this provider knows nothing, or at that number anyway.
+    for extension in [None, Some("101"), Some("+79031112233"), Some("sip:"), Some("tel:+79034445566")] {
+        assert_eq!(to(extension), usual, "{extension:?}");
+    }
+    let after = |status: &'static str, seconds: &'static str| {
+        let more = [("CallStatus", "in-progress"), ("DialCallStatus", status), ("DialCallDuration", seconds)];
+        signed("/voice/first?responsible=%2B79034445566", &[&IN[..], &more].concat())
+    };
+    assert_eq!(text(&source.thanks(&after("completed", "9"))), "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>");
+    let next = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Dial timeout=\"30\" \
+                action=\"https://gw.example.com/in/calls/TOKEN/voice/dial\" method=\"POST\"><Number>+79031112233</Number></Dial></Response>";
+    for reply in [source.thanks(&after("no-answer", "0")), source.busy(&after("busy", "0"))] {
+        assert_eq!((reply.status, text(&reply)), (200, next), "the caller is not greeted twice");
+    }
+    let view = told(&source, &after("completed", "9")).view();
+    assert_eq!((view.outcome, view.agent.as_deref()), (Some(CallOutcome::Answered), Some("+79034445566")));
+    assert!(!told(&source, &after("no-answer", "0")).is_over(), "it rings elsewhere");
+    let dialled = [("CallStatus", "in-progress"), ("DialCallStatus", "completed"), ("DialCallDuration", "5")];
+    let dialled = signed("/voice/dial", &[&IN[..], &dialled].concat());
+    let view = source.joined(&[after("no-answer", "0"), dialled]).view();
+    assert_eq!((view.outcome, view.agent.as_deref(), view.talk_s), (Some(CallOutcome::Answered), Some("+79031112233"), Some(5)));
+    let problems = try_source(&KIND, &format!("auth_token = \"12345\"\nto_responsible = true")).err().unwrap();
+    assert!(problems.iter().any(|problem| problem.key == "to_responsible"), "{problems:?}");
+    let off = self::source(&KIND, &format!("auth_token = \"12345\"\nforward = \"+79031112233\""));
+    assert_eq!(text(&off.known(&ring, Some(&known("Anna", Some("+79034445566"))))), text(&off.known(&ring, None)));
+}
+
+#[test]
 fn what_is_no_event_of_a_call() {
     let source = twilio();
     let received = source.thanks(&event(&IN, &[("CallStatus", "completed")]));
@@ -501,7 +550,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics(body in prop::collection::vec(any::<u8>(), 0..300), query in "\\PC{0,80}", rest in "(/voice|/voice/dial|/x|)") {
+    fn nothing_panics(body in prop::collection::vec(any::<u8>(), 0..300), query in "\\PC{0,80}", rest in "(/voice|/voice/first|/voice/dial|/x|)") {
         let source = twilio();
         let mut call = Call::post(&format!("{rest}?{query}"), "application/x-www-form-urlencoded", body);
         call.token = PathToken::Vouched;

@@ -148,7 +148,7 @@ impl Provider for Vonage {
         if incoming.request.rest == ANSWER {
             let sides = told.caller_sides();
             let event = Event { id: Some(format!("{call}:answer")), ..Event::of(CallFacts::event(call, sides.clone())) };
-            return Ok(Heard::Who { number: sides.number, within: WAIT, tells: vec![event] });
+            return Ok(Heard::Who { number: sides.number, within: Some(WAIT), tells: vec![event] });
         }
         Ok(Heard::Events(vec![told.heard(call)]))
     }

@@ -16,7 +16,7 @@ use leadgate_wire::keys::Keys;
 
 use crate::common;
 use crate::provider::{Heard, Incoming, Proof, Provider, Unproven};
-use crate::settings::{self, Settings, Usual, usual_keys};
+use crate::settings::{self, Api, Settings, Usual, usual_keys};
 
 /// `kind = "zadarma"`.
 pub const KIND: SourceKind = SourceKind {
@@ -37,7 +37,7 @@ kind = "zadarma"
 # The API key that belongs to the secret: needed for recordings = "fetch" only.
 # key = { env = "ZADARMA_KEY" }
 # Where recordings are asked for.
-# api_host = "api.zadarma.com"
+# api_url = "https://api.zadarma.com"
 # Times come in the time zone of your account there: say below which one that is.
 "#,
     usual_keys!()
@@ -82,27 +82,24 @@ fn build(table: toml::Table, secrets: &dyn Secrets, context: &BuildContext) -> R
 
 fn read(keys: &mut Keys, secrets: &dyn Secrets, settings: &Settings) -> Zadarma {
     let choices = [("zadarma", Preset::Zadarma), ("novofon", Preset::Novofon)];
-    let (host, files) = match keys.one_of("provider", &choices).unwrap_or(Preset::Zadarma) {
-        Preset::Zadarma => ("api.zadarma.com", ".zadarma.com"),
-        Preset::Novofon => ("api.novofon.com", ".novofon.com"),
+    let (url, files) = match keys.one_of("provider", &choices).unwrap_or(Preset::Zadarma) {
+        Preset::Zadarma => ("https://api.zadarma.com", ".zadarma.com"),
+        Preset::Novofon => ("https://api.novofon.com", ".novofon.com"),
     };
-    let host = keys.text("api_host").map_or_else(|| host.to_owned(), |host| host.trim().to_owned());
-    if url::Host::parse(&host).is_err() {
-        keys.problem("api_host", format!("{host:?} is no host; write e.g. \"api.zadarma.com\""));
-    }
+    let api = settings::api(keys, url);
     let signed_with = keys.secrets("secret", secrets);
     let key = keys.secret("key", secrets);
     if settings.recordings.is_some() && (key.is_none() || signed_with.is_empty()) {
         keys.problem("recordings", "recordings are fetched with the API key: set key and secret, or recordings = \"link\"");
     }
-    Zadarma { secrets: signed_with, key, hosts: vec![host.clone(), files.to_owned()], host, zone: settings.zone.clone() }
+    Zadarma { secrets: signed_with, key, hosts: vec![api.host.clone(), files.to_owned()], api, zone: settings.zone.clone() }
 }
 
 /// The provider.
 pub(crate) struct Zadarma {
     secrets: Vec<Secret>,
     key: Option<Secret>,
-    host: String,
+    api: Api,
     /// Where recordings lie.
     hosts: Vec<String>,
     zone: TimeZone,

@@ -25,10 +25,10 @@ pub(super) fn ask(zadarma: &Zadarma, file: &OfferedFile) -> Result<Fetch, NoFetc
     let query = query.extend_pairs([("call_id", file.id.as_str()), ("format", "json"), ("lifetime", LIFETIME)]).finish();
     let header = authorization(key, secret, PATH, &query).ok_or_else(never)?;
     Ok(Fetch {
-        url: format!("https://{}{PATH}?{query}", zadarma.host),
+        url: format!("{}{PATH}?{query}", zadarma.api.origin),
         headers: vec![("authorization", header)],
         form: None,
-        hosts: vec![zadarma.host.clone()],
+        hosts: vec![zadarma.api.host.clone()],
         asks: true,
     })
 }

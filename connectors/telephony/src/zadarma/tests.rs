@@ -297,7 +297,7 @@ fn a_recording_is_asked_for_and_then_fetched() {
     let novofon = self::source(&KIND, &format!("provider = \"novofon\"\n{SIGNED}"));
     let ask = novofon.push.fetch(&file, None).unwrap();
     assert!(ask.url.starts_with("https://api.novofon.com/v1/pbx/record/request/?"));
-    let own = self::source(&KIND, &format!("api_host = \"api.example.com\"\n{SIGNED}"));
+    let own = self::source(&KIND, &format!("api_url = \"https://api.example.com\"\n{SIGNED}"));
     assert!(own.push.fetch(&file, None).unwrap().url.starts_with("https://api.example.com/"));
 }
 
@@ -405,7 +405,9 @@ fn keys_of_the_section() {
         ("recordings = \"fetch\"", "recordings"),
         ("recordings = \"fetch\"\nsecret = \"x\"", "recordings"),
         ("provider = \"else\"", "provider"),
-        ("api_host = \"https://api.example.com/\"", "api_host"),
+        ("api_url = \"api.example.com\"", "api_url"),
+        ("api_url = \"https://api.example.com/v1\"", "api_url"),
+        ("api_url = \"https://user:password@api.example.com\"", "api_url"),
         ("secret = \" \"", "secret"),
         ("nonsense = 1", "nonsense"),
         ("time_zone = \"Mars\"", "time_zone"),

@@ -90,7 +90,7 @@ events! {
     CANARY_LOST = "canary.lost", Operation, "What the gateway sent itself by the outside road did not come back.";
     CANARY_RETURNED = "canary.returned", Operation, "What the gateway sends itself comes back again.";
     DIGEST_DUE = "digest.due", Operation, "It is time for a daily digest; told to nobody but whom it is for.";
-    CLOCK_WRONG = "clock.wrong", Operation, "The clock of this machine and that of the database differ, or it was set.";
+    CLOCK_WRONG = "clock.wrong", Operation, "The clock of this machine and that of the database differ, or it was set; or a source signs with a time that is not now.";
     DISK_LOW = "disk.low", Operation, "There is little space left on the disk.";
     CERTIFICATE_EXPIRING = "certificate.expiring", Operation, "The certificate of the TLS door ends soon.";
 }

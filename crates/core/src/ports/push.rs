@@ -109,8 +109,9 @@ pub enum Parsed {
 pub struct Who {
     /// The number that calls; `None` if it is hidden.
     pub number: Option<CallNumber>,
-    /// How long the telephone waits: then whoever calls is unknown.
-    pub within: Duration,
+    /// How long the telephone waits: then whoever calls is unknown. `None`: no telephone waits for the answer, so that what the
+    /// question tells is recorded before it, as with any delivery.
+    pub within: Option<Duration>,
     /// What the question tells besides, to be recorded: that it rings.
     pub tells: Vec<Submission>,
 }
@@ -154,7 +155,7 @@ pub enum NoFetch {
     Never(String),
 }
 
-/// A question to another service, as a form it takes by POST.
+/// A question or a command to another service, as a form it takes by POST.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     /// Where to.
@@ -288,6 +289,12 @@ pub trait Push: Send + Sync {
     /// Answers a question for which it answered [`Parsed::Who`]. `None`: nobody is known by that number, or it took too long.
     fn known(&self, _request: &Request<'_>, _known: Option<&Known>) -> Reply {
         Reply::text(200, "")
+    }
+
+    /// What else the provider is asked to do with a call from somebody who is known, where that needs a call of our own: to put it
+    /// through to whoever works with them. It is told while [`Push::known`] is answered; what it says to that changes nothing.
+    fn routes(&self, _request: &Request<'_>, _known: &Known) -> Option<Challenge> {
+        None
     }
 
     /// How the provider is told that a call proves nothing, where it has a form of its own for that.

@@ -38,7 +38,7 @@ pub struct Gateway {
     /// Files.
     pub attachments: Attachments,
     /// Asks other services.
-    pub outward: Outward,
+    pub outward: Arc<Outward>,
     /// What is counted on every call.
     pub meters: Meters,
     /// Renders the metrics.

@@ -1,28 +1,29 @@
 //! Who calls? Asked by a provider while a telephone rings, so the answer comes in time or says that nobody is known.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
 use leadgate_core::ids::ManagerId;
 use leadgate_core::phone::{self, Hints};
-use leadgate_core::ports::{Known, Reply, Request, Who};
+use leadgate_core::ports::{Known, Reply, Request, Told, Who};
 
 use super::call::{Call, to_response};
-use crate::metrics::Asked;
+use crate::metrics::{self, Asked};
 
 /// A provider that waits longer waits in vain.
 const LONGEST: Duration = Duration::from_secs(3);
 
 impl Call<'_> {
     /// Answers who calls. What the question tells besides is on its way to the database by then; it is there before a success is
-    /// answered, unless the telephone rings for too long.
+    /// answered, unless a telephone waits and has rung for too long.
     pub(super) async fn who(&self, request: &Request<'_>, who: Who) -> Response {
         let Who { number, within, mut tells } = who;
         if !self.source.enabled {
             self.pause(&mut tells);
         }
-        let within = within.min(LONGEST);
+        let longest = within.map_or(LONGEST, |within| within.min(LONGEST));
         let number = number.filter(|_| self.source.enabled);
         let looked_up = async {
             match number {
@@ -35,8 +36,13 @@ impl Call<'_> {
             // Whoever waits may give up: what is queued is recorded all the same.
             if tells.is_empty() { Some(Vec::new()) } else { self.submit(tells).await.ok() }
         };
+        let looked_up = async { tokio::time::timeout(longest, looked_up).await.unwrap_or((None, Asked::Late)) };
         let both = async { tokio::join!(looked_up, recorded) };
-        let (known, asked) = match tokio::time::timeout(within, both).await {
+        let told = match within {
+            Some(_) => tokio::time::timeout(longest, both).await,
+            None => Ok(both.await),
+        };
+        let (known, asked) = match told {
             Ok(((known, asked), Some(receipts))) => {
                 for receipt in &receipts {
                     self.source.meters.recorded(receipt.outcome, self.received_at.as_second());
@@ -47,11 +53,31 @@ impl Call<'_> {
             Err(_late) => (None, Asked::Late),
         };
         self.source.meters.asked(asked);
+        if let Some(known) = &known {
+            self.route(request, known);
+        }
         let reply = catch_unwind(AssertUnwindSafe(|| self.source.push.known(request, known.as_ref())));
         to_response(reply.unwrap_or_else(|_panic| {
             tracing::error!(source = %self.source.id, "a connector panicked over who calls");
             Reply::text(200, "")
         }))
+    }
+
+    /// Has a call put through, where the provider takes that as a call of our own. Nobody waits for it: what does not come to pass
+    /// leaves the call where it would be without us.
+    fn route(&self, request: &Request<'_>, known: &Known) {
+        let Ok(Some(challenge)) = catch_unwind(AssertUnwindSafe(|| self.source.push.routes(request, known))) else { return };
+        let (outward, source) = (Arc::clone(&self.gateway.outward), self.source.id.clone());
+        tokio::spawn(async move {
+            let why = match outward.ask(&challenge).await {
+                Told::Answer(200..=299, _) => return metrics::routed(&source, true),
+                Told::Answer(status, _) => format!("it answered {status}"),
+                Told::Nothing(why) => why,
+                Told::NotAsked => "it was not asked".to_owned(),
+            };
+            metrics::routed(&source, false);
+            tracing::warn!(%source, why, "a caller could not be put through to whoever works with them");
+        });
     }
 
     async fn look_up(&self, typed: &str, provider_format: bool) -> (Option<Known>, Asked) {
