@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, CallTelling, Direction};
 use leadgate_core::change::{ChangeError, LeadChange};
 use leadgate_core::chat::{Sending, SentAs};
 use leadgate_core::ids::{ActivityId, ContactId, LeadId, ManagerId, MoveId, NodeId, SourceId, SubmissionId};
@@ -27,7 +28,7 @@ use leadgate_core::receipt::{Outcome, Receipt};
 use leadgate_core::replay::{Again, Kept, KeptFilter, Recorded};
 use leadgate_core::rules::Rules;
 use leadgate_core::senders::{IgnoredSender, Sender};
-use leadgate_core::submission::{Batch, ContentHash, Cursor, Key, Submission};
+use leadgate_core::submission::{ActivityKind, Batch, ContentHash, Cursor, Draft, Key, Submission};
 use leadgate_core::views::{
     ContactDetail, ContactFilter, ContactSummary, LeadDetail, LeadFilter, LeadSummary, MoveView, NodeView, Page, PageAt,
     ReviewView, SourceHealth, SourceNote, SubmissionDetail, SubmissionFilter, SubmissionSummary, TokenView, Totals,
@@ -43,6 +44,9 @@ const SENDERS: u64 = 6;
 const DELIVERIES: u64 = 5;
 /// Numbered from 1: the number 0 is a phone that means nobody. Fewer people than deliveries, so that every failure meets leads that are made and leads that are joined.
 const PEOPLE: u64 = 11;
+/// Calls of these people, each told of by several events, one after the other.
+const CALLS: u64 = 3;
+const EVENTS: u64 = 3;
 
 /// On which side of its commit a call fails.
 #[derive(Clone, Copy, Debug)]
@@ -269,11 +273,47 @@ fn delivery(n: u64) -> anyhow::Result<Submission> {
     })
 }
 
+/// The events of a call: it rings, somebody takes it off, it is over.
+fn event(call: u64, event: u64) -> anyhow::Result<Submission> {
+    let at = Timestamp::from_second(1_777_890_000 + i64::try_from(call * 60 + event)?)?;
+    let number = CallNumber::international(&format!("7{}", people::phone(1 + call)));
+    let (id, key) = (format!("C{call}"), format!("{call}:{event}"));
+    let told = CallTelling { direction: Some(Direction::In), number, ..CallTelling::default() };
+    let facts = match event {
+        0 => CallFacts::event(&id, told),
+        1 => CallFacts::event(&id, CallTelling { picked_up: true, agent: Some("101".to_owned()), ..told }),
+        _ => CallFacts::summary(&id, CallTelling { outcome: Some(CallOutcome::Answered), talk_s: Some(42), ..told }),
+    };
+    let draft = Draft {
+        activity: ActivityKind::Call,
+        external_key: Some(format!("call:{id}")),
+        call: Some(Box::new(facts)),
+        ..Draft::default()
+    };
+    let content = ContentHash::of([("event", key.as_str())]);
+    let keys = Key::new("event", &key).into_iter().collect();
+    let nth = SENDERS * DELIVERIES + call * EVENTS + event;
+    Ok(Submission {
+        id: people::delivery(nth, at).id,
+        source: SourceId::parse("pbx")?,
+        keys,
+        content,
+        draft,
+        ..people::delivery(nth, at)
+    })
+}
+
+/// Everything that is sent, by its senders.
+fn everything() -> anyhow::Result<Vec<Vec<Submission>>> {
+    let forms = (0..SENDERS).map(|number| (number * DELIVERIES..(number + 1) * DELIVERIES).map(delivery).collect());
+    let calls = (0..CALLS).map(|call| (0..EVENTS).map(|nth| event(call, nth)).collect());
+    forms.chain(calls).collect()
+}
+
 /// Sends deliveries one after another, each until it is taken. Says how often it was told to come again, too.
-async fn sender(intake: Arc<GroupIntake>, number: u64) -> anyhow::Result<(Vec<(SubmissionId, Receipt)>, usize)> {
+async fn sender(intake: Arc<GroupIntake>, deliveries: Vec<Submission>) -> anyhow::Result<(Vec<(SubmissionId, Receipt)>, usize)> {
     let (mut acknowledged, mut again) = (Vec::new(), 0);
-    for n in number * DELIVERIES..(number + 1) * DELIVERIES {
-        let delivery = delivery(n)?;
+    for delivery in deliveries {
         loop {
             match intake.submit(vec![delivery.clone()]).await {
                 Ok(receipts) => {
@@ -302,8 +342,8 @@ async fn run(inner: Arc<dyn Store>, side: Side, fails: Range<usize>) -> anyhow::
     let committing = tokio::spawn(committer.run(shared, closing.clone()));
     let intake = Arc::new(intake);
     let mut senders = JoinSet::new();
-    for number in 0..SENDERS {
-        senders.spawn(sender(Arc::clone(&intake), number));
+    for deliveries in everything()? {
+        senders.spawn(sender(Arc::clone(&intake), deliveries));
     }
     let (mut acknowledged, mut again) = (Vec::new(), 0);
     while let Some(done) = senders.join_next().await {
@@ -322,8 +362,7 @@ async fn check(store: &Flaky, acknowledged: &[(SubmissionId, Receipt)]) -> anyho
     let failed = store.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
     assert_eq!(failed, Vec::<String>::new(), "the database itself has no reason to fail");
     let all = PageAt { after: None, limit: 500 };
-    let expected: BTreeSet<SubmissionId> =
-        (0..SENDERS * DELIVERIES).map(|n| delivery(n).map(|d| d.id)).collect::<anyhow::Result<_>>()?;
+    let expected: BTreeSet<SubmissionId> = everything()?.iter().flatten().map(|delivery| delivery.id).collect();
     let told: BTreeSet<SubmissionId> = acknowledged.iter().map(|(id, _)| *id).collect();
     assert_eq!(told, expected, "every delivery is acknowledged in the end");
 
@@ -333,25 +372,36 @@ async fn check(store: &Flaky, acknowledged: &[(SubmissionId, Receipt)]) -> anyho
     for (id, receipt) in acknowledged {
         let row = kept.iter().find(|row| row.id == *id);
         assert_eq!(row.and_then(|row| row.lead), receipt.lead, "the receipt of {id} names the lead it is on");
-        assert!(matches!(receipt.outcome, Outcome::Created | Outcome::Attached | Outcome::Repeat), "{receipt:?}");
+        let of_call = receipt.outcome == Outcome::Noted && row.is_some_and(|row| row.source.as_str() == "pbx");
+        assert!(of_call || matches!(receipt.outcome, Outcome::Created | Outcome::Attached | Outcome::Repeat), "{receipt:?}");
     }
 
     let mut wanted: BTreeMap<String, u32> = BTreeMap::new();
     for n in 0..SENDERS * DELIVERIES {
         *wanted.entry(format!("+7{}", people::phone(1 + n % PEOPLE))).or_default() += 1;
     }
+    for call in 0..CALLS {
+        *wanted.entry(format!("+7{}", people::phone(1 + call))).or_default() += 1;
+    }
+    let mut answered = 0;
     let mut found: BTreeMap<String, u32> = BTreeMap::new();
     for lead in store.leads(LeadFilter::default(), all.clone()).await?.items {
         let detail = store.lead(lead.id).await?.ok_or_else(|| anyhow::anyhow!("lead {} is listed", lead.id))?;
         let ids: BTreeSet<_> = detail.timeline.iter().filter_map(|activity| activity.submission).collect();
         assert_eq!(ids.len(), detail.timeline.len(), "each delivery is one activity of lead {}", lead.id);
+        for call in detail.timeline.iter().filter_map(|activity| activity.content.call.as_deref()) {
+            let view = call.view();
+            assert_eq!((view.outcome, view.talk_s, view.agent.as_deref()), (Some(CallOutcome::Answered), Some(42), Some("101")));
+            answered += 1;
+        }
         let person = detail.person.ok_or_else(|| anyhow::anyhow!("lead {} has a contact", lead.id))?;
         let phone =
             person.identities.iter().find(|identity| identity.kind.as_str() == "phone").map(|identity| identity.value.clone());
         let doubled = found.insert(phone.unwrap_or_default(), lead.activities);
         assert_eq!(doubled, None, "a person has one lead");
     }
-    assert_eq!(found, wanted, "each person has one lead with every delivery on it, once");
+    assert_eq!(found, wanted, "each person has one lead with every delivery on it, and every call, once");
+    assert_eq!(answered, CALLS, "a call is one activity, and everything that was told of it");
     let contacts = store.contacts(ContactFilter::default(), all).await?.items;
     assert_eq!(contacts.len() as u64, PEOPLE);
     Ok(())

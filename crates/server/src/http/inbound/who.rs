@@ -36,22 +36,19 @@ impl Call<'_> {
             // Whoever waits may give up: what is queued is recorded all the same.
             if tells.is_empty() { Some(Vec::new()) } else { self.submit(tells).await.ok() }
         };
+        // What takes too long is what is told, or who calls: neither costs the other.
         let looked_up = async { tokio::time::timeout(longest, looked_up).await.unwrap_or((None, Asked::Late)) };
-        let both = async { tokio::join!(looked_up, recorded) };
-        let told = match within {
-            Some(_) => tokio::time::timeout(longest, both).await,
-            None => Ok(both.await),
-        };
-        let (known, asked) = match told {
-            Ok(((known, asked), Some(receipts))) => {
-                for receipt in &receipts {
-                    self.source.meters.recorded(receipt.outcome, self.received_at.as_second());
-                }
-                (known, asked)
+        let recorded = async {
+            match within {
+                Some(_) => tokio::time::timeout(longest, recorded).await.unwrap_or_else(|_late| Some(Vec::new())),
+                None => recorded.await,
             }
-            Ok((_, None)) => return self.busy(request),
-            Err(_late) => (None, Asked::Late),
         };
+        let ((known, asked), receipts) = tokio::join!(looked_up, recorded);
+        let Some(receipts) = receipts else { return self.busy(request) };
+        for receipt in &receipts {
+            self.source.meters.recorded(receipt.outcome, self.received_at.as_second());
+        }
         self.source.meters.asked(asked);
         if let Some(known) = &known {
             self.route(request, known);
