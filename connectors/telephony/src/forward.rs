@@ -23,7 +23,7 @@ pub(crate) struct Forward {
     to_responsible: bool,
 }
 
-/// A telephone of a manager, as TwiML calls one.
+/// A telephone of a manager, as `TwiML` calls one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Telephone {
     verb: &'static str,
@@ -92,7 +92,7 @@ impl Forward {
         match forward {
             Some(forward) => forward.to_responsible = wanted,
             None if wanted => {
-                keys.problem("to_responsible", "it says to whom calls are put through first; write forward = \"+7...\" as well")
+                keys.problem("to_responsible", "it says to whom calls are put through first; write forward = \"+7...\" as well");
             }
             None => {}
         }
@@ -115,7 +115,7 @@ impl Forward {
         self.greeting.as_ref().map(speak).unwrap_or_default()
     }
 
-    /// The verbs of TwiML that put a call through.
+    /// The verbs of `TwiML` that put a call through.
     fn dial(&self, to: &Telephone, greets: bool, action: &str) -> String {
         let said = if greets { self.said("Say") } else { String::new() };
         // Without a greeting the caller hears the telephone ring, and the call is not answered before somebody does.

@@ -419,10 +419,7 @@ fn calls_are_put_through() {
 
 #[test]
 fn whoever_is_known_is_put_through_to_who_works_with_them() {
-    let source = source(
-        &KIND,
-        &format!("auth_token = \"12345\"\nforward = \"+79031112233\"\ngreeting = \"Hello\"\nto_responsible = true"),
-    );
+    let source = source(&KIND, "auth_token = \"12345\"\nforward = \"+79031112233\"\ngreeting = \"Hello\"\nto_responsible = true");
     let ring = signed("/voice", &IN);
     let to = |extension: Option<&str>| text(&source.known(&ring, Some(&known("Anna", extension)))).to_owned();
     let first = |query: &str, to: &str| {
@@ -460,9 +457,9 @@ fn whoever_is_known_is_put_through_to_who_works_with_them() {
     let dialled = signed("/voice/dial", &[&IN[..], &dialled].concat());
     let view = source.joined(&[after("no-answer", "0"), dialled]).view();
     assert_eq!((view.outcome, view.agent.as_deref(), view.talk_s), (Some(CallOutcome::Answered), Some("+79031112233"), Some(5)));
-    let problems = try_source(&KIND, &format!("auth_token = \"12345\"\nto_responsible = true")).err().unwrap();
+    let problems = try_source(&KIND, "auth_token = \"12345\"\nto_responsible = true").err().unwrap();
     assert!(problems.iter().any(|problem| problem.key == "to_responsible"), "{problems:?}");
-    let off = self::source(&KIND, &format!("auth_token = \"12345\"\nforward = \"+79031112233\""));
+    let off = self::source(&KIND, "auth_token = \"12345\"\nforward = \"+79031112233\"");
     assert_eq!(text(&off.known(&ring, Some(&known("Anna", Some("+79034445566"))))), text(&off.known(&ring, None)));
 }
 
