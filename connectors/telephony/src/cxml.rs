@@ -44,9 +44,7 @@ pub(crate) fn thanks(request: &Request<'_>, forward: Option<&Forward>) -> Reply 
         return forward::twiml(forward, &signed::below(request, DIALLED));
     }
     if request.rest == FIRST {
-        let asked = asked(request);
-        let text = |name: &str| asked.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref());
-        let answered = text("DialCallStatus").is_some_and(|status| was_answered(status, text("DialBridged")));
+        let answered = answered_first(request);
         return if answered { forward::enough() } else { forward::twiml_next(forward, &signed::below(request, DIALLED)) };
     }
     if request.rest == DIALLED || wants_a_document(request) {
@@ -66,7 +64,15 @@ pub(crate) fn known(request: &Request<'_>, forward: Option<&Forward>, known: Opt
 
 /// Whether the provider waits for what to do with a call: that does not need a database.
 pub(crate) fn waits(request: &Request<'_>) -> bool {
-    matches!(request.rest, VOICE | FIRST) && request.path_token != PathToken::Absent
+    let waits = request.rest == VOICE || (request.rest == FIRST && !answered_first(request));
+    waits && request.path_token != PathToken::Absent
+}
+
+/// Whether the manager who works with the caller has spoken with them.
+fn answered_first(request: &Request<'_>) -> bool {
+    let asked = asked(request);
+    let text = |name: &str| asked.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref());
+    text("DialCallStatus").is_some_and(|status| was_answered(status, text("DialBridged")))
 }
 
 /// The fields of a request, as its answer needs them.
@@ -254,6 +260,12 @@ impl Told<'_> {
                     told.outcome = Some(if machine { CallOutcome::Voicemail } else { CallOutcome::Answered });
                     told.talk_s = seconds.filter(|_| !machine);
                     told.answered = self.time("AnsweredTime").or_else(|| seconds_before(told.ended, seconds));
+                }
+                let dials = self.ways.forward.is_some() && self.incoming.text("DialCallStatus").is_none();
+                if completed && dials && told.direction == Some(Direction::In) {
+                    // Whether anybody answered, the dial tells, and may tell it later.
+                    told.outcome = None;
+                    return CallFacts::event(self.id, told);
                 }
                 CallFacts::summary(self.id, told)
             }

@@ -128,10 +128,10 @@ impl<P: Provider> Line<P> {
         if self.provider.is_secret(path) {
             return Hide::All;
         }
-        // Numbers of calls look like anything; nobody types a card's into them.
         match redact::usual(path, value) {
-            Hide::All => Hide::All,
-            Hide::Nothing | Hide::Ranges(_) => Hide::Nothing,
+            // Numbers of calls look like anything, a card's too; one of a card is said or pressed.
+            Hide::Ranges(_) if !path.last().is_some_and(|name| is_said(name)) => Hide::Nothing,
+            hide => hide,
         }
     }
 
@@ -171,9 +171,16 @@ impl<P: Provider> Line<P> {
         let external_key = event.call.as_ref().map(|call| format!("call:{}", call.id));
         let call = event.call.map(|mut call| {
             call.partly_signed |= partly_signed;
-            call.clock_wrong |= at.is_some() && credible.is_none();
+            call.clock_wrong |= at.is_some() && credible.is_none() && !event.is_later;
             Box::new(call)
         });
+        let mut fields = event.fields;
+        for field in &mut fields {
+            // `dtmf`, `dtmf[digits]`
+            if field.name.split(['[', ']']).any(is_said) {
+                field.value = redact::without_cards(std::mem::take(&mut field.value));
+            }
+        }
         let handle = |(kind, value): (String, String)| Handle { kind, display: value.clone(), value, proven: false };
         let draft = Draft {
             activity: ActivityKind::Call,
@@ -181,9 +188,9 @@ impl<P: Provider> Line<P> {
             name: event.name,
             emails: event.email.map(|email| Typed::new("email", email)).into_iter().collect(),
             handles: event.handles.into_iter().map(handle).collect(),
-            message: event.message,
+            message: event.message.map(redact::without_cards),
             touch: event.touch,
-            fields: event.fields,
+            fields,
             external_key,
             call,
             offered: event.recordings,
@@ -191,6 +198,26 @@ impl<P: Provider> Line<P> {
         };
         (credible, draft)
     }
+}
+
+/// Fields of what people say, write or press; `json` holds what was pressed among other things.
+const SAID: &[&str] = &[
+    "comment",
+    "digits",
+    "dtmf",
+    "json",
+    "message",
+    "note",
+    "notes",
+    "result",
+    "speechresult",
+    "text",
+    "transcription",
+    "transcriptiontext",
+];
+
+fn is_said(name: &str) -> bool {
+    SAID.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Why a call is held whose signature is right and whose time is not.

@@ -101,6 +101,8 @@ pub(crate) struct Event {
     pub id: Option<String>,
     /// When it happened.
     pub at: Option<Timestamp>,
+    /// Its times are those of a call that may be long over: they say nothing of the provider's clock.
+    pub is_later: bool,
     /// What the customer is called, where the provider knows them (not a caller id's name).
     pub name: Option<String>,
     /// The customer's e-mail, where the provider knows it.
@@ -222,9 +224,16 @@ pub(crate) trait Provider: Send + Sync {
         &[]
     }
 
+    /// The address below which recordings lie, where the configuration names one.
+    fn recordings_at(&self) -> Option<&str> {
+        None
+    }
+
     /// How a recording is fetched; by default from its link, without any proof, within the configured hosts.
     fn fetch(&self, file: &OfferedFile, _answer: Option<&[u8]>) -> Result<Fetch, NoFetch> {
-        Ok(plain(file.id.clone()))
+        let own = self.recordings_at().and_then(|base| url::Url::parse(base).ok());
+        let hosts = own.iter().filter_map(|url| url.host_str().map(str::to_owned)).collect();
+        Ok(Fetch { hosts, ..plain(file.id.clone()) })
     }
 }
 

@@ -32,13 +32,14 @@ pub(crate) struct Usual {
     pub zone: &'static str,
     /// How long a recording takes to be there.
     pub recording_after: Duration,
-    /// After this time without news a call is over, if nothing else says so.
+    /// After this time without news a call is over, if nothing else says so. People talk without any news, so where a final event
+    /// tells the end this is only for ends that got lost.
     pub quiet: SignedDuration,
 }
 
 impl Default for Usual {
     fn default() -> Self {
-        Self { zone: "UTC", recording_after: Duration::from_secs(10), quiet: SignedDuration::from_secs(120) }
+        Self { zone: "UTC", recording_after: Duration::from_secs(10), quiet: SignedDuration::from_hours(2) }
     }
 }
 
@@ -139,8 +140,8 @@ macro_rules! usual_keys {
 # hidden_callers = "lead"
 # Whoever was missed should be called back within this time, or it is told again; call_back = false: nobody is reminded.
 # call_back_within = "15 min"
-# After this time without news a call is taken for over.
-# quiet = "2 min"
+# After this time without news a call is taken for over, if its end never came: longer than people talk.
+# quiet = "2 h"
 # Recordings: "link" keeps where they are, "fetch" brings them into the attachments, from the provider's hosts and these.
 # recordings = "link"
 # recording_after = "10 s"

@@ -86,6 +86,12 @@ pub fn value<'a>(kind: Kind, path: &[String], value: &'a str) -> Option<Cow<'a, 
     }
 }
 
+/// What somebody said or pressed, without card numbers.
+pub fn without_cards(text: String) -> String {
+    let cards = cards::find(&text);
+    if cards.is_empty() { text } else { starred(&text, &cards) }
+}
+
 fn starred(value: &str, ranges: &[Range<usize>]) -> String {
     value.char_indices().map(|(at, c)| if ranges.iter().any(|range| range.contains(&at)) { '*' } else { c }).collect()
 }

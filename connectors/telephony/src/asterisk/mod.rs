@@ -118,6 +118,10 @@ impl Provider for Asterisk {
         self.auth.check(&call).map(|()| Proof::Whole).map_err(|unproven| Unproven::new(&unproven.0))
     }
 
+    fn recordings_at(&self) -> Option<&str> {
+        self.recording_url.as_deref()
+    }
+
     fn hear(&self, incoming: &Incoming<'_>) -> Result<Heard, Refusal> {
         let request = incoming.request;
         let says_something = KNOWN.iter().any(|name| incoming.text(name).is_some());

@@ -125,7 +125,7 @@ fn without_a_final_event_quiet_decides() {
     assert_eq!((call.outcome, call.talk_s, call.agent.as_deref()), (Some(CallOutcome::Answered), Some(30), Some("102")));
     let missed = joined(&legs[..1], true);
     assert!(missed.is_missed());
-    assert_eq!(source(&KIND, "").rules.calls.quiet.as_secs(), 120);
+    assert_eq!(source(&KIND, "").rules.calls.quiet.as_secs(), 7200, "people talk without any news");
     assert_eq!(source(&KIND, "quiet = \"30 s\"").rules.calls.quiet.as_secs(), 30);
 }
 

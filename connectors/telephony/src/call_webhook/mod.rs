@@ -14,6 +14,7 @@ pub(crate) mod words;
 #[cfg(test)]
 mod tests;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use leadgate_core::ports::{
     BuildContext, BuildProblem, Connector, Explanation, Known, Refusal, Reply, Request, Secrets, SourceKind,
@@ -98,11 +99,19 @@ fn setup(language: &str) -> &'static str {
 
 fn build(table: toml::Table, secrets: &dyn Secrets, context: &BuildContext) -> Result<Connector, Vec<BuildProblem>> {
     let (table, own_auth) = config::with_preset(table)?;
-    settings::build(table, secrets, context, &Usual::default(), |keys, secrets, _rules, settings| {
+    let said = table.contains_key("quiet");
+    settings::build(table, secrets, context, &Usual::default(), |keys, secrets, rules, settings| {
         let config = Config::read(keys, secrets, own_auth);
+        if config.finals.is_empty() && !said {
+            // Nothing else ends these calls.
+            rules.calls.quiet = UNENDED;
+        }
         Some(CallWebhook { config, zone: settings.zone.clone() })
     })
 }
+
+/// After this time without news a call is over whose provider never says so.
+const UNENDED: SignedDuration = SignedDuration::from_mins(2);
 
 struct CallWebhook {
     config: Config,
@@ -164,6 +173,11 @@ impl Provider for CallWebhook {
         }
         let call = Call { request, body: root, now: request.received_at };
         self.config.auth.check(&call).map(|()| Proof::Whole).map_err(|unproven| Unproven::new(&unproven.0))
+    }
+
+    fn recordings_at(&self) -> Option<&str> {
+        // The host ends before anything that is put into it.
+        self.config.recording_url.as_deref().and_then(|template| template.split('{').next())
     }
 
     fn hear(&self, incoming: &Incoming<'_>) -> Result<Heard, Refusal> {

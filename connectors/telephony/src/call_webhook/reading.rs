@@ -133,6 +133,7 @@ impl<'a> Reading<'a> {
         let (touch, fields) = self.around(hidden);
         Event {
             at,
+            is_later: kind == EventKind::Updated,
             id: self.event_id(kind),
             name: self.text("name").map(str::to_owned),
             email: self.text("email").map(str::to_owned),

@@ -71,6 +71,10 @@ impl Provider for FreeSwitch {
         self.auth.check(&call).map(|()| Proof::Whole).map_err(|unproven| Unproven::new(&unproven.0))
     }
 
+    fn recordings_at(&self) -> Option<&str> {
+        self.recording_url.as_deref()
+    }
+
     fn hear(&self, incoming: &Incoming<'_>) -> Result<Heard, Refusal> {
         let request = incoming.request;
         if request.method != "POST" || request.body.trim_ascii().is_empty() {

@@ -388,6 +388,15 @@ fn what_cannot_be_read_is_said_so() {
 }
 
 #[test]
+fn a_card_that_is_pressed_is_not_kept() {
+    let said = r#"{"entry_id":"E1","call_id":"L","dtmf":"4111111111111111","from_number":"79161234567","seq":1}"#;
+    let pressed = mango().one(&event("/events/dtmf", said));
+    assert_eq!(pressed.draft.fields[0].value, "*".repeat(16));
+    let kept = String::from_utf8_lossy(&pressed.raw.body).into_owned();
+    assert!(kept.contains("79161234567") && !kept.contains("4111111111111111"), "{kept}");
+}
+
+#[test]
 fn nothing_secret_is_kept() {
     let kept = mango().one(&leg("Appeared", 0, ""));
     let kept = String::from_utf8_lossy(&kept.raw.body).into_owned();

@@ -184,7 +184,7 @@ fn keys_of_the_section() {
     for keys in ["token_name = \"x\"", "quiet = \"1 s\"", "call_back = false\ncall_back_within = \"1 min\""] {
         assert!(try_source(&KIND, keys).is_err(), "{keys}");
     }
-    assert_eq!(sipuni().rules.calls.quiet, jiff::SignedDuration::from_secs(120));
+    assert_eq!(sipuni().rules.calls.quiet, jiff::SignedDuration::from_hours(2));
     assert!(setup("ru").contains("{url}") && setup("en").contains("{url}"));
 }
 

@@ -407,6 +407,8 @@ fn calls_are_put_through() {
             assert_eq!((view.outcome, view.talk_s, view.agent.as_deref()), (Some(outcome), talk, agent), "{status}");
         }
     }
+    // The caller's own leg may be told of first, and says nothing of whether anybody answered.
+    assert!(!told(&source, &over).is_over());
     // Without a number to put calls through to.
     let bare = twilio();
     assert!(bare.asked(&ring).0.is_some());
@@ -450,6 +452,7 @@ fn whoever_is_known_is_put_through_to_who_works_with_them() {
     for reply in [source.thanks(&after("no-answer", "0")), source.busy(&after("busy", "0"))] {
         assert_eq!((reply.status, text(&reply)), (200, next), "the caller is not greeted twice");
     }
+    assert_eq!(source.busy(&after("completed", "9")).status, 503, "they have spoken, and nobody waits for what to do");
     let view = told(&source, &after("completed", "9")).view();
     assert_eq!((view.outcome, view.agent.as_deref()), (Some(CallOutcome::Answered), Some("+79034445566")));
     assert!(!told(&source, &after("no-answer", "0")).is_over(), "it rings elsewhere");

@@ -207,8 +207,8 @@ fn covers(incoming: &Incoming<'_>, claims: &Claims) -> Result<Proof, Unproven> {
     }
     match claims.text("payload_hash") {
         Some(hash) if signed::same(&hash.to_ascii_lowercase(), &signed::sha256_hex(request.body)) => Ok(covered(incoming)),
-        // A request without a body may hold the hash of nothing, or none.
-        _ if request.body.is_empty() => Ok(covered(incoming)),
+        // A request without a body may hold no hash; that of another body was made for another request.
+        None if request.body.is_empty() => Ok(covered(incoming)),
         Some(_) => Err(Unproven {
             why: "the body is another one than was signed (payload_hash)".to_owned(),
             signed: format!("{} bytes of the body", request.body.len()),

@@ -137,6 +137,17 @@ fn what_a_token_says_is_checked() {
 }
 
 #[test]
+fn a_token_of_another_body_covers_no_empty_one() {
+    let made = token(r#"{"alg":"HS256","typ":"JWT"}"#, &claims(b"{\"status\":\"ringing\"}", noon()), SECRET);
+    let query = "?conversation_uuid=CON-1&uuid=u1&status=completed&direction=inbound&from=79161234567";
+    for call in [Call::get(query), Call::json(query, "")] {
+        assert!(vonage().refused(&bearing(call, &made)).unwrap().contains("payload_hash"));
+    }
+    let nothing = token(r#"{"alg":"HS256","typ":"JWT"}"#, &claims(b"", noon()), SECRET);
+    assert!(vonage().refused(&bearing(Call::get(query), &nothing)).is_none());
+}
+
+#[test]
 fn a_query_is_not_covered() {
     let item = vonage().one(&signed(Call::get("?conversation_uuid=CON-1&status=ringing&direction=inbound&from=79161234567")));
     assert!(facts(&item).partly_signed);

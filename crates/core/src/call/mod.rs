@@ -292,6 +292,11 @@ impl CallFacts {
         self.summary.is_some() || self.silent
     }
 
+    /// Whether nothing is known of the call itself: all that came of it is what is added to a call that was told before, as a recording is.
+    pub fn is_bare(&self) -> bool {
+        self.summary.is_none() && self.legs == CallTelling::default()
+    }
+
     /// What it comes to.
     pub fn view(&self) -> CallView {
         CallView::of(self)

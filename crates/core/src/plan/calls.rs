@@ -134,6 +134,11 @@ fn says_nobody(call: &CallView) -> bool {
     call.number.is_none() && !call.hidden
 }
 
+/// Whether somebody called them, or spoke with them.
+fn reaches(call: &CallView) -> bool {
+    call.direction == Some(Direction::Out) || (call.is_incoming() && call.is_answered())
+}
+
 /// The canonical number of the other side.
 fn phone_of(item: &Prepared) -> String {
     let phone = item.identities.iter().find(|identity| identity.kind == IdentityKind::PHONE);
@@ -147,6 +152,8 @@ impl Step<'_> {
             return self.end(Outcome::Noted, Place::default());
         };
         let offered = self.files_before(&key);
+        let before = self.before(&key);
+        let is_old = self.facts.external.contains_key(&key);
         match self.facts.external.get(&key).copied() {
             Some(place) => self.further(&call, &key, place),
             None => self.first(&call),
@@ -156,7 +163,17 @@ impl Step<'_> {
         if !content.offered.is_empty() && content.offered.len() + content.files.len() > offered && place.activity.is_some() {
             self.tell(event::FILE_OFFERED);
         }
-        self.keep_call(&call, key, place);
+        // They were reached, or somebody tried to reach them: told once, for what comes of it later may be told of an old call.
+        let reached = reaches(&call) && !before.is_some_and(|before| reaches(&before));
+        self.keep_call(&call, key, place, (reached, is_old));
+    }
+
+    /// The call, as it was known before this event.
+    fn before(&self, key: &(String, String)) -> Option<CallView> {
+        let activity = self.facts.external.get(key).and_then(|place| place.activity);
+        let kept = || self.facts.calls.get(key)?.told.as_ref().map(|told| &told.content);
+        let told = activity.and_then(|activity| self.facts.told.get(&activity)).or_else(kept)?;
+        told.call.as_ref().map(|call| call.view())
     }
 
     fn place(&self) -> Place {
@@ -179,6 +196,9 @@ impl Step<'_> {
             self.reason(reason);
         } else if call.direction == Some(Direction::Internal) {
             self.reason(Reason::InternalCall);
+        } else if self.item.content.call.as_ref().is_some_and(|call| call.is_bare()) {
+            // A recording or a tag of a call of which nothing is known: nobody is to be called back for that.
+            self.reason(Reason::CallGoesOn);
         } else if !over && (self.source.calls.lead_on != LeadOn::Ring || !call.is_incoming() || says_nobody(call)) {
             self.reason(Reason::CallGoesOn);
         } else if !call.is_incoming() {
@@ -244,10 +264,11 @@ impl Step<'_> {
     // ----------------------------------------------------------------------------------------------------- calling back
 
     /// Keeps the call, and whether somebody should call back.
-    fn keep_call(&mut self, call: &CallView, key: (String, String), place: Place) {
+    fn keep_call(&mut self, call: &CallView, key: (String, String), place: Place, (reached, is_old): (bool, bool)) {
         let kept = self.facts.calls.get(&key).cloned();
         let kept = kept.as_ref();
-        let before = kept.map_or(CallBack::None, |kept| kept.back);
+        // What was kept of an old call may be gone: whether somebody called back was settled then.
+        let before = kept.map_or(if is_old { CallBack::Done } else { CallBack::None }, |kept| kept.back);
         let phone = Some(phone_of(self.item)).filter(|phone| !phone.is_empty());
         let phone = phone.or_else(|| kept.map(|kept| kept.phone.clone())).unwrap_or_default();
         let missed = before == CallBack::None && call.is_missed() && place.activity.is_some();
@@ -260,8 +281,7 @@ impl Step<'_> {
         if missed {
             self.tell(event::CALL_MISSED);
         }
-        // They were reached, or somebody tried to reach them.
-        if !phone.is_empty() && (call.direction == Some(Direction::Out) || (call.is_incoming() && call.is_answered())) {
+        if reached && !phone.is_empty() && !self.item.submission.historic {
             self.returned_calls(&phone);
         }
         let told = place

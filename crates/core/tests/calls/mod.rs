@@ -137,6 +137,48 @@ fn a_missed_call_waits_until_somebody_calls_back() {
 }
 
 #[test]
+fn what_comes_later_of_an_old_call_calls_nobody_back() {
+    let mut story = Story::new();
+    story.send(Delivery::new(1).name("Анна").phone(PHONE));
+    let added =
+        |n, id: &str| event(n, CallFacts::event(id, CallTelling { scheme: Some("Sales".to_owned()), ..CallTelling::default() }));
+    // We called, they spoke with us another time, and then they ring in vain.
+    story.send(calls_out(2, "out", DIGITS));
+    story.send(rings(3, "in", DIGITS));
+    story.send(ends(4, "in", CallOutcome::Answered));
+    story.send(rings(5, "missed", DIGITS));
+    story.send(ends(6, "missed", CallOutcome::NoAnswer));
+    assert_eq!(back(&story, "missed"), CallBack::Waits);
+    for (n, id) in [(7, "out"), (8, "in"), (9, "missed")] {
+        story.send(added(n, id));
+        assert_eq!(back(&story, "missed"), CallBack::Waits, "{id}: a recording, a tag");
+    }
+    story.send(calls_out(10, "then", DIGITS));
+    assert_eq!(back(&story, "missed"), CallBack::Done);
+    let missed = || told(&story).iter().filter(|name| **name == "call.missed").count();
+    assert_eq!(missed(), 1);
+    // What was kept of it is swept after a time; its activity stays.
+    story.db.calls.clear();
+    story.send(added(11, "missed").with(|s| s.draft.message = Some("a note".to_owned())));
+    assert_eq!(told(&story).iter().filter(|name| **name == "call.missed").count(), 1, "nobody is told twice");
+    assert_eq!(back(&story, "missed"), CallBack::Done);
+}
+
+#[test]
+fn a_recording_of_a_call_that_nobody_knows_is_no_missed_call() {
+    let mut story = Story::new();
+    let tagged = event(1, CallFacts::event("c1", CallTelling::default())).with(|s| {
+        s.draft.offered.push(OfferedFile { unique: "a".to_owned(), ..OfferedFile::default() });
+    });
+    assert_eq!(ids(&story.send(tagged)), (Outcome::Noted, None, None));
+    assert_eq!(ids(&story.send(event(200, CallFacts::silence("c1")))), (Outcome::Noted, None, None));
+    assert!(story.db.leads.is_empty() && told(&story).is_empty(), "{:?}", told(&story));
+    // If the call itself is told of after all, it is decided then.
+    let end = story.send(event(201, CallFacts::summary("c1", telling(Direction::In, DIGITS))));
+    assert_eq!(ids(&end), (Outcome::Created, Some(1), Some(1)), "{:?}", end.reasons);
+}
+
+#[test]
 fn within_a_batch_order_counts() {
     let rules = rules();
     let batch = |deliveries: Vec<Delivery>| deliveries.into_iter().map(|d| d.ready(&rules)).collect::<Vec<Arc<Prepared>>>();

@@ -265,7 +265,7 @@ fn call(fetch: &Fetch) -> Call {
 /// makes itself, or was told by its service, is its own affair.
 fn stray(file: &OfferedFile, fetch: &Fetch) -> Option<String> {
     let host = |url: &str| Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let told = host(&file.id).filter(|told| !fetch.hosts.is_empty() && host(&fetch.url).as_ref() == Some(told))?;
+    let told = host(&file.id).filter(|told| host(&fetch.url).as_ref() == Some(told))?;
     let hosts: Vec<String> = fetch.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
     (!is_named(&told, &hosts)).then_some(told)

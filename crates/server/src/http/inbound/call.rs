@@ -31,7 +31,7 @@ use crate::onward::{alarms, canary};
 const DRAIN_OVERSIZE: u64 = 32 << 20;
 
 /// Why a call is held whose signature is right and whose time is not.
-const CLOCK: &str = "clock";
+pub(super) const CLOCK: &str = "clock";
 
 /// A call, its body not yet read.
 pub struct Call<'a> {

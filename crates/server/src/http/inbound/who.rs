@@ -8,9 +8,11 @@ use axum::response::Response;
 use leadgate_core::ids::ManagerId;
 use leadgate_core::phone::{self, Hints};
 use leadgate_core::ports::{Known, Reply, Request, Told, Who};
+use leadgate_core::receipt::Outcome;
 
-use super::call::{Call, to_response};
+use super::call::{CLOCK, Call, to_response};
 use crate::metrics::{self, Asked};
+use crate::onward::alarms;
 
 /// A provider that waits longer waits in vain.
 const LONGEST: Duration = Duration::from_secs(3);
@@ -24,7 +26,9 @@ impl Call<'_> {
             self.pause(&mut tells);
         }
         let longest = within.map_or(LONGEST, |within| within.min(LONGEST));
-        let number = number.filter(|_| self.source.enabled);
+        // Whoever asks at a wrong time may ask again what somebody else asked before.
+        let wrong_clock = tells.iter().find_map(|item| item.hold.clone());
+        let number = number.filter(|_| self.source.enabled && wrong_clock.is_none());
         let looked_up = async {
             match number {
                 Some(_) if !self.source.may_look_up(self.received_at) => (None, Asked::TooMany),
@@ -50,7 +54,11 @@ impl Call<'_> {
             self.source.meters.recorded(receipt.outcome, self.received_at.as_second());
         }
         self.source.meters.asked(asked);
-        if let Some(known) = &known {
+        if let Some(hold) = wrong_clock.filter(|hold| hold.code == CLOCK) {
+            alarms::wrong_clock(self.gateway, &self.source.id, &hold.words).await;
+        }
+        let is_news = !receipts.iter().any(|receipt| receipt.outcome == Outcome::Repeat);
+        if let Some(known) = known.as_ref().filter(|_| is_news) {
             self.route(request, known);
         }
         let reply = catch_unwind(AssertUnwindSafe(|| self.source.push.known(request, known.as_ref())));

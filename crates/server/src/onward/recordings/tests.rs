@@ -126,7 +126,7 @@ fn answer(head: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn at(url: String) -> Fetch {
-    Fetch { url, headers: Vec::new(), form: None, hosts: Vec::new(), asks: false }
+    Fetch { url, headers: Vec::new(), form: None, hosts: vec!["127.0.0.1".to_owned()], asks: false }
 }
 
 fn asks(url: String) -> Fetch {
