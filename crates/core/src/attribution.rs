@@ -39,6 +39,7 @@ pub const KEYS: &[&str] = &[
     "_ym_uid",
     "_fbp",
     "_fbc",
+    "dynamic_number",
 ];
 
 /// Where a value was found, best first.

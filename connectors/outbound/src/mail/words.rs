@@ -80,6 +80,7 @@ pub fn tag(key: &str, language: Language) -> &str {
         "ttclid" => ("Клик TikTok", "TikTok click"),
         "vk_click_id" | "rb_clickid" => ("Клик VK", "VK click"),
         "roistat" | "roistat_visit" => ("Визит Roistat", "Roistat visit"),
+        "dynamic_number" => ("Динамический номер", "Dynamic number"),
         _ => return key,
     };
     pick(language, ru, en)

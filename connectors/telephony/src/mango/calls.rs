@@ -1,6 +1,7 @@
 //! What the notifications tell. What one is, its content says before its path does: the documentation's own examples mix the paths up.
 
 use jiff::{SignedDuration, Timestamp};
+use leadgate_core::attribution::Origin;
 use leadgate_core::call::{CallFacts, CallNumber, CallOutcome, CallTelling, Direction};
 use leadgate_core::ports::Refusal;
 use leadgate_wire::json::Json;
@@ -289,14 +290,11 @@ fn dtmf(told: &Told) -> Event {
     event
 }
 
-/// What else is worth showing of a call.
+/// Which number of the call tracking was called: its type is 0 for a number that tracks nothing, 1 for one that changes with the visitor.
 fn shown(event: &mut Event, told: &Told) {
-    for (from, name) in [("dct[number]", "dct_number"), ("dct[type]", "dct_type")] {
-        // The type is 0 for a number that tracks nothing.
-        if let Some(value) = told.text(from).filter(|value| *value != "0") {
-            show(event, name, value);
-        }
-    }
+    let Some(number) = told.text("dct[number]").filter(|_| told.text("dct[type]") != Some("0")) else { return };
+    event.touch.offer("dynamic_number", number, Origin::Field);
+    show(event, "dct_type", told.text("dct[type]").unwrap_or_default());
 }
 
 /// Anything that is no call: it is kept with all it says.

@@ -388,6 +388,15 @@ fn what_cannot_be_read_is_said_so() {
 }
 
 #[test]
+fn the_number_of_the_call_tracking_is_in_the_touch() {
+    let dct = |kind: u8| mango().one(&leg("Appeared", 0, &format!(r#","dct":{{"number":"74957770001","type":{kind}}}"#)));
+    let tracked = dct(1);
+    assert_eq!(tracked.draft.touch.get("dynamic_number"), Some("74957770001"));
+    assert_eq!((tracked.draft.fields[0].name.as_str(), tracked.draft.fields[0].value.as_str()), ("dct_type", "1"));
+    assert!(dct(0).draft.touch.get("dynamic_number").is_none());
+}
+
+#[test]
 fn a_card_that_is_pressed_is_not_kept() {
     let said = r#"{"entry_id":"E1","call_id":"L","dtmf":"4111111111111111","from_number":"79161234567","seq":1}"#;
     let pressed = mango().one(&event("/events/dtmf", said));

@@ -332,7 +332,7 @@ fn signed(behind: &str, key: &str, body: &str) -> Call {
 fn callrail_signs_the_raw_body() {
     let key = "072e77e426f92738a72fe23c4d1953b4";
     let source = preset("callrail", &format!("secret = [\"another\", \"{key}\"]"));
-    let body = callrail(true, "");
+    let body = callrail(true, r#","tracker_id":"TRK8154748ae6bd4e278a7cddd38a662f4f""#);
     let good = signed("?event=post_call", key, &body);
     let one = source.one(&good);
     let call = one.draft.call.clone().unwrap().view();
@@ -341,6 +341,7 @@ fn callrail_signs_the_raw_body() {
     assert_eq!(call.started, Some("2026-11-21T10:00:00Z".parse().unwrap()));
     assert_eq!((one.draft.name.as_deref(), one.draft.touch.get("gclid")), (Some("Jimmy Pesto"), Some("G1")));
     assert_eq!(one.draft.touch.get("utm_source"), Some("google"));
+    assert_eq!(one.draft.touch.get("dynamic_number"), Some("TRK8154748ae6bd4e278a7cddd38a662f4f"));
     assert_eq!(one.draft.touch.landing.as_deref(), Some("https://a.example/?utm_source=google"));
     // The other secret, while one is changed.
     assert!(source.refused(&signed("", "another", &body)).is_none());
