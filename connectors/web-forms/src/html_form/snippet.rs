@@ -175,7 +175,9 @@ mod tests {
         }
         let from_cookies = ["_ga", "_ym_uid", "_fbp", "_fbc", "roistat_visit"];
         let patterns = ["yclid", "ysclid", "gbraid", "wbraid"];
-        for key in KEYS.iter().filter(|key| !key.starts_with("utm_") && !from_cookies.contains(key) && !patterns.contains(key)) {
+        let from_calls = ["dynamic_number"];
+        let elsewhere = [&from_cookies[..], &patterns, &from_calls].concat();
+        for key in KEYS.iter().filter(|key| !key.starts_with("utm_") && !elsewhere.contains(key)) {
             assert!(pattern.split('|').any(|tag| tag == *key), "{key}");
         }
     }
