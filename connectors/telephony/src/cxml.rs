@@ -89,11 +89,16 @@ fn was_answered(dialled: &str, bridged: Option<&str>) -> bool {
 
 /// Whether the provider asks what to do next: after a dial and after a message was taken down. It takes no empty answer then.
 fn wants_a_document(request: &Request<'_>) -> bool {
-    // One after the other: what stands in the query may be another event's.
-    [request.body.as_ref(), request.query().as_bytes()].into_iter().any(|text| {
-        let has = |wanted: &[&str]| url::form_urlencoded::parse(text).any(|(name, _)| wanted.contains(&name.as_ref()));
-        has(&["DialCallStatus", "RecordingUrl"]) && has(&["CallStatus"]) && !has(&["CallbackSource", "RecordingStatus"])
-    })
+    let names = |text: &[u8]| {
+        let mut found = (false, false, false);
+        for (name, _) in url::form_urlencoded::parse(text) {
+            found.0 |= name == "DialCallStatus" || name == "RecordingUrl";
+            found.1 |= name == "CallStatus";
+            found.2 |= name == "CallbackSource" || name == "RecordingStatus";
+        }
+        found.0 && found.1 && !found.2
+    };
+    names(request.body) || names(request.query().as_bytes())
 }
 
 /// What a call tells.

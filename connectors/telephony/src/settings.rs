@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use leadgate_core::chat::OfferedFile;
 use leadgate_core::ports::{BuildContext, BuildProblem, Connector, Mode, Secrets};
 use leadgate_core::rules::{HiddenCallers, LeadOn, SourceRules};
 use leadgate_core::secret::Secret;
@@ -55,11 +56,20 @@ pub(crate) fn build<P: Provider + 'static>(
     let mut rules = leadgate_wire::rules::rules(&mut keys);
     let settings = settings(&mut keys, &mut rules, usual);
     let provider = read(&mut keys, secrets, &mut rules, &settings);
+    if settings.recordings.is_some() && settings.hosts.is_empty() && provider.as_ref().is_some_and(lies_anywhere) {
+        let words = "nothing says where recordings may lie: write e.g. recording_hosts = [\"records.example.com\"]";
+        keys.problem("recording_hosts", words);
+    }
     let problems = keys.finish();
     match provider.filter(|_| problems.is_empty()) {
         Some(provider) => Ok(Connector { rules, mode: Mode::Push(Box::new(Line { provider, settings })) }),
         None => Err(problems),
     }
+}
+
+/// Whether a provider has no hosts of its own: then nothing is fetched but from hosts that the configuration names.
+fn lies_anywhere<P: Provider>(provider: &P) -> bool {
+    provider.fetch(&OfferedFile::default(), None).is_ok_and(|fetch| fetch.hosts.is_empty())
 }
 
 fn settings(keys: &mut Keys, rules: &mut SourceRules, usual: &Usual) -> Settings {

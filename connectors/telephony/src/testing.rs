@@ -69,7 +69,7 @@ pub(crate) fn try_source(kind: &SourceKind, keys: &str) -> Result<Source, Vec<Bu
 
 /// Somebody who is known, and whose manager has this telephone.
 pub(crate) fn known(name: &str, extension: Option<&str>) -> Known {
-    Known { contact: ContactId(1), name: name.to_owned(), lead: None, responsible: None, extension: extension.map(str::to_owned) }
+    Known { contact: ContactId(7), name: name.to_owned(), lead: None, responsible: None, extension: extension.map(str::to_owned) }
 }
 
 /// Builds a source from its keys (without `kind`), which are right.

@@ -1,19 +1,13 @@
 //! Each provider as it is documented to post.
 
 use leadgate_core::call::{CallNumber, CallOutcome, CallState, Direction};
-use leadgate_core::ids::ContactId;
 use leadgate_core::ports::{Known, Parsed, Who};
 
 use super::*;
+use crate::testing::{known, noon, try_source};
 
-fn known() -> Known {
-    Known {
-        contact: ContactId(7),
-        name: "Анна \"А\"".to_owned(),
-        lead: None,
-        responsible: None,
-        extension: Some("101".to_owned()),
-    }
+fn anna() -> Known {
+    known("Анна \"А\"", Some("101"))
 }
 
 fn who(source: &Source, call: &Call) -> Who {
@@ -248,7 +242,7 @@ fn binotel_asks_who_calls() {
     let question = who(&source, &ask);
     assert_eq!(question.number, CallNumber::national("0670219424"));
     assert!(question.tells.is_empty(), "there is no call to tell of yet");
-    let reply = source.known(&ask, Some(&known()));
+    let reply = source.known(&ask, Some(&anna()));
     assert_eq!(reply.body, r#"{"name":"Анна \"А\"","customerData":{"name":"Анна \"А\""}}"#);
     assert_eq!(source.known(&ask, None).body, "{}");
 }
@@ -326,6 +320,26 @@ fn callrail(answered: bool, more: &str) -> String {
 
 fn signed(behind: &str, key: &str, body: &str) -> Call {
     Call::json(behind, body).header("Signature", &sha1_base64(key, body.as_bytes()))
+}
+
+#[test]
+fn a_tag_that_comes_days_later_blames_no_clock() {
+    let source = preset("callrail", "");
+    let later = |behind: &str| Call::json(behind, &callrail(true, "")).at(noon() + jiff::SignedDuration::from_hours(72));
+    let wrong = |behind: &str| source.one(&later(behind)).draft.call.unwrap().clock_wrong;
+    assert!(!wrong("?event=call_modified"));
+    assert!(wrong("?event=post_call"), "what tells of the call itself comes when it is over");
+}
+
+#[test]
+fn recordings_are_fetched_from_hosts_that_are_named() {
+    let kind = &super::super::KIND;
+    let problems = try_source(kind, "recordings = \"fetch\"\n[map]\ncall_id = \"/id\"").err().unwrap();
+    assert!(problems.iter().any(|problem| problem.key == "recording_hosts"), "{problems:?}");
+    for more in ["recording_hosts = [\".example.com\"]", "recording_url = \"https://records.example.com/{recording_id}.mp3\""] {
+        let named = source(kind, &format!("recordings = \"fetch\"\n{more}\n[map]\ncall_id = \"/id\""));
+        assert!(!named.push.fetch(&leadgate_core::chat::OfferedFile::default(), None).unwrap().hosts.is_empty());
+    }
 }
 
 #[test]
@@ -557,7 +571,7 @@ fn threecx_asks_who_calls() {
     let source = preset("3cx", "");
     for ask in [Call::get("/lookup?number=%2B79161234567"), Call::json("/lookup", r#"{"number":"+79161234567"}"#)] {
         assert_eq!(who(&source, &ask).number, CallNumber::national("+79161234567"));
-        assert_eq!(source.known(&ask, Some(&known())).body, r#"{"contacts":[{"id":"7","firstname":"Анна \"А\""}]}"#);
+        assert_eq!(source.known(&ask, Some(&anna())).body, r#"{"contacts":[{"id":"7","firstname":"Анна \"А\""}]}"#);
         assert_eq!(source.known(&ask, None).body, r#"{"contacts":[]}"#);
     }
     assert_eq!(who(&source, &Call::get("/lookup?number=[Number]")).number, None);

@@ -26,9 +26,9 @@ impl Call<'_> {
             self.pause(&mut tells);
         }
         let longest = within.map_or(LONGEST, |within| within.min(LONGEST));
-        // Whoever asks at a wrong time may ask again what somebody else asked before.
-        let wrong_clock = tells.iter().find_map(|item| item.hold.clone());
-        let number = number.filter(|_| self.source.enabled && wrong_clock.is_none());
+        // A source that is switched off is told nothing; whoever asks at a wrong time may ask again what somebody else asked before.
+        let held = tells.iter().find_map(|item| item.hold.clone());
+        let number = number.filter(|_| self.source.enabled && held.is_none());
         let looked_up = async {
             match number {
                 Some(_) if !self.source.may_look_up(self.received_at) => (None, Asked::TooMany),
@@ -54,7 +54,7 @@ impl Call<'_> {
             self.source.meters.recorded(receipt.outcome, self.received_at.as_second());
         }
         self.source.meters.asked(asked);
-        if let Some(hold) = wrong_clock.filter(|hold| hold.code == CLOCK) {
+        if let Some(hold) = held.filter(|hold| hold.code == CLOCK) {
             alarms::wrong_clock(self.gateway, &self.source.id, &hold.words).await;
         }
         let is_news = !receipts.iter().any(|receipt| receipt.outcome == Outcome::Repeat);

@@ -191,10 +191,12 @@ async fn it_goes_to_no_other_host() {
 
     // A link that came with a delivery; what the connector makes itself is its own affair.
     let rig = Rig::start(vec![answer("200 OK", WAV)]).await;
-    let elsewhere = || Ok(Fetch { hosts: vec![".example.com".to_owned()], ..at(rig.url("/a")) });
-    rig.says(vec![elsewhere()]);
-    let (words, _) = rig.later(&rig.url("/a")).await;
-    assert_eq!(words, "it lies at 127.0.0.1, which is no host of its source: see recording_hosts");
+    let within = |hosts: &[&str]| Ok(Fetch { hosts: hosts.iter().map(|host| (*host).to_owned()).collect(), ..at(rig.url("/a")) });
+    for hosts in [&[][..], &[".example.com"]] {
+        rig.says(vec![within(hosts)]);
+        let (words, _) = rig.later(&rig.url("/a")).await;
+        assert_eq!(words, "it lies at 127.0.0.1, which is no host of its source: see recording_hosts", "{hosts:?}");
+    }
     assert!(rig.heard().is_empty());
     assert!(rig.one(SignedDuration::ZERO, "id-7").await.unwrap().is_ok());
 
