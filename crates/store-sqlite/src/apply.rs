@@ -14,7 +14,7 @@ use sqlx::SqliteConnection;
 
 use crate::apply_leads;
 use crate::apply_mails;
-use crate::bulk::{Insert, Values};
+use crate::bulk::{Insert, Script, Values};
 use crate::calls;
 use crate::error::{store, to_json};
 use crate::news;
@@ -25,23 +25,24 @@ use crate::timers;
 use crate::writer::Writing;
 
 pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<(), StoreError> {
-    let conn = &mut writing.conn;
-    contacts(conn, rows).await?;
-    identities(conn, rows).await?;
-    apply_leads::write(conn, rows).await?;
-    submissions(conn, rows).await?;
-    again(conn, rows).await?;
-    repeats(conn, rows).await?;
-    keys(conn, rows).await?;
-    events(conn, rows).await?;
-    news::owe(conn, &rows.jobs).await?;
-    timers::set(conn, &rows.timers).await?;
-    not_waiting(conn, rows).await?;
-    apply_mails::write(conn, rows).await?;
-    calls::write(conn, rows).await?;
-    sources::count(conn, &rows.counts, &rows.health).await?;
-    sources::count_hours(conn, rows).await?;
-    ring(conn, rows).await?;
+    let mut script = Script::new(rows.submissions.len().max(rows.again.len()));
+    contacts(&mut script, rows)?;
+    identities(&mut script, rows)?;
+    apply_leads::write(&mut script, rows)?;
+    submissions(&mut script, rows);
+    again(&mut script, rows)?;
+    repeats(&mut script, rows)?;
+    keys(&mut script, rows);
+    events(&mut script, rows);
+    news::add_jobs(&mut script, &rows.jobs);
+    timers::add(&mut script, &rows.timers);
+    not_waiting(&mut script, rows)?;
+    apply_mails::write(&mut script, rows)?;
+    calls::write(&mut script, rows)?;
+    sources::add_counts(&mut script, &rows.counts, &rows.health);
+    sources::count_hours(&mut script, rows);
+    script.run(&mut writing.conn).await?;
+    ring(&mut writing.conn, rows).await?;
     reviews(writing, rows).await
 }
 
@@ -77,12 +78,12 @@ fn bind_contact((row, names): &(&ContactRow, String), values: &mut Values) {
         .add(change.claims.map_or(0, |(_, count)| i64::from(count)));
 }
 
-async fn contacts(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn contacts(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let mut new = Vec::with_capacity(rows.contacts.len());
     for row in rows.contacts.values() {
         new.push((row, to_json(&row.change.names)?));
     }
-    CONTACT.run(conn, &new, bind_contact).await?;
+    script.insert(&CONTACT, &new, bind_contact);
     if rows.contact_changes.is_empty() {
         return Ok(());
     }
@@ -119,8 +120,9 @@ async fn contacts(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<()
                    waiting_since = CASE v.value ->> 7 WHEN 0 THEN waiting_since
                                                       WHEN 1 THEN coalesce(waiting_since, v.value ->> 8)
                                                       ELSE v.value ->> 8 END
-               FROM json_each(?1) v WHERE contact.id = v.value ->> 0";
-    over(conn, sql, to_json(&changes)?).await
+               FROM json_each(?) v WHERE contact.id = v.value ->> 0";
+    script.over(sql, to_json(&changes)?);
+    Ok(())
 }
 
 static IDENTITY: Insert = Insert::new(
@@ -146,7 +148,7 @@ fn bind_identity((key, row): &Held<'_>, values: &mut Values) {
         .add(new.activity.0);
 }
 
-async fn identities(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn identities(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let (active, others): (Vec<Held<'_>>, Vec<Held<'_>>) =
         rows.identities.iter().partition(|(_, row)| row.state == IdentityState::Active);
     for part in [others, active] {
@@ -157,11 +159,11 @@ async fn identities(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<
                 .map(|(key, row)| json!([key.0, key.1, key.2, row.state.as_str(), row.last_seen.as_microsecond()]))
                 .collect();
             let sql = "UPDATE identity SET state = v.value ->> 3, last_seen = max(last_seen, v.value ->> 4)
-                       FROM json_each(?1) v
+                       FROM json_each(?) v
                        WHERE identity.contact = v.value ->> 0 AND identity.kind = v.value ->> 1 AND identity.value = v.value ->> 2";
-            over(conn, sql, to_json(&changes)?).await?;
+            script.over(sql, to_json(&changes)?);
         }
-        IDENTITY.run(conn, &new, bind_identity).await?;
+        script.insert(&IDENTITY, &new, bind_identity);
     }
     Ok(())
 }
@@ -244,19 +246,17 @@ fn bind_receipt(row: &SubmissionRow<'_>, values: &mut Values) {
 // A submission that is recorded again names the files it has named before.
 static ATTACHMENT: Insert = Insert::new("INSERT INTO attachment (sha256, submission)", "(?, ?)", "ON CONFLICT DO NOTHING");
 
-async fn submissions(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
-    SUBMISSION.run(conn, &rows.submissions, bind_submission).await?;
-    RECEIPT.run(conn, &rows.submissions, bind_receipt).await?;
+fn submissions(script: &mut Script, rows: &Gathered<'_>) {
+    script.insert(&SUBMISSION, &rows.submissions, bind_submission);
+    script.insert(&RECEIPT, &rows.submissions, bind_receipt);
     let attachments: Vec<_> = rows.attachments.iter().collect();
-    ATTACHMENT
-        .run(conn, &attachments, |(sha256, submission), values| {
-            values.text(sha256).add(*submission);
-        })
-        .await
+    script.insert(&ATTACHMENT, &attachments, |(sha256, submission), values| {
+        values.text(sha256).add(*submission);
+    });
 }
 
 /// Further receipts of submissions that are kept.
-async fn again(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn again(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     static RECEIPT: Insert = Insert::new(
         "INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)",
         "(?, ?, ?, ?, ?, ?, ?)",
@@ -277,42 +277,42 @@ async fn again(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), S
     let sql = "UPDATE submission SET receipt = v.value ->> 1, outcome = v.value ->> 2,
                    authenticated = max(authenticated, v.value ->> 3),
                    decided_by = coalesce(v.value ->> 4, decided_by), decided_at = coalesce(v.value ->> 5, decided_at)
-               FROM json_each(?1) v WHERE submission.seq = v.value ->> 0";
-    over(conn, sql, to_json(&changes)?).await?;
-    RECEIPT
-        .run(conn, &rows.again, |row, values| {
-            let receipt = &row.plan.receipt;
-            values
-                .add(row.seq)
-                .add(row.n)
-                .text(receipt.outcome.as_str())
-                .add(receipt.lead.map(|id| id.0))
-                .add(receipt.contact.map(|id| id.0))
-                .add(receipt.activity.map(|id| id.0))
-                .text(row.reasons.as_str());
-        })
-        .await
+               FROM json_each(?) v WHERE submission.seq = v.value ->> 0";
+    script.over(sql, to_json(&changes)?);
+    script.insert(&RECEIPT, &rows.again, |row, values| {
+        let receipt = &row.plan.receipt;
+        values
+            .add(row.seq)
+            .add(row.n)
+            .text(receipt.outcome.as_str())
+            .add(receipt.lead.map(|id| id.0))
+            .add(receipt.contact.map(|id| id.0))
+            .add(receipt.activity.map(|id| id.0))
+            .text(row.reasons.as_str());
+    });
+    Ok(())
 }
 
-async fn repeats(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn repeats(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     if !rows.repeated.is_empty() {
         let ids = |(theirs, first): &(SubmissionId, SubmissionId)| [theirs.0.simple().to_string(), first.0.simple().to_string()];
         let repeated: Vec<_> = rows.repeated.iter().map(ids).collect();
         let sql = "INSERT INTO submission_repeat (id, submission)
-                   SELECT unhex(v.value ->> 0), s.seq FROM json_each(?1) v CROSS JOIN submission s ON s.id = unhex(v.value ->> 1)
+                   SELECT unhex(v.value ->> 0), s.seq FROM json_each(?) v CROSS JOIN submission s ON s.id = unhex(v.value ->> 1)
                    WHERE true ON CONFLICT DO NOTHING";
-        over(conn, sql, to_json(&repeated)?).await?;
+        script.over(sql, to_json(&repeated)?);
     }
     if rows.repeats.is_empty() {
         return Ok(());
     }
     let repeats: Vec<_> = rows.repeats.iter().map(|(id, count)| (id.0.simple().to_string(), *count)).collect();
-    let sql = "UPDATE submission SET repeats = repeats + (v.value ->> 1) FROM json_each(?1) v
+    let sql = "UPDATE submission SET repeats = repeats + (v.value ->> 1) FROM json_each(?) v
                WHERE submission.id = unhex(v.value ->> 0)";
-    over(conn, sql, to_json(&repeats)?).await
+    script.over(sql, to_json(&repeats)?);
+    Ok(())
 }
 
-async fn keys(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn keys(script: &mut Script, rows: &Gathered<'_>) {
     static KEY: Insert = Insert::new(
         "INSERT INTO submission_key (source, scope, value, submission, at, content, earlier)",
         "(?, ?, ?, ?, ?, ?, ?)",
@@ -320,7 +320,7 @@ async fn keys(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), St
                                                           content = excluded.content, earlier = excluded.earlier",
     );
     let keys: Vec<_> = rows.keys.iter().collect();
-    KEY.run(conn, &keys, |((source, scope, value), row), values| {
+    script.insert(&KEY, &keys, |((source, scope, value), row), values| {
         values
             .text(source)
             .text(scope)
@@ -329,31 +329,31 @@ async fn keys(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), St
             .add(row.write.at.as_microsecond())
             .add(&row.write.content.0[..])
             .add(ContentHash::pack(&row.write.earlier));
-    })
-    .await
+    });
 }
 
-async fn events(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn events(script: &mut Script, rows: &Gathered<'_>) {
     static EVENT: Insert = Insert::new("INSERT INTO event (id, name, version, at, historic, data)", "(?, ?, ?, ?, ?, ?)", "");
-    EVENT
-        .run(conn, &rows.events, |row, values| {
-            let submission = &row.item.submission;
-            values
-                .add(&row.event.id.0.as_bytes()[..])
-                .text(row.event.name)
-                .add(version_of(row.event.name))
-                .add(submission.received_at.as_microsecond())
-                .add(i64::from(submission.historic))
-                .text(row.data.as_str());
-        })
-        .await
+    script.insert(&EVENT, &rows.events, |row, values| {
+        let submission = &row.item.submission;
+        values
+            .add(&row.event.id.0.as_bytes()[..])
+            .text(row.event.name)
+            .add(version_of(row.event.name))
+            .add(submission.received_at.as_microsecond())
+            .add(i64::from(submission.historic))
+            .text(row.data.as_str());
+    });
 }
 
 /// Contacts that waited to be taken and do not any more.
-async fn not_waiting(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn not_waiting(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let taken = rows.contact_changes.iter().filter(|(_, change)| matches!(change.waiting, Waiting::Anew(None)));
     let taken: Vec<_> = taken.map(|(id, _)| (CONTACT_WAITING.to_owned(), id.to_string())).collect();
-    if taken.is_empty() { Ok(()) } else { timers::stop(conn, &taken).await }
+    if !taken.is_empty() {
+        script.over(timers::STOP, to_json(&taken)?);
+    }
+    Ok(())
 }
 
 /// Keeps what nobody vouches for within its bounds, in the transaction that adds to it.

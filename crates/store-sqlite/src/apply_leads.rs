@@ -4,34 +4,33 @@ use jiff::Timestamp;
 use leadgate_core::plan::rows::{ActivityRow, Gathered, LeadRow};
 use leadgate_core::ports::StoreError;
 use serde_json::json;
-use sqlx::SqliteConnection;
 
-use crate::apply::over;
-use crate::bulk::{Insert, Values};
+use crate::bulk::{Insert, Script, Values};
 use crate::error::to_json;
 
-pub(crate) async fn write(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
-    release(conn, rows).await?;
+pub(crate) fn write(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    release(script, rows)?;
     let leads: Vec<_> = rows.leads.values().collect();
-    LEAD.run(conn, &leads, bind_lead).await?;
-    patch(conn, rows).await?;
-    activities(conn, rows).await
+    script.insert(&LEAD, &leads, bind_lead);
+    patch(script, rows)?;
+    activities(script, rows)
 }
 
 /// Leads that take no more go first, so that those which do now find their place free.
-async fn release(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn release(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let released: Vec<i64> =
         rows.lead_patches.iter().filter(|(_, patch)| patch.takes == Some(false)).map(|(id, _)| *id).collect();
     if !released.is_empty() {
-        over(conn, "UPDATE lead SET takes = 0 FROM json_each(?1) v WHERE lead.id = v.value", to_json(&released)?).await?;
+        script.over("UPDATE lead SET takes = 0 FROM json_each(?) v WHERE lead.id = v.value", to_json(&released)?);
     }
     if rows.takers.is_empty() {
         return Ok(());
     }
     // A lead that is opened again or adopted takes from now on, whichever did before.
-    let sql = "UPDATE lead SET takes = 0, version = version + 1 FROM json_each(?1) v
+    let sql = "UPDATE lead SET takes = 0, version = version + 1 FROM json_each(?) v
                WHERE lead.contact = v.value ->> 0 AND lead.takes = 1 AND lead.id <> v.value ->> 1";
-    over(conn, sql, to_json(&rows.takers)?).await
+    script.over(sql, to_json(&rows.takers)?);
+    Ok(())
 }
 
 static LEAD: Insert = Insert::new(
@@ -70,7 +69,7 @@ fn first_and_last<'t>(touches: &[&'t str]) -> (Option<&'t str>, Option<&'t str>)
     }
 }
 
-async fn patch(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn patch(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     if rows.lead_patches.is_empty() {
         return Ok(());
     }
@@ -97,8 +96,8 @@ async fn patch(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), S
         let sql = "INSERT INTO lead_history (lead, n, at, actor, field, old, new)
                    SELECT l.id, (SELECT coalesce(max(h.n), 0) + 1 FROM lead_history h WHERE h.lead = l.id),
                           v.value ->> 2, 'intake', 'reopened', l.stage, v.value ->> 1
-                   FROM json_each(?1) v CROSS JOIN lead l ON l.id = v.value ->> 0";
-        over(conn, sql, to_json(&reopened)?).await?;
+                   FROM json_each(?) v CROSS JOIN lead l ON l.id = v.value ->> 0";
+        script.over(sql, to_json(&reopened)?);
     }
     let sql = "UPDATE lead SET
                    touched_at = max(touched_at, coalesce(v.value ->> 1, touched_at)),
@@ -113,8 +112,9 @@ async fn patch(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), S
                    last_touch = CASE WHEN v.value ->> 8 = 0 OR (first_touch IS NULL AND v.value ->> 8 = 1) THEN last_touch
                                      ELSE v.value ->> 7 END,
                    version = version + (v.value ->> 9)
-               FROM json_each(?1) v WHERE lead.id = v.value ->> 0";
-    over(conn, sql, to_json(&patches)?).await
+               FROM json_each(?) v WHERE lead.id = v.value ->> 0";
+    script.over(sql, to_json(&patches)?);
+    Ok(())
 }
 
 // ----------------------------------------------------------------------------------------------------------- activities
@@ -152,20 +152,19 @@ static REFERENCE: Insert = Insert::new(
     "ON CONFLICT (scope, value) DO UPDATE SET activity = excluded.activity WHERE scope <> 'message-id'",
 );
 
-async fn activities(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn activities(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let new: Vec<_> = rows.activities.values().collect();
-    ACTIVITY.run(conn, &new, bind_activity).await?;
-    amendments(conn, rows).await?;
+    script.insert(&ACTIVITY, &new, bind_activity);
+    amendments(script, rows)?;
     let references: Vec<_> = rows.references.iter().collect();
-    REFERENCE
-        .run(conn, &references, |((scope, value), activity), values| {
-            values.text(scope).text(value).add(**activity);
-        })
-        .await
+    script.insert(&REFERENCE, &references, |((scope, value), activity), values| {
+        values.text(scope).text(value).add(**activity);
+    });
+    Ok(())
 }
 
 /// What an activity told goes to its revisions; then it tells what the amendment said.
-async fn amendments(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn amendments(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     if rows.revisions.is_empty() {
         return Ok(());
     }
@@ -183,14 +182,15 @@ async fn amendments(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<
                SELECT a.id, iif(v.value ->> 6, 0, a.revisions) + (v.value ->> 1), v.value ->> 2, v.value ->> 3,
                       coalesce(v.value ->> 4, a.content),
                       CASE WHEN v.value ->> 6 THEN nullif(v.value ->> 5, '') ELSE coalesce(nullif(v.value ->> 5, ''), a.touch) END
-               FROM json_each(?1) v CROSS JOIN activity a ON a.id = v.value ->> 0";
-    over(conn, sql, to_json(&revisions)?).await?;
+               FROM json_each(?) v CROSS JOIN activity a ON a.id = v.value ->> 0";
+    script.over(sql, to_json(&revisions)?);
     if rows.amended.is_empty() {
         return Ok(());
     }
     let amended: Vec<_> = rows.amended.iter().map(|(id, row)| json!([id, row.content, row.touch, row.revisions])).collect();
     let sql = "UPDATE activity SET content = v.value ->> 1, touch = coalesce(nullif(v.value ->> 2, ''), touch),
                                    revisions = revisions + (v.value ->> 3)
-               FROM json_each(?1) v WHERE activity.id = v.value ->> 0";
-    over(conn, sql, to_json(&amended)?).await
+               FROM json_each(?) v WHERE activity.id = v.value ->> 0";
+    script.over(sql, to_json(&amended)?);
+    Ok(())
 }

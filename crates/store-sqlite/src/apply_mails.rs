@@ -4,19 +4,18 @@ use leadgate_core::plan::About;
 use leadgate_core::plan::rows::Gathered;
 use leadgate_core::ports::StoreError;
 use serde_json::json;
-use sqlx::SqliteConnection;
 
-use crate::apply::over;
+use crate::bulk::Script;
 use crate::error::to_json;
 
-pub(crate) async fn write(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
-    marks(conn, rows).await?;
-    about(conn, rows).await?;
-    twins(conn, rows).await
+pub(crate) fn write(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
+    marks(script, rows)?;
+    about(script, rows)?;
+    twins(script, rows)
 }
 
 /// Addresses that cannot be reached, or can be again. After the identities, which may be of this batch.
-async fn marks(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn marks(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     if rows.marks.is_empty() {
         return Ok(());
     }
@@ -26,17 +25,18 @@ async fn marks(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), S
         marks.push(json!([contact, email, since, mark.map(|mark| &mark.status), mark.map(|mark| &mark.words)]));
     }
     let sql = "UPDATE identity SET failed_since = v.value ->> 2, failed_status = v.value ->> 3, failed_words = v.value ->> 4
-               FROM json_each(?1) v
+               FROM json_each(?) v
                WHERE identity.contact = v.value ->> 0 AND identity.kind = 'email' AND identity.value = v.value ->> 1";
-    over(conn, sql, to_json(&marks)?).await
+    script.over(sql, to_json(&marks)?);
+    Ok(())
 }
 
-async fn about(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn about(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     if !rows.again.is_empty() {
         // What is recorded again may tell of something else now, or be an activity itself.
         let again: Vec<i64> = rows.again.iter().map(|row| row.seq).collect();
-        let sql = "DELETE FROM submission_about WHERE submission IN (SELECT value FROM json_each(?1))";
-        over(conn, sql, to_json(&again)?).await?;
+        let sql = "DELETE FROM submission_about WHERE submission IN (SELECT value FROM json_each(?))";
+        script.over(sql, to_json(&again)?);
     }
     if rows.about.is_empty() {
         return Ok(());
@@ -50,15 +50,16 @@ async fn about(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), S
         })
         .collect();
     let sql = "INSERT INTO submission_about (submission, n, activity, contact)
-               SELECT v.value ->> 0, v.value ->> 1, v.value ->> 2, v.value ->> 3 FROM json_each(?1) v";
-    over(conn, sql, to_json(&about)?).await
+               SELECT v.value ->> 0, v.value ->> 1, v.value ->> 2, v.value ->> 3 FROM json_each(?) v";
+    script.over(sql, to_json(&about)?);
+    Ok(())
 }
 
 /// What is awaited of forms: what came ends it, what came after that begins it.
-async fn twins(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+fn twins(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     if !rows.heard.is_empty() {
-        let sql = "DELETE FROM awaited_twin WHERE form IN (SELECT value FROM json_each(?1))";
-        over(conn, sql, to_json(&rows.heard)?).await?;
+        let sql = "DELETE FROM awaited_twin WHERE form IN (SELECT value FROM json_each(?))";
+        script.over(sql, to_json(&rows.heard)?);
     }
     let awaited = rows.awaited.iter().flat_map(|(form, awaited)| awaited.iter().map(move |row| (form, row)));
     let awaited: Vec<_> = awaited.map(|(form, row)| json!([row.submission, form, row.at.as_microsecond()])).collect();
@@ -66,6 +67,7 @@ async fn twins(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), S
         return Ok(());
     }
     let sql = "INSERT INTO awaited_twin (submission, form, at)
-               SELECT v.value ->> 0, v.value ->> 1, v.value ->> 2 FROM json_each(?1) v WHERE true ON CONFLICT DO NOTHING";
-    over(conn, sql, to_json(&awaited)?).await
+               SELECT v.value ->> 0, v.value ->> 1, v.value ->> 2 FROM json_each(?) v WHERE true ON CONFLICT DO NOTHING";
+    script.over(sql, to_json(&awaited)?);
+    Ok(())
 }

@@ -10,8 +10,7 @@ use leadgate_core::ports::{CallState, Caller, Calls, StoreError};
 use sqlx::SqliteConnection;
 
 use crate::SqliteStore;
-use crate::apply::over;
-use crate::bulk::{Insert, Values};
+use crate::bulk::{Insert, Script, Values};
 use crate::error::{corrupt, store, to_json};
 use crate::rows::Columns;
 
@@ -64,14 +63,15 @@ fn bind(((source, key), row): &Row<'_>, values: &mut Values) {
 }
 
 /// Keeps the calls of a batch; whoever was called back waits no more.
-pub(crate) async fn write(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+pub(crate) fn write(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     if !rows.called_back.is_empty() {
         let sql = "UPDATE call SET back = 'done'
-                   WHERE phone IN (SELECT value FROM json_each(?1)) AND phone <> '' AND back = 'waits'";
-        over(conn, sql, to_json(&rows.called_back)?).await?;
+                   WHERE phone IN (SELECT value FROM json_each(?)) AND phone <> '' AND back = 'waits'";
+        script.over(sql, to_json(&rows.called_back)?);
     }
     let calls: Vec<Row<'_>> = rows.calls.iter().collect();
-    CALL.run(conn, &calls, bind).await
+    script.insert(&CALL, &calls, bind);
+    Ok(())
 }
 
 #[async_trait]

@@ -1,4 +1,5 @@
-//! Loads what a batch touches: a handful of statements, each over one JSON parameter, never one per lead.
+//! Loads what a batch touches: a handful of statements, each over one JSON parameter, never one per lead. What needs
+//! no other answer is asked together.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,6 +17,7 @@ use leadgate_core::submission::ContentHash;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use crate::bulk::{Question, Questions};
 use crate::calls;
 use crate::error::{corrupt, store, to_json};
 use crate::rows::Columns;
@@ -41,35 +43,64 @@ macro_rules! speaker {
 pub(crate) use speaker;
 
 /// Loads the facts of a batch.
-pub(crate) async fn load(conn: &mut SqliteConnection, mut lookup: Lookup, ids: Ids) -> Result<Facts, StoreError> {
-    let mut facts = Facts::new(ids);
-    submissions(conn, &lookup, &mut facts).await?;
-    all_but_submissions(conn, &mut lookup, &mut facts).await?;
-    Ok(facts)
+pub(crate) async fn load(conn: &mut SqliteConnection, lookup: Lookup, ids: Ids) -> Result<Facts, StoreError> {
+    facts(conn, lookup, ids, false).await
 }
 
 /// Loads the facts of submissions that are kept and recorded again.
-pub(crate) async fn load_again(conn: &mut SqliteConnection, mut lookup: Lookup, ids: Ids) -> Result<Facts, StoreError> {
-    let mut facts = Facts::new(ids);
-    kept(conn, &lookup, &mut facts).await?;
-    all_but_submissions(conn, &mut lookup, &mut facts).await?;
-    Ok(facts)
+pub(crate) async fn load_again(conn: &mut SqliteConnection, lookup: Lookup, ids: Ids) -> Result<Facts, StoreError> {
+    facts(conn, lookup, ids, true).await
 }
 
-async fn all_but_submissions(conn: &mut SqliteConnection, lookup: &mut Lookup, facts: &mut Facts) -> Result<(), StoreError> {
-    facts.calls = calls::load(conn, lookup).await?;
+async fn facts(conn: &mut SqliteConnection, mut lookup: Lookup, ids: Ids, again: bool) -> Result<Facts, StoreError> {
+    let mut facts = Facts::new(ids);
+    facts.calls = calls::load(conn, &lookup).await?;
     if !facts.calls.is_empty() {
         lookup.add_calls(facts.calls.values());
     }
-    keys(conn, lookup, facts).await?;
-    references(conn, lookup, facts).await?;
-    external(conn, lookup, facts).await?;
-    told(conn, lookup, facts).await?;
-    holders(conn, lookup, facts).await?;
-    ignored(conn, lookup, facts).await?;
-    contacts(conn, facts).await?;
-    orphans(conn, facts).await?;
-    recent(conn, lookup, facts).await
+    let held = first_questions(conn, &lookup, &mut facts, again).await?;
+    told(conn, &lookup, &mut facts).await?;
+    holders(conn, &lookup, &mut facts, held).await?;
+    contacts(conn, &mut facts).await?;
+    orphans(conn, &mut facts).await?;
+    recent(conn, &lookup, &mut facts).await?;
+    Ok(facts)
+}
+
+/// All that can be asked at once: what the deliveries themselves name.
+async fn first_questions(
+    conn: &mut SqliteConnection,
+    lookup: &Lookup,
+    facts: &mut Facts,
+    again: bool,
+) -> Result<Held, StoreError> {
+    let mut asking = Questions::default();
+    let submissions = ask_submissions(&mut asking, lookup, again)?;
+    let keys = ask_keys(&mut asking, lookup)?;
+    let references = ask_references(&mut asking, lookup)?;
+    let external = ask_external(&mut asking, lookup)?;
+    let holders = ask_holders(&mut asking, lookup)?;
+    let ignored = ask_ignored(&mut asking, lookup)?;
+    let answers = asking.run(conn).await?;
+    if again {
+        read_kept(answers.of(submissions), facts)?;
+    } else {
+        read_submissions(answers.of(submissions), facts)?;
+    }
+    read_keys(answers.of(keys), lookup, facts)?;
+    for row in answers.of(references) {
+        let row = Columns::of(row, "activity_ref");
+        facts.references.insert(asked_for(&lookup.references, &row)?.clone(), place(&row)?);
+    }
+    for row in answers.of(external) {
+        let row = Columns::of(row, "activity");
+        facts.external.insert(asked_for(&lookup.external, &row)?.clone(), place(&row)?);
+    }
+    for row in answers.of(ignored) {
+        let row = Columns::of(row, "ignored_sender");
+        facts.ignored.insert(asked_for(&lookup.senders, &row)?.clone());
+    }
+    Held::read(answers.of(holders))
 }
 
 fn place(row: &Columns<'_>) -> Result<Place, StoreError> {
@@ -84,38 +115,42 @@ async fn ask(conn: &mut SqliteConnection, sql: &'static str, json: String) -> Re
     sqlx::query(sql).bind(json).fetch_all(conn).await.map_err(store)
 }
 
-async fn submissions(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+fn ask_submissions(asking: &mut Questions, lookup: &Lookup, again: bool) -> Result<Option<Question>, StoreError> {
     if lookup.submissions.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let ids: Vec<String> = lookup.submissions.iter().map(|id| id.0.simple().to_string()).collect();
-    let sql = concat!(
-        "WITH asked AS MATERIALIZED (
-             SELECT s.id AS id, s.seq AS seq FROM json_each(?1) v CROSS JOIN submission s ON s.id = unhex(v.value)
+    let known = concat!(
+        "WITH v AS MATERIALIZED (SELECT unhex(value) AS id FROM json_each(?)),
+         asked AS MATERIALIZED (
+             SELECT s.id AS id, s.seq AS seq FROM v CROSS JOIN submission s ON s.id = v.id
              UNION ALL
-             SELECT q.id, q.submission FROM json_each(?1) v CROSS JOIN submission_repeat q ON q.id = unhex(v.value))
+             SELECT q.id, q.submission FROM v CROSS JOIN submission_repeat q ON q.id = v.id)
          SELECT asked.id AS id, ",
         place_of_submission!()
     );
-    for row in ask(conn, sql, to_json(&ids)?).await? {
-        let row = Columns::of(&row, "submission");
-        facts.submissions.insert(SubmissionId(row.uuid("id")?), place(&row)?);
-    }
-    Ok(())
-}
-
-async fn kept(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
-    let ids: Vec<String> = lookup.submissions.iter().map(|id| id.0.simple().to_string()).collect();
-    let sql = concat!(
-        "WITH asked AS MATERIALIZED (SELECT s.seq AS seq FROM json_each(?1) v CROSS JOIN submission s ON s.id = unhex(v.value))
+    let kept = concat!(
+        "WITH asked AS MATERIALIZED (SELECT s.seq AS seq FROM json_each(?) v CROSS JOIN submission s ON s.id = unhex(v.value))
          SELECT s.id, s.seq, s.source, s.receipt, s.outcome, s.outcome = 'noted' AND s.decided_at IS NOT NULL AS dropped,
                 iif(s.seq = ",
         speaker!(),
         ", a.content, NULL) AS content, a.touch AS touch, ",
         place_of_submission!()
     );
-    for row in ask(conn, sql, to_json(&ids)?).await? {
-        let row = Columns::of(&row, "submission");
+    Ok(Some(asking.ask(if again { kept } else { known }, to_json(&ids)?)))
+}
+
+fn read_submissions(rows: &[SqliteRow], facts: &mut Facts) -> Result<(), StoreError> {
+    for row in rows {
+        let row = Columns::of(row, "submission");
+        facts.submissions.insert(SubmissionId(row.uuid("id")?), place(&row)?);
+    }
+    Ok(())
+}
+
+fn read_kept(rows: &[SqliteRow], facts: &mut Facts) -> Result<(), StoreError> {
+    for row in rows {
+        let row = Columns::of(row, "submission");
         let fact = KeptFact {
             seq: row.int("seq")?,
             source: row.source("source")?,
@@ -131,34 +166,34 @@ async fn kept(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -
     Ok(())
 }
 
-async fn ignored(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+fn ask_ignored(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
     if lookup.senders.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let asked: Vec<[&str; 2]> = lookup.senders.iter().map(|sender| [sender.kind.as_str(), &sender.value]).collect();
-    let sql = "SELECT v.key AS n FROM json_each(?1) v
+    let sql = "SELECT v.key AS n FROM json_each(?) v
                CROSS JOIN ignored_sender i ON i.kind = v.value ->> 0 AND i.value = v.value ->> 1";
-    for row in ask(conn, sql, to_json(&asked)?).await? {
-        let row = Columns::of(&row, "ignored_sender");
-        facts.ignored.insert(asked_for(&lookup.senders, &row)?.clone());
-    }
-    Ok(())
+    Ok(Some(asking.ask(sql, to_json(&asked)?)))
 }
 
-async fn keys(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+fn ask_keys(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
     if lookup.keys.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let asked: Vec<[&str; 3]> = lookup.keys.iter().map(|key| [key.source.as_str(), &key.scope, &key.value]).collect();
     let sql = concat!(
         "WITH asked AS MATERIALIZED (
-             SELECT v.key AS n, k.submission AS seq, k.content, k.earlier, k.at FROM json_each(?1) v
+             SELECT v.key AS n, k.submission AS seq, k.content, k.earlier, k.at FROM json_each(?) v
              CROSS JOIN submission_key k ON k.source = v.value ->> 0 AND k.scope = v.value ->> 1 AND k.value = v.value ->> 2)
          SELECT asked.n AS n, asked.content AS content, asked.earlier AS earlier, asked.at AS at, s.id AS id, ",
         place_of_submission!()
     );
-    for row in ask(conn, sql, to_json(&asked)?).await? {
-        let row = Columns::of(&row, "submission_key");
+    Ok(Some(asking.ask(sql, to_json(&asked)?)))
+}
+
+fn read_keys(rows: &[SqliteRow], lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+    for row in rows {
+        let row = Columns::of(row, "submission_key");
         let content: &[u8] = row.get("content")?;
         let content = content.try_into().map_err(|_| corrupt("submission_key", "content is no SHA-256"))?;
         let fact = KeyFact {
@@ -179,35 +214,27 @@ fn asked_for<'a, T>(asked: &'a [T], row: &Columns<'_>) -> Result<&'a T, StoreErr
     asked.get(n).ok_or_else(|| corrupt("a result", format!("nobody asked number {n}")))
 }
 
-async fn references(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+fn ask_references(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
     if lookup.references.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let sql = "SELECT v.key AS n, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
-               FROM json_each(?1) v
+               FROM json_each(?) v
                CROSS JOIN activity_ref f ON f.scope = v.value ->> 0 AND f.value = v.value ->> 1
                JOIN activity a ON a.id = f.activity
                LEFT JOIN lead l ON l.id = a.lead";
-    for row in ask(conn, sql, to_json(&lookup.references)?).await? {
-        let row = Columns::of(&row, "activity_ref");
-        facts.references.insert(asked_for(&lookup.references, &row)?.clone(), place(&row)?);
-    }
-    Ok(())
+    Ok(Some(asking.ask(sql, to_json(&lookup.references)?)))
 }
 
-async fn external(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+fn ask_external(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
     if lookup.external.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let sql = "SELECT v.key AS n, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
-               FROM json_each(?1) v
+               FROM json_each(?) v
                CROSS JOIN activity a ON a.source = v.value ->> 0 AND a.external_key = v.value ->> 1 AND a.external_key IS NOT NULL
                LEFT JOIN lead l ON l.id = a.lead";
-    for row in ask(conn, sql, to_json(&lookup.external)?).await? {
-        let row = Columns::of(&row, "activity");
-        facts.external.insert(asked_for(&lookup.external, &row)?.clone(), place(&row)?);
-    }
-    Ok(())
+    Ok(Some(asking.ask(sql, to_json(&lookup.external)?)))
 }
 
 /// What activities tell that are known and to which the batch adds.
@@ -227,34 +254,55 @@ async fn told(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -
 
 // ----------------------------------------------------------------------------------------------------------- identities
 
-async fn holders(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
+fn ask_holders(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
     if lookup.identities.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    let asked: Vec<[&str; 2]> = lookup.identities.iter().map(|(kind, value)| [kind.as_str(), value]).collect();
     // Who has it, and whether anybody else holds it: nearly always nobody does.
-    let sql = "SELECT v.key AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender,
+    let sql = "WITH v AS MATERIALIZED (SELECT key, value ->> 0 AS kind, value ->> 1 AS value FROM json_each(?))
+               SELECT v.key AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender,
                       i.failed_since AS failed_since
-               FROM json_each(?1) v
-               CROSS JOIN identity i ON i.value = v.value ->> 1 AND i.kind = v.value ->> 0 AND i.state = 'active'
+               FROM v CROSS JOIN identity i ON i.value = v.value AND i.kind = v.kind AND i.state = 'active'
                UNION ALL
-               SELECT v.key, NULL, NULL, NULL, NULL, NULL FROM json_each(?1) v
+               SELECT v.key, NULL, NULL, NULL, NULL, NULL FROM v
                WHERE EXISTS (SELECT 1 FROM identity i INDEXED BY identity_held
-                             WHERE i.value = v.value ->> 1 AND i.kind = v.value ->> 0 AND i.state <> 'active')";
-    let mut held: HashMap<usize, Vec<Holder>> = HashMap::new();
-    let mut others = Vec::new();
-    for row in ask(conn, sql, to_json(&asked)?).await? {
-        let row = Columns::of(&row, "identity");
-        let n: usize = row.count("n")?;
-        match row.get::<Option<i64>>("contact")? {
-            Some(_) => held.entry(n).or_default().push(holder(&row)?),
-            None => others.push(n),
+                             WHERE i.value = v.value AND i.kind = v.kind AND i.state <> 'active')";
+    Ok(Some(asking.ask(sql, to_json(&kinds_and_values(lookup))?)))
+}
+
+fn kinds_and_values(lookup: &Lookup) -> Vec<[&str; 2]> {
+    lookup.identities.iter().map(|(kind, value)| [kind.as_str(), value]).collect()
+}
+
+/// Who holds which of the identities asked for, by its number.
+#[derive(Default)]
+struct Held {
+    holders: HashMap<usize, Vec<Holder>>,
+    /// Those that somebody else holds, too.
+    others: Vec<usize>,
+}
+
+impl Held {
+    fn read(rows: &[SqliteRow]) -> Result<Self, StoreError> {
+        let mut held = Self::default();
+        for row in rows {
+            let row = Columns::of(row, "identity");
+            let n: usize = row.count("n")?;
+            match row.get::<Option<i64>>("contact")? {
+                Some(_) => held.holders.entry(n).or_default().push(holder(&row)?),
+                None => held.others.push(n),
+            }
         }
+        Ok(held)
     }
+}
+
+async fn holders(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts, held: Held) -> Result<(), StoreError> {
+    let Held { mut holders, others } = held;
     if !others.is_empty() {
-        other_holders(conn, &asked, &others, &mut held).await?;
+        other_holders(conn, &kinds_and_values(lookup), &others, &mut holders).await?;
     }
-    for (n, mut holders) in held {
+    for (n, mut holders) in holders {
         // In the order they came, as the fold itself adds them.
         holders.sort_by_key(|holder| (holder.first_seen, holder.contact));
         facts.holders.insert(lookup.identities[n].clone(), holders);

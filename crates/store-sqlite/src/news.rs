@@ -5,18 +5,25 @@ use leadgate_core::onward::{EventData, NewJob, News, Occurred, version_of};
 use leadgate_core::ports::{Act, StoreError};
 use sqlx::SqliteConnection;
 
-use crate::bulk::Insert;
+use crate::bulk::{Insert, Script};
 use crate::error::{store, to_json};
 use crate::rows::Columns;
 
 /// Owes what events owe. A delivery that is owed already is not owed twice.
 pub(crate) async fn owe(conn: &mut SqliteConnection, jobs: &[NewJob]) -> Result<(), StoreError> {
+    let mut script = Script::new(jobs.len());
+    add_jobs(&mut script, jobs);
+    script.run(conn).await
+}
+
+/// As [`owe`], among other writes.
+pub(crate) fn add_jobs(script: &mut Script, jobs: &[NewJob]) {
     static JOB: Insert = Insert::new(
         "INSERT INTO job (id, target, recipient, event, name, data, lead, lane, state, at, since, due_at, attempts, words)",
         "(?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, 0, '')",
         "ON CONFLICT (id) DO NOTHING",
     );
-    JOB.run(conn, jobs, |job, values| {
+    script.insert(&JOB, jobs, |job, values| {
         let at = job.at.as_microsecond();
         values
             .add(&job.id.0.as_bytes()[..])
@@ -30,8 +37,7 @@ pub(crate) async fn owe(conn: &mut SqliteConnection, jobs: &[NewJob]) -> Result<
             .add(at)
             .add(at)
             .add(at);
-    })
-    .await
+    });
 }
 
 /// Tells what a person did.

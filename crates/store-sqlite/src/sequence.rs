@@ -35,11 +35,13 @@ impl Sequence {
         Ok(sequence)
     }
 
-    pub(crate) async fn save(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    /// Commits, with the numbers that the transaction used.
+    pub(crate) async fn commit(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
         let Self { contact, lead, activity, submission, review, moved } = self;
         sqlx::query(
             "UPDATE sequence SET next = CASE name WHEN 'contact' THEN ?1 WHEN 'lead' THEN ?2 WHEN 'activity' THEN ?3
-                 WHEN 'submission' THEN ?4 WHEN 'review' THEN ?5 WHEN 'move' THEN ?6 ELSE next END",
+                 WHEN 'submission' THEN ?4 WHEN 'review' THEN ?5 WHEN 'move' THEN ?6 ELSE next END;
+             COMMIT",
         )
         .bind(contact)
         .bind(lead)
@@ -49,8 +51,7 @@ impl Sequence {
         .bind(moved)
         .execute(conn)
         .await
-        .map_err(store)?;
-        Ok(())
+        .map(|_| ())
     }
 
     /// The numbers a plan draws.

@@ -14,7 +14,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::apply::over;
-use crate::bulk::{Insert, Values};
+use crate::bulk::{Insert, Script, Values};
 use crate::error::{store, to_json};
 use crate::rows::Columns;
 
@@ -54,11 +54,7 @@ pub(crate) async fn cursor(conn: &mut SqliteConnection, source: &str) -> Result<
 // -------------------------------------------------------------------------------------------------------------- counts
 
 /// Adds a batch's counts: one statement each, whatever the number of sources.
-pub(crate) async fn count(
-    conn: &mut SqliteConnection,
-    counts: &BTreeMap<(&str, &'static str), i64>,
-    health: &BTreeMap<&str, HealthRow>,
-) -> Result<(), StoreError> {
+pub(crate) fn add_counts(script: &mut Script, counts: &BTreeMap<(&str, &'static str), i64>, health: &BTreeMap<&str, HealthRow>) {
     static COUNT: Insert = Insert::new(
         "INSERT INTO source_count (source, outcome, n)",
         "(?, ?, ?)",
@@ -75,13 +71,11 @@ pub(crate) async fn count(
              refused = refused + excluded.refused",
     );
     let counts: Vec<_> = counts.iter().collect();
-    COUNT
-        .run(conn, &counts, |((source, outcome), n), values| {
-            values.text(source).text(outcome).add(**n);
-        })
-        .await?;
+    script.insert(&COUNT, &counts, |((source, outcome), n), values| {
+        values.text(source).text(outcome).add(**n);
+    });
     let health: Vec<_> = health.iter().collect();
-    HEALTH.run(conn, &health, bind_health).await
+    script.insert(&HEALTH, &health, bind_health);
 }
 
 fn bind_health((source, row): &(&&str, &HealthRow), values: &mut Values) {
@@ -94,17 +88,16 @@ fn bind_health((source, row): &(&&str, &HealthRow), values: &mut Values) {
 }
 
 /// Adds what came in each hour.
-pub(crate) async fn count_hours(conn: &mut SqliteConnection, rows: &Gathered<'_>) -> Result<(), StoreError> {
+pub(crate) fn count_hours(script: &mut Script, rows: &Gathered<'_>) {
     static HOUR: Insert = Insert::new(
         "INSERT INTO source_hour (source, hour, n)",
         "(?, ?, ?)",
         "ON CONFLICT (source, hour) DO UPDATE SET n = n + excluded.n",
     );
     let hours: Vec<_> = rows.hours.iter().collect();
-    HOUR.run(conn, &hours, |((source, hour), n), values| {
+    script.insert(&HOUR, &hours, |((source, hour), n), values| {
         values.text(source).add(*hour).add(**n);
-    })
-    .await
+    });
 }
 
 /// Adds counts of calls that were refused without being kept.
@@ -115,7 +108,9 @@ pub(crate) async fn refused(conn: &mut SqliteConnection, refusals: &[Refusals]) 
         row.refused = row.refused.saturating_add(i64::try_from(refusal.count).unwrap_or(i64::MAX));
         row.rejected(refusal.last_at, || refusal.last_why.clone());
     }
-    count(conn, &BTreeMap::new(), &health).await
+    let mut script = Script::new(1);
+    add_counts(&mut script, &BTreeMap::new(), &health);
+    script.run(conn).await
 }
 
 /// Sources that ever sent anything, or that mails tell of.

@@ -7,7 +7,7 @@ use leadgate_core::ports::StoreError;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use crate::bulk::Insert;
+use crate::bulk::{Insert, Script};
 use crate::error::{corrupt, store, to_json};
 use crate::news;
 use crate::rows::Columns;
@@ -16,20 +16,27 @@ use crate::rows::Columns;
 
 /// Sets timers that are not set.
 pub(crate) async fn set(conn: &mut SqliteConnection, timers: &[NewTimer]) -> Result<(), StoreError> {
+    let mut script = Script::new(timers.len());
+    add(&mut script, timers);
+    script.run(conn).await
+}
+
+/// As [`set`], among other writes.
+pub(crate) fn add(script: &mut Script, timers: &[NewTimer]) {
     static TIMER: Insert =
         Insert::new("INSERT INTO timer (kind, key, due_at, source)", "(?, ?, ?, ?)", "ON CONFLICT (kind, key) DO NOTHING");
-    TIMER
-        .run(conn, timers, |timer, values| {
-            let source = timer.source.as_ref().map(leadgate_core::ids::SourceId::as_str);
-            values.text(timer.kind).text(&timer.key).add(timer.due_at.as_microsecond()).maybe_text(source);
-        })
-        .await
+    script.insert(&TIMER, timers, |timer, values| {
+        let source = timer.source.as_ref().map(leadgate_core::ids::SourceId::as_str);
+        values.text(timer.kind).text(&timer.key).add(timer.due_at.as_microsecond()).maybe_text(source);
+    });
 }
+
+/// Takes timers away, over kinds and keys.
+pub(crate) const STOP: &str = "DELETE FROM timer WHERE (kind, key) IN (SELECT v.value ->> 0, v.value ->> 1 FROM json_each(?) v)";
 
 /// Takes timers away.
 pub(crate) async fn stop(conn: &mut SqliteConnection, timers: &[(String, String)]) -> Result<(), StoreError> {
-    let sql = "DELETE FROM timer WHERE (kind, key) IN (SELECT v.value ->> 0, v.value ->> 1 FROM json_each(?1) v)";
-    sqlx::query(sql).bind(to_json(timers)?).execute(conn).await.map(|_| ()).map_err(store)
+    sqlx::query(STOP).bind(to_json(timers)?).execute(conn).await.map(|_| ()).map_err(store)
 }
 
 /// Nobody waits for a lead any more.
