@@ -1,11 +1,11 @@
-//! Writes what a batch's plans want: new rows by multi-row inserts, changes by one statement each over a JSON parameter.
+//! Writes what a batch's plans want: new rows and changes by one statement each over many rows, together.
 //!
 //! The order matters in two places: a value is no longer active for one contact before it is for another, and a lead no
 //! longer takes before another does.
 
 use leadgate_core::ids::SubmissionId;
 use leadgate_core::onward::{CONTACT_WAITING, version_of};
-use leadgate_core::plan::rows::{ContactRow, Gathered, IdentityRow, ReviewRow, SubmissionRow, Waiting};
+use leadgate_core::plan::rows::{ContactChange, ContactRow, Gathered, IdentityRow, ReviewRow, SubmissionRow, Waiting};
 use leadgate_core::ports::StoreError;
 use leadgate_core::receipt::IdentityState;
 use leadgate_core::submission::ContentHash;
@@ -14,7 +14,7 @@ use sqlx::SqliteConnection;
 
 use crate::apply_leads;
 use crate::apply_mails;
-use crate::bulk::{Insert, Script, Values};
+use crate::bulk::{Script, Statement, Values};
 use crate::calls;
 use crate::error::{store, to_json};
 use crate::news;
@@ -27,7 +27,7 @@ use crate::writer::Writing;
 pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let mut script = Script::new(rows.submissions.len().max(rows.again.len()));
     contacts(&mut script, rows)?;
-    identities(&mut script, rows)?;
+    identities(&mut script, rows);
     apply_leads::write(&mut script, rows)?;
     submissions(&mut script, rows);
     again(&mut script, rows)?;
@@ -53,7 +53,7 @@ pub(crate) async fn over(conn: &mut SqliteConnection, sql: &'static str, json: S
 
 // --------------------------------------------------------------------------------------------------------------- people
 
-static CONTACT: Insert = Insert::new(
+static CONTACT: Statement = Statement::insert(
     "INSERT INTO contact (id, uuid, name, names, words, created_at, last_active, waiting_since, claims_day, claims)",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "",
@@ -83,49 +83,53 @@ fn contacts(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> 
     for row in rows.contacts.values() {
         new.push((row, to_json(&row.change.names)?));
     }
-    script.insert(&CONTACT, &new, bind_contact);
-    if rows.contact_changes.is_empty() {
-        return Ok(());
-    }
+    script.add(&CONTACT, &new, bind_contact);
     let mut changes = Vec::with_capacity(rows.contact_changes.len());
     for (id, change) in &rows.contact_changes {
-        let names = to_json(&change.names)?;
-        let (mode, waiting) = match change.waiting {
-            Waiting::Keep => (0, None),
-            Waiting::Since(at) => (1, Some(at.as_microsecond())),
-            Waiting::Anew(at) => (2, at.map(jiff::Timestamp::as_microsecond)),
-        };
-        changes.push(json!([
-            id,
-            change.last_active.map(jiff::Timestamp::as_microsecond),
-            change.names.first().map(|name| name.typed.as_str()),
-            // Without its brackets: it is put into the array that stands there.
-            names.trim_start_matches('[').trim_end_matches(']'),
-            change.words,
-            change.claims.map(|(day, _)| day),
-            change.claims.map(|(_, count)| count),
-            mode,
-            waiting,
-        ]));
+        changes.push((*id, change, to_json(&change.names)?));
     }
-    let sql = "UPDATE contact SET
-                   last_active = max(last_active, coalesce(v.value ->> 1, last_active)),
-                   name = CASE WHEN name = '' THEN coalesce(v.value ->> 2, '') ELSE name END,
-                   names = CASE WHEN v.value ->> 3 = '' THEN names
-                                WHEN names = '[]' THEN '[' || (v.value ->> 3) || ']'
-                                ELSE substr(names, 1, length(names) - 1) || ',' || (v.value ->> 3) || ']' END,
-                   words = words || (v.value ->> 4),
-                   claims_day = coalesce(v.value ->> 5, claims_day),
-                   claims = coalesce(v.value ->> 6, claims),
-                   waiting_since = CASE v.value ->> 7 WHEN 0 THEN waiting_since
-                                                      WHEN 1 THEN coalesce(waiting_since, v.value ->> 8)
-                                                      ELSE v.value ->> 8 END
-               FROM json_each(?) v WHERE contact.id = v.value ->> 0";
-    script.over(sql, to_json(&changes)?);
+    script.add(&CONTACT_CHANGE, &changes, bind_contact_change);
     Ok(())
 }
 
-static IDENTITY: Insert = Insert::new(
+static CONTACT_CHANGE: Statement = Statement::with(
+    "WITH v (id, last_active, name, names, words, claims_day, claims, mode, waiting) AS",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "UPDATE contact SET
+         last_active = max(contact.last_active, coalesce(v.last_active, contact.last_active)),
+         name = CASE WHEN contact.name = '' THEN coalesce(v.name, '') ELSE contact.name END,
+         names = CASE WHEN v.names = '' THEN contact.names
+                      WHEN contact.names = '[]' THEN '[' || v.names || ']'
+                      ELSE substr(contact.names, 1, length(contact.names) - 1) || ',' || v.names || ']' END,
+         words = contact.words || v.words,
+         claims_day = coalesce(v.claims_day, contact.claims_day),
+         claims = coalesce(v.claims, contact.claims),
+         waiting_since = CASE v.mode WHEN 0 THEN contact.waiting_since
+                                     WHEN 1 THEN coalesce(contact.waiting_since, v.waiting)
+                                     ELSE v.waiting END
+     FROM v WHERE contact.id = v.id",
+);
+
+fn bind_contact_change((id, change, names): &(i64, &ContactChange, String), values: &mut Values) {
+    let (mode, waiting) = match change.waiting {
+        Waiting::Keep => (0, None),
+        Waiting::Since(at) => (1, Some(at.as_microsecond())),
+        Waiting::Anew(at) => (2, at.map(jiff::Timestamp::as_microsecond)),
+    };
+    values
+        .add(*id)
+        .add(change.last_active.map(jiff::Timestamp::as_microsecond))
+        .maybe_text(change.names.first().map(|name| name.typed.as_str()))
+        // Without its brackets: it is put into the array that stands there.
+        .text(names.trim_start_matches('[').trim_end_matches(']'))
+        .text(&change.words)
+        .add(change.claims.map(|(day, _)| day))
+        .add(change.claims.map(|(_, count)| i64::from(count)))
+        .add(mode)
+        .add(waiting);
+}
+
+static IDENTITY: Statement = Statement::insert(
     "INSERT INTO identity (contact, kind, value, state, strength, display, first_seen, last_seen, sender, activity)",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT (contact, kind, value) DO UPDATE SET state = excluded.state, last_seen = max(last_seen, excluded.last_seen)",
@@ -148,27 +152,26 @@ fn bind_identity((key, row): &Held<'_>, values: &mut Values) {
         .add(new.activity.0);
 }
 
-fn identities(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
+static IDENTITY_CHANGE: Statement = Statement::with(
+    "WITH v (contact, kind, value, state, last_seen) AS",
+    "(?, ?, ?, ?, ?)",
+    "UPDATE identity SET state = v.state, last_seen = max(identity.last_seen, v.last_seen)
+     FROM v WHERE identity.contact = v.contact AND identity.kind = v.kind AND identity.value = v.value",
+);
+
+fn identities(script: &mut Script, rows: &Gathered<'_>) {
     let (active, others): (Vec<Held<'_>>, Vec<Held<'_>>) =
         rows.identities.iter().partition(|(_, row)| row.state == IdentityState::Active);
     for part in [others, active] {
         let (new, known): (Vec<Held<'_>>, Vec<Held<'_>>) = part.into_iter().partition(|(_, row)| row.new.is_some());
-        if !known.is_empty() {
-            let changes: Vec<_> = known
-                .iter()
-                .map(|(key, row)| json!([key.0, key.1, key.2, row.state.as_str(), row.last_seen.as_microsecond()]))
-                .collect();
-            let sql = "UPDATE identity SET state = v.value ->> 3, last_seen = max(last_seen, v.value ->> 4)
-                       FROM json_each(?) v
-                       WHERE identity.contact = v.value ->> 0 AND identity.kind = v.value ->> 1 AND identity.value = v.value ->> 2";
-            script.over(sql, to_json(&changes)?);
-        }
-        script.insert(&IDENTITY, &new, bind_identity);
+        script.add(&IDENTITY_CHANGE, &known, |(key, row), values| {
+            values.add(key.0).text(key.1).text(key.2).text(row.state.as_str()).add(row.last_seen.as_microsecond());
+        });
+        script.add(&IDENTITY, &new, bind_identity);
     }
-    Ok(())
 }
 
-static REVIEW: Insert = Insert::new("INSERT INTO review (id, a, b, reasons, created_at)", "(?, ?, ?, ?, ?)", "");
+static REVIEW: Statement = Statement::insert("INSERT INTO review (id, a, b, reasons, created_at)", "(?, ?, ?, ?, ?)", "");
 
 /// New pairs get numbers; a pair that is known, open or closed, stays as it is.
 async fn reviews(writing: &mut Writing, rows: &Gathered<'_>) -> Result<(), StoreError> {
@@ -186,16 +189,16 @@ async fn reviews(writing: &mut Writing, rows: &Gathered<'_>) -> Result<(), Store
             new.push((draw(&mut writing.sequence.review), row));
         }
     }
-    REVIEW
-        .run(&mut writing.conn, &new, |(id, row), values| {
-            values.add(*id).add(row.pair.0).add(row.pair.1).text(row.reasons.as_str()).add(row.at.as_microsecond());
-        })
-        .await
+    let mut script = Script::new(new.len());
+    script.add(&REVIEW, &new, |(id, row), values| {
+        values.add(*id).add(row.pair.0).add(row.pair.1).text(row.reasons.as_str()).add(row.at.as_microsecond());
+    });
+    script.run(&mut writing.conn).await
 }
 
 // ---------------------------------------------------------------------------------------------------------- submissions
 
-static SUBMISSION: Insert = Insert::new(
+static SUBMISSION: Statement = Statement::insert(
     "INSERT INTO submission (seq, id, source, received_at, outcome, receipt, repeats, authenticated, historic, size,
                              content_type, query, peer, sha256, codec, raw, head)",
     "(?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -229,8 +232,11 @@ fn size(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-static RECEIPT: Insert =
-    Insert::new("INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)", "(?, 1, ?, ?, ?, ?, ?)", "");
+static RECEIPT: Statement = Statement::insert(
+    "INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)",
+    "(?, 1, ?, ?, ?, ?, ?)",
+    "",
+);
 
 fn bind_receipt(row: &SubmissionRow<'_>, values: &mut Values) {
     let receipt = &row.plan.receipt;
@@ -244,20 +250,21 @@ fn bind_receipt(row: &SubmissionRow<'_>, values: &mut Values) {
 }
 
 // A submission that is recorded again names the files it has named before.
-static ATTACHMENT: Insert = Insert::new("INSERT INTO attachment (sha256, submission)", "(?, ?)", "ON CONFLICT DO NOTHING");
+static ATTACHMENT: Statement =
+    Statement::insert("INSERT INTO attachment (sha256, submission)", "(?, ?)", "ON CONFLICT DO NOTHING");
 
 fn submissions(script: &mut Script, rows: &Gathered<'_>) {
-    script.insert(&SUBMISSION, &rows.submissions, bind_submission);
-    script.insert(&RECEIPT, &rows.submissions, bind_receipt);
+    script.add(&SUBMISSION, &rows.submissions, bind_submission);
+    script.add(&RECEIPT, &rows.submissions, bind_receipt);
     let attachments: Vec<_> = rows.attachments.iter().collect();
-    script.insert(&ATTACHMENT, &attachments, |(sha256, submission), values| {
+    script.add(&ATTACHMENT, &attachments, |(sha256, submission), values| {
         values.text(sha256).add(*submission);
     });
 }
 
 /// Further receipts of submissions that are kept.
 fn again(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
-    static RECEIPT: Insert = Insert::new(
+    static RECEIPT: Statement = Statement::insert(
         "INSERT INTO receipt (submission, n, outcome, lead, contact, activity, reasons)",
         "(?, ?, ?, ?, ?, ?, ?)",
         "",
@@ -279,7 +286,7 @@ fn again(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
                    decided_by = coalesce(v.value ->> 4, decided_by), decided_at = coalesce(v.value ->> 5, decided_at)
                FROM json_each(?) v WHERE submission.seq = v.value ->> 0";
     script.over(sql, to_json(&changes)?);
-    script.insert(&RECEIPT, &rows.again, |row, values| {
+    script.add(&RECEIPT, &rows.again, |row, values| {
         let receipt = &row.plan.receipt;
         values
             .add(row.seq)
@@ -313,14 +320,14 @@ fn repeats(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
 }
 
 fn keys(script: &mut Script, rows: &Gathered<'_>) {
-    static KEY: Insert = Insert::new(
+    static KEY: Statement = Statement::insert(
         "INSERT INTO submission_key (source, scope, value, submission, at, content, earlier)",
         "(?, ?, ?, ?, ?, ?, ?)",
         "ON CONFLICT (source, scope, value) DO UPDATE SET submission = excluded.submission, at = excluded.at,
                                                           content = excluded.content, earlier = excluded.earlier",
     );
     let keys: Vec<_> = rows.keys.iter().collect();
-    script.insert(&KEY, &keys, |((source, scope, value), row), values| {
+    script.add(&KEY, &keys, |((source, scope, value), row), values| {
         values
             .text(source)
             .text(scope)
@@ -333,8 +340,9 @@ fn keys(script: &mut Script, rows: &Gathered<'_>) {
 }
 
 fn events(script: &mut Script, rows: &Gathered<'_>) {
-    static EVENT: Insert = Insert::new("INSERT INTO event (id, name, version, at, historic, data)", "(?, ?, ?, ?, ?, ?)", "");
-    script.insert(&EVENT, &rows.events, |row, values| {
+    static EVENT: Statement =
+        Statement::insert("INSERT INTO event (id, name, version, at, historic, data)", "(?, ?, ?, ?, ?, ?)", "");
+    script.add(&EVENT, &rows.events, |row, values| {
         let submission = &row.item.submission;
         values
             .add(&row.event.id.0.as_bytes()[..])

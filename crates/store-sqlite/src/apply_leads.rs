@@ -1,17 +1,17 @@
 //! The part of a batch's writing that concerns leads and activities.
 
 use jiff::Timestamp;
-use leadgate_core::plan::rows::{ActivityRow, Gathered, LeadRow};
+use leadgate_core::plan::rows::{ActivityRow, Gathered, LeadPatch, LeadRow};
 use leadgate_core::ports::StoreError;
 use serde_json::json;
 
-use crate::bulk::{Insert, Script, Values};
+use crate::bulk::{Script, Statement, Values};
 use crate::error::to_json;
 
 pub(crate) fn write(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     release(script, rows)?;
     let leads: Vec<_> = rows.leads.values().collect();
-    script.insert(&LEAD, &leads, bind_lead);
+    script.add(&LEAD, &leads, bind_lead);
     patch(script, rows)?;
     activities(script, rows)
 }
@@ -33,7 +33,7 @@ fn release(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-static LEAD: Insert = Insert::new(
+static LEAD: Statement = Statement::insert(
     "INSERT INTO lead (id, uuid, contact, takes, stage, title, name, source, origin, responsible, version, suspect, test,
                        return_customer, created_at, touched_at, first_touch, last_touch)",
     "(?, ?, ?, ?, 'NEW', ?, ?, ?, 'intake', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -70,28 +70,8 @@ fn first_and_last<'t>(touches: &[&'t str]) -> (Option<&'t str>, Option<&'t str>)
 }
 
 fn patch(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
-    if rows.lead_patches.is_empty() {
-        return Ok(());
-    }
-    let mut patches = Vec::with_capacity(rows.lead_patches.len());
-    let mut reopened = Vec::new();
-    for (id, patch) in &rows.lead_patches {
-        if let Some((stage, at)) = patch.reopened {
-            reopened.push(json!([id, stage.as_str(), at.as_microsecond()]));
-        }
-        patches.push(json!([
-            id,
-            patch.touched_at.map(Timestamp::as_microsecond),
-            patch.takes == Some(true),
-            patch.reopened.map(|(stage, _)| stage.as_str()),
-            patch.adopted_by,
-            patch.suspect,
-            patch.touches.first(),
-            patch.touches.last(),
-            patch.touches.len(),
-            patch.changes,
-        ]));
-    }
+    let reopened = rows.lead_patches.iter().filter_map(|(id, patch)| patch.reopened.map(|how| (id, how)));
+    let reopened: Vec<_> = reopened.map(|(id, (stage, at))| json!([id, stage.as_str(), at.as_microsecond()])).collect();
     if !reopened.is_empty() {
         let sql = "INSERT INTO lead_history (lead, n, at, actor, field, old, new)
                    SELECT l.id, (SELECT coalesce(max(h.n), 0) + 1 FROM lead_history h WHERE h.lead = l.id),
@@ -99,27 +79,47 @@ fn patch(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
                    FROM json_each(?) v CROSS JOIN lead l ON l.id = v.value ->> 0";
         script.over(sql, to_json(&reopened)?);
     }
-    let sql = "UPDATE lead SET
-                   touched_at = max(touched_at, coalesce(v.value ->> 1, touched_at)),
-                   takes = CASE WHEN v.value ->> 2 THEN 1
-                                WHEN v.value ->> 4 IS NOT NULL AND contact IS NULL AND closed_at IS NULL THEN 1
-                                ELSE takes END,
-                   stage = coalesce(v.value ->> 3, stage),
-                   closed_at = iif(v.value ->> 3 IS NULL, closed_at, NULL),
-                   contact = coalesce(contact, v.value ->> 4),
-                   suspect = max(suspect, v.value ->> 5),
-                   first_touch = coalesce(first_touch, v.value ->> 6),
-                   last_touch = CASE WHEN v.value ->> 8 = 0 OR (first_touch IS NULL AND v.value ->> 8 = 1) THEN last_touch
-                                     ELSE v.value ->> 7 END,
-                   version = version + (v.value ->> 9)
-               FROM json_each(?) v WHERE lead.id = v.value ->> 0";
-    script.over(sql, to_json(&patches)?);
+    let patches: Vec<_> = rows.lead_patches.iter().collect();
+    script.add(&PATCH, &patches, bind_patch);
     Ok(())
+}
+
+static PATCH: Statement = Statement::with(
+    "WITH v (id, touched_at, takes, stage, adopted_by, suspect, first, last, touches, changes) AS",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "UPDATE lead SET
+         touched_at = max(lead.touched_at, coalesce(v.touched_at, lead.touched_at)),
+         takes = CASE WHEN v.takes THEN 1
+                      WHEN v.adopted_by IS NOT NULL AND lead.contact IS NULL AND lead.closed_at IS NULL THEN 1
+                      ELSE lead.takes END,
+         stage = coalesce(v.stage, lead.stage),
+         closed_at = iif(v.stage IS NULL, lead.closed_at, NULL),
+         contact = coalesce(lead.contact, v.adopted_by),
+         suspect = max(lead.suspect, v.suspect),
+         first_touch = coalesce(lead.first_touch, v.first),
+         last_touch = CASE WHEN v.touches = 0 OR (lead.first_touch IS NULL AND v.touches = 1) THEN lead.last_touch
+                           ELSE v.last END,
+         version = lead.version + v.changes
+     FROM v WHERE lead.id = v.id",
+);
+
+fn bind_patch((id, patch): &(&i64, &LeadPatch<'_>), values: &mut Values) {
+    values
+        .add(**id)
+        .add(patch.touched_at.map(Timestamp::as_microsecond))
+        .add(i64::from(patch.takes == Some(true)))
+        .maybe_text(patch.reopened.map(|(stage, _)| stage.as_str()))
+        .add(patch.adopted_by)
+        .add(i64::from(patch.suspect))
+        .maybe_text(patch.touches.first().copied())
+        .maybe_text(patch.touches.last().copied())
+        .number(patch.touches.len())
+        .add(patch.changes);
 }
 
 // ----------------------------------------------------------------------------------------------------------- activities
 
-static ACTIVITY: Insert = Insert::new(
+static ACTIVITY: Statement = Statement::insert(
     "INSERT INTO activity (id, kind, lead, contact, source, submission, external_key, occurred_at, ambiguous, suspect, revised,
                            revisions, touch, content)",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -145,7 +145,7 @@ fn bind_activity(row: &&ActivityRow<'_>, values: &mut Values) {
         .text(row.content);
 }
 
-static REFERENCE: Insert = Insert::new(
+static REFERENCE: Statement = Statement::insert(
     "INSERT INTO activity_ref (scope, value, activity)",
     "(?, ?, ?)",
     // A Message-ID stays with the activity that had it first.
@@ -154,10 +154,10 @@ static REFERENCE: Insert = Insert::new(
 
 fn activities(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let new: Vec<_> = rows.activities.values().collect();
-    script.insert(&ACTIVITY, &new, bind_activity);
+    script.add(&ACTIVITY, &new, bind_activity);
     amendments(script, rows)?;
     let references: Vec<_> = rows.references.iter().collect();
-    script.insert(&REFERENCE, &references, |((scope, value), activity), values| {
+    script.add(&REFERENCE, &references, |((scope, value), activity), values| {
         values.text(scope).text(value).add(**activity);
     });
     Ok(())

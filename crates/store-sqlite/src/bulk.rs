@@ -2,11 +2,12 @@
 //! and run together. The one place where SQL is put together at run time, from texts of this crate only.
 //!
 //! A trip costs as much as writing several leads: two threads wake each other for it. And a statement is compiled once for each
-//! text, so that texts must recur: inserts have fixed numbers of rows, and rows that are not there are bound as NULL.
+//! text, so that texts must recur: there are few numbers of rows, and rows that are not there are bound as NULL.
 //!
 //! That a text may hold several statements the driver does for `SQLite` alone. Question marks without a number go on from one to
 //! the next.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -16,46 +17,46 @@ use sqlx::{Arguments as _, AssertSqlSafe, Either, Executor as _, SqliteConnectio
 
 use crate::error;
 
-/// Rows of one insert at most.
+/// Rows of one statement at most, where the batch is not larger.
 const MOST_ROWS: usize = 256;
 
-/// An insert into a table.
-pub(crate) struct Insert {
+/// A statement over rows of values.
+pub(crate) struct Statement {
     head: &'static str,
     row: &'static str,
     tail: &'static str,
+    inserts: bool,
 }
 
-impl Insert {
-    /// `head` ends before the rows, `row` is one row of question marks and constants, of which the first is never NULL, and `tail`
-    /// is what follows the rows.
-    pub(crate) const fn new(head: &'static str, row: &'static str, tail: &'static str) -> Self {
-        Self { head, row, tail }
+impl Statement {
+    /// Inserts rows. `head` ends before them, `row` is one row of question marks and constants, of which the first is never NULL,
+    /// and `tail` is what follows the rows.
+    pub(crate) const fn insert(head: &'static str, row: &'static str, tail: &'static str) -> Self {
+        Self { head, row, tail, inserts: true }
     }
 
-    /// Inserts rows, each bound by `bind`.
-    pub(crate) async fn run<R>(
-        &self,
-        conn: &mut SqliteConnection,
-        rows: &[R],
-        bind: fn(&R, &mut Values),
-    ) -> Result<(), StoreError> {
-        let mut script = Script::new(rows.len());
-        script.insert(self, rows, bind);
-        script.run(conn).await
+    /// Does anything else with rows: `WITH name (columns) AS`, one row, and what is done with them. Rows that are NULL all through
+    /// must mean nothing.
+    pub(crate) const fn with(head: &'static str, row: &'static str, tail: &'static str) -> Self {
+        Self { head, row, tail, inserts: false }
     }
 
-    /// The statement for `places` rows, of which some may be NULL all through.
+    /// The text for `places` rows, of which some may be NULL all through.
     fn write(&self, places: usize, some_empty: bool, sql: &mut String) {
+        let (before, behind) = match (self.inserts, some_empty) {
+            (true, false) => (" VALUES ", " "),
+            (true, true) => (" SELECT * FROM (VALUES ", ") WHERE column1 IS NOT NULL "),
+            (false, _) => (" MATERIALIZED (VALUES ", ") "),
+        };
         sql.push_str(self.head);
-        sql.push_str(if some_empty { " SELECT * FROM (VALUES " } else { " VALUES " });
+        sql.push_str(before);
         for place in 0..places {
             if place > 0 {
                 sql.push(',');
             }
             sql.push_str(self.row);
         }
-        sql.push_str(if some_empty { ") WHERE column1 IS NOT NULL " } else { " " });
+        sql.push_str(behind);
         sql.push_str(self.tail);
     }
 
@@ -64,13 +65,19 @@ impl Insert {
     }
 }
 
-/// Statements that are run in their order, as many of them at once as is sensible.
-pub(crate) struct Script {
-    /// Rows in an insert, if there are not more.
-    places: usize,
-    trips: Vec<Trip>,
-    /// Nothing is added to the last trip any more.
-    full: bool,
+/// How many rows a statement of a batch has room for: the size of the batch or twice that, in powers of two.
+#[derive(Clone, Copy)]
+struct Places(usize);
+
+impl Places {
+    fn of(batch: usize) -> Self {
+        Self(batch.clamp(1, MOST_ROWS).next_power_of_two())
+    }
+
+    /// None where there are so many rows that they are cut.
+    fn for_rows(self, rows: usize) -> Option<usize> {
+        [self.0, 2 * self.0].into_iter().find(|places| rows <= *places)
+    }
 }
 
 /// Statements of one trip, with their values.
@@ -78,59 +85,70 @@ pub(crate) struct Script {
 struct Trip {
     sql: String,
     values: Values,
+    statements: usize,
 }
 
 impl Trip {
-    /// Where the next statement is written.
-    fn statement(&mut self) -> &mut Self {
-        if !self.sql.is_empty() {
+    fn begin(&mut self) {
+        if self.statements > 0 {
             self.sql.push_str(";\n");
         }
-        self
+        self.statements += 1;
+    }
+
+    /// Adds a statement over rows.
+    fn rows<R>(&mut self, statement: &Statement, places: usize, rows: &[R], bind: impl Fn(&R, &mut Values)) {
+        self.begin();
+        let empty = places.saturating_sub(rows.len());
+        statement.write(places, empty > 0, &mut self.sql);
+        self.values.reserve(places * statement.values_a_row());
+        for row in rows {
+            bind(row, &mut self.values);
+        }
+        for _ in 0..empty * statement.values_a_row() {
+            self.values.add(None::<i64>);
+        }
     }
 
     /// Adds a statement over one JSON parameter.
     fn over(&mut self, sql: &'static str, json: String) {
-        let trip = self.statement();
-        trip.sql.push_str(sql);
-        trip.values.add(json);
+        self.begin();
+        self.sql.push_str(sql);
+        self.values.add(json);
     }
+}
+
+/// Statements that are run in their order, as many of them at once as is sensible.
+pub(crate) struct Script {
+    places: Places,
+    trips: Vec<Trip>,
+    /// Nothing is added to the last trip any more.
+    full: bool,
 }
 
 impl Script {
     /// For a batch of about so many submissions.
     pub(crate) fn new(batch: usize) -> Self {
-        Self { places: batch.clamp(1, MOST_ROWS).next_power_of_two(), trips: Vec::new(), full: false }
+        Self { places: Places::of(batch), trips: Vec::new(), full: false }
     }
 
-    /// Inserts rows, each bound by `bind`.
-    pub(crate) fn insert<R>(&mut self, insert: &Insert, rows: &[R], bind: fn(&R, &mut Values)) {
-        if rows.len() > 2 * self.places {
-            // Each by itself: statements of that size are not worth more of them in one text.
-            for part in rows.chunks(MOST_ROWS) {
-                self.full = true;
-                self.rows(insert, part.len().next_power_of_two(), part, bind);
-                self.full = true;
-            }
-        } else if !rows.is_empty() {
-            self.rows(insert, if rows.len() > self.places { 2 * self.places } else { self.places }, rows, bind);
+    /// Adds a statement over rows, each bound by `bind`; nothing where there are none.
+    pub(crate) fn add<R>(&mut self, statement: &Statement, rows: &[R], bind: fn(&R, &mut Values)) {
+        if rows.is_empty() {
+            return;
         }
+        if let Some(places) = self.places.for_rows(rows.len()) {
+            return self.trip().rows(statement, places, rows, bind);
+        }
+        // Each by itself: statements of that size are not worth more of them in one text.
+        for part in rows.chunks(MOST_ROWS) {
+            self.full = true;
+            self.trip().rows(statement, part.len().next_power_of_two(), part, bind);
+        }
+        self.full = true;
     }
 
-    fn rows<R>(&mut self, insert: &Insert, places: usize, rows: &[R], bind: fn(&R, &mut Values)) {
-        let empty = places.saturating_sub(rows.len());
-        let trip = self.trip().statement();
-        insert.write(places, empty > 0, &mut trip.sql);
-        trip.values.reserve(places * insert.values_a_row());
-        for row in rows {
-            bind(row, &mut trip.values);
-        }
-        for _ in 0..empty * insert.values_a_row() {
-            trip.values.add(None::<i64>);
-        }
-    }
-
-    /// Runs a statement over one JSON parameter, which it names `?` once.
+    /// Adds a statement over one JSON parameter, which it names `?` once.
     pub(crate) fn over(&mut self, sql: &'static str, json: String) {
         self.trip().over(sql, json);
     }
@@ -156,42 +174,50 @@ impl Script {
     }
 }
 
-/// Statements that read, each over one JSON parameter.
-#[derive(Default)]
+/// Statements that read.
 pub(crate) struct Questions {
+    places: Places,
     trip: Trip,
-    count: usize,
 }
 
-/// The number of a question.
-#[derive(Clone, Copy)]
-pub(crate) struct Question(usize);
+/// The numbers of the statements that ask one question; none, where there is nothing to ask.
+#[derive(Clone)]
+pub(crate) struct Question(Range<usize>);
 
-/// What was answered.
+/// What was answered, by statement.
 pub(crate) struct Answers(Vec<Vec<SqliteRow>>);
 
 impl Answers {
-    /// The rows of a question; none of one that was not asked.
-    pub(crate) fn of(&self, question: Option<Question>) -> &[SqliteRow] {
-        question.and_then(|question| self.0.get(question.0)).map_or(&[], Vec::as_slice)
+    /// The rows of a question.
+    pub(crate) fn of(&self, question: &Question) -> impl Iterator<Item = &SqliteRow> {
+        self.0.get(question.0.clone()).into_iter().flatten().flatten()
     }
 }
 
 impl Questions {
-    /// Adds a question, whose statement names its parameter `?` once.
-    pub(crate) fn ask(&mut self, sql: &'static str, json: String) -> Question {
-        self.trip.over(sql, json);
-        self.count += 1;
-        Question(self.count - 1)
+    /// For a batch of about so many submissions.
+    pub(crate) fn new(batch: usize) -> Self {
+        Self { places: Places::of(batch), trip: Trip::default() }
+    }
+
+    /// Adds a question over rows, each bound by `bind`, which is also given its number.
+    pub(crate) fn ask<R>(&mut self, statement: &Statement, rows: &[R], bind: fn(usize, &R, &mut Values)) -> Question {
+        let begin = self.trip.statements;
+        let part = self.places.for_rows(rows.len()).unwrap_or(MOST_ROWS);
+        for (number, rows) in rows.chunks(part).enumerate() {
+            let numbered: Vec<(usize, &R)> = rows.iter().enumerate().map(|(n, row)| (number * part + n, row)).collect();
+            self.trip.rows(statement, part, &numbered, |(n, row), values| bind(*n, row, values));
+        }
+        Question(begin..self.trip.statements)
     }
 
     /// Asks them all.
     pub(crate) async fn run(self, conn: &mut SqliteConnection) -> Result<Answers, StoreError> {
-        let mut answers: Vec<Vec<SqliteRow>> = (0..self.count).map(|_| Vec::new()).collect();
-        if self.count == 0 {
+        let mut answers: Vec<Vec<SqliteRow>> = (0..self.trip.statements).map(|_| Vec::new()).collect();
+        if answers.is_empty() {
             return Ok(Answers(answers));
         }
-        // Safe: constant texts of this crate.
+        // Safe: constant texts of this crate and question marks.
         let statements = sqlx::query_with(AssertSqlSafe(self.trip.sql), self.trip.values.finish()?);
         let mut told = conn.fetch_many(statements);
         let mut at = 0;
@@ -225,6 +251,11 @@ impl Values {
         self
     }
 
+    /// Adds a small number.
+    pub(crate) fn number(&mut self, number: usize) -> &mut Self {
+        self.add(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
     /// Adds a text. Shared, because the driver would wrap an owned one into a second allocation.
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         self.add(Arc::<str>::from(text))
@@ -240,5 +271,117 @@ impl Values {
             None => Ok(self.arguments),
             Some(problem) => Err(StoreError::Rejected(problem)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions as _, Row as _};
+
+    use super::*;
+
+    static PAIR: Statement =
+        Statement::insert("INSERT INTO pair (id, word)", "(?, ?)", "ON CONFLICT (id) DO UPDATE SET word = excluded.word");
+    static CHANGE: Statement = Statement::with(
+        "WITH v (id, word) AS",
+        "(?, ?)",
+        "UPDATE pair SET word = pair.word || v.word FROM v WHERE pair.id = v.id",
+    );
+    static WHICH: Statement =
+        Statement::with("WITH v (n, id) AS", "(?, ?)", "SELECT v.n AS n, p.word AS word FROM v JOIN pair p ON p.id = v.id");
+
+    fn bind((id, word): &(i64, &str), values: &mut Values) {
+        values.add(*id).text(word);
+    }
+
+    async fn open() -> SqliteConnection {
+        let mut conn = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE pair (id INTEGER PRIMARY KEY, word TEXT NOT NULL)").execute(&mut conn).await.unwrap();
+        conn
+    }
+
+    async fn count(conn: &mut SqliteConnection, word: &'static str) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM pair WHERE word = ?1").bind(word).fetch_one(conn).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn rows_are_written_once_each_however_many_there_are() {
+        for batch in [1, 3, 100, 256, 5_000] {
+            for rows in [0_i64, 1, 2, 3, 7, 128, 200, 256, 257, 512, 513, 1_300] {
+                let mut conn = open().await;
+                let new: Vec<(i64, &str)> = (1..=rows).map(|id| (id, "a")).collect();
+                let mut script = Script::new(batch);
+                script.add(&PAIR, &new, bind);
+                script.add(&CHANGE, &new, |(id, _), values| {
+                    values.add(*id).text("b");
+                });
+                script.run(&mut conn).await.unwrap();
+                assert_eq!(count(&mut conn, "ab").await, rows, "a batch of {batch}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn statements_run_in_their_order_and_end_at_the_first_error() {
+        let mut conn = open().await;
+        let mut script = Script::new(2);
+        script.add(&PAIR, &[(1, "a"), (2, "a"), (3, "a")], bind);
+        script.over("UPDATE pair SET word = 'b' WHERE id IN (SELECT value FROM json_each(?))", "[2]".to_owned());
+        script.add(&PAIR, &[(3, "c")], bind);
+        script.run(&mut conn).await.unwrap();
+        for word in ["a", "b", "c"] {
+            assert_eq!(count(&mut conn, word).await, 1, "{word}");
+        }
+
+        let mut script = Script::new(2);
+        script.add(&PAIR, &[(4, "d")], bind);
+        script.over("INSERT INTO pair (id, word) SELECT value, NULL FROM json_each(?)", "[5]".to_owned());
+        script.add(&PAIR, &[(6, "d")], bind);
+        let refused = script.run(&mut conn).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Rejected(_)), "{refused}");
+        assert_eq!(count(&mut conn, "d").await, 1, "what stands before it; the transaction takes that back");
+    }
+
+    #[tokio::test]
+    async fn every_question_gets_its_own_answers() {
+        let mut conn = open().await;
+        let known: Vec<(i64, &str)> = (1..=700).map(|id| (id, if id % 2 == 0 { "even" } else { "odd" })).collect();
+        let mut script = Script::new(known.len());
+        script.add(&PAIR, &known, bind);
+        script.run(&mut conn).await.unwrap();
+        let ids = |ids: &[i64]| ids.to_vec();
+        let many: Vec<i64> = (1..=700).rev().collect();
+        let mut asking = Questions::new(4);
+        let number = |n: usize, id: &i64, values: &mut Values| {
+            values.number(n).add(*id);
+        };
+        let none = asking.ask(&WHICH, &ids(&[]), number);
+        let some = asking.ask(&WHICH, &ids(&[8, 9_999, 5]), number);
+        let all = asking.ask(&WHICH, &many, number);
+        let last = asking.ask(&WHICH, &ids(&[3]), number);
+        let answers = asking.run(&mut conn).await.unwrap();
+        let told = |question: &Question| -> Vec<(i64, String)> {
+            answers.of(question).map(|row| (row.get("n"), row.get("word"))).collect()
+        };
+        assert!(told(&none).is_empty());
+        assert_eq!(told(&some), [(0, "even".to_owned()), (2, "odd".to_owned())]);
+        assert_eq!(told(&last), [(0, "odd".to_owned())]);
+        let all = told(&all);
+        assert_eq!(all.len(), many.len());
+        for (n, word) in all {
+            let id = many[usize::try_from(n).unwrap()];
+            assert_eq!(word, if id % 2 == 0 { "even" } else { "odd" });
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_nothing_is_answered_nothing() {
+        let mut conn = open().await;
+        let mut asking = Questions::new(0);
+        let question = asking.ask(&WHICH, &[], |_, id: &i64, values| {
+            values.add(*id);
+        });
+        assert_eq!(asking.run(&mut conn).await.unwrap().of(&question).count(), 0);
     }
 }

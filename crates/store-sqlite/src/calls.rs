@@ -10,7 +10,7 @@ use leadgate_core::ports::{CallState, Caller, Calls, StoreError};
 use sqlx::SqliteConnection;
 
 use crate::SqliteStore;
-use crate::bulk::{Insert, Script, Values};
+use crate::bulk::{Script, Statement, Values};
 use crate::error::{corrupt, store, to_json};
 use crate::rows::Columns;
 
@@ -42,7 +42,7 @@ pub(crate) async fn load(conn: &mut SqliteConnection, lookup: &Lookup) -> Result
     Ok(known)
 }
 
-static CALL: Insert = Insert::new(
+static CALL: Statement = Statement::insert(
     "INSERT INTO call (source, key, told, phone, back, over, at)",
     "(?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT (source, key) DO UPDATE SET told = excluded.told, phone = excluded.phone, back = excluded.back,
@@ -70,7 +70,7 @@ pub(crate) fn write(script: &mut Script, rows: &Gathered<'_>) -> Result<(), Stor
         script.over(sql, to_json(&rows.called_back)?);
     }
     let calls: Vec<Row<'_>> = rows.calls.iter().collect();
-    script.insert(&CALL, &calls, bind);
+    script.add(&CALL, &calls, bind);
     Ok(())
 }
 

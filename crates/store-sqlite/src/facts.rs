@@ -1,4 +1,4 @@
-//! Loads what a batch touches: a handful of statements, each over one JSON parameter, never one per lead. What needs
+//! Loads what a batch touches: a handful of statements, each over many rows, never one per lead. What needs
 //! no other answer is asked together.
 
 use std::collections::{HashMap, HashSet};
@@ -17,7 +17,7 @@ use leadgate_core::submission::ContentHash;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use crate::bulk::{Question, Questions};
+use crate::bulk::{Questions, Statement, Values};
 use crate::calls;
 use crate::error::{corrupt, store, to_json};
 use crate::rows::Columns;
@@ -74,33 +74,52 @@ async fn first_questions(
     facts: &mut Facts,
     again: bool,
 ) -> Result<Held, StoreError> {
-    let mut asking = Questions::default();
-    let submissions = ask_submissions(&mut asking, lookup, again)?;
-    let keys = ask_keys(&mut asking, lookup)?;
-    let references = ask_references(&mut asking, lookup)?;
-    let external = ask_external(&mut asking, lookup)?;
-    let holders = ask_holders(&mut asking, lookup)?;
-    let ignored = ask_ignored(&mut asking, lookup)?;
+    let mut asking = Questions::new(lookup.submissions.len());
+    let submissions = asking.ask(if again { &KEPT } else { &SUBMISSIONS }, &lookup.submissions, |_, id, values| {
+        values.add(&id.0.as_bytes()[..]);
+    });
+    let keys = asking.ask(&KEYS, &lookup.keys, |n, key, values| {
+        values.number(n).text(&key.source).text(&key.scope).text(&key.value);
+    });
+    let references = asking.ask(&REFERENCES, &lookup.references, bind_pair);
+    let external = asking.ask(&EXTERNAL, &lookup.external, bind_pair);
+    let holders = asking.ask(&HOLDERS, &lookup.identities, |n, (kind, value), values| {
+        values.number(n).text(kind.as_str()).text(value);
+    });
+    let ignored = asking.ask(&IGNORED, &lookup.senders, |n, sender, values| {
+        values.number(n).text(sender.kind.as_str()).text(&sender.value);
+    });
     let answers = asking.run(conn).await?;
-    if again {
-        read_kept(answers.of(submissions), facts)?;
-    } else {
-        read_submissions(answers.of(submissions), facts)?;
+    for row in answers.of(&submissions) {
+        let row = Columns::of(row, "submission");
+        let id = SubmissionId(row.uuid("id")?);
+        if again {
+            facts.kept.insert(id, kept(&row)?);
+        } else {
+            facts.submissions.insert(id, place(&row)?);
+        }
     }
-    read_keys(answers.of(keys), lookup, facts)?;
-    for row in answers.of(references) {
+    for row in answers.of(&keys) {
+        let row = Columns::of(row, "submission_key");
+        facts.keys.insert(asked_for::<KeyId>(&lookup.keys, &row)?.clone(), key(&row)?);
+    }
+    for row in answers.of(&references) {
         let row = Columns::of(row, "activity_ref");
         facts.references.insert(asked_for(&lookup.references, &row)?.clone(), place(&row)?);
     }
-    for row in answers.of(external) {
+    for row in answers.of(&external) {
         let row = Columns::of(row, "activity");
         facts.external.insert(asked_for(&lookup.external, &row)?.clone(), place(&row)?);
     }
-    for row in answers.of(ignored) {
+    for row in answers.of(&ignored) {
         let row = Columns::of(row, "ignored_sender");
         facts.ignored.insert(asked_for(&lookup.senders, &row)?.clone());
     }
-    Held::read(answers.of(holders))
+    Held::read(answers.of(&holders))
+}
+
+fn bind_pair(n: usize, (scope, value): &(String, String), values: &mut Values) {
+    values.number(n).text(scope).text(value);
 }
 
 fn place(row: &Columns<'_>) -> Result<Place, StoreError> {
@@ -115,127 +134,99 @@ async fn ask(conn: &mut SqliteConnection, sql: &'static str, json: String) -> Re
     sqlx::query(sql).bind(json).fetch_all(conn).await.map_err(store)
 }
 
-fn ask_submissions(asking: &mut Questions, lookup: &Lookup, again: bool) -> Result<Option<Question>, StoreError> {
-    if lookup.submissions.is_empty() {
-        return Ok(None);
-    }
-    let ids: Vec<String> = lookup.submissions.iter().map(|id| id.0.simple().to_string()).collect();
-    let known = concat!(
-        "WITH v AS MATERIALIZED (SELECT unhex(value) AS id FROM json_each(?)),
-         asked AS MATERIALIZED (
+static SUBMISSIONS: Statement = Statement::with(
+    "WITH v (id) AS",
+    "(?)",
+    concat!(
+        ", asked AS MATERIALIZED (
              SELECT s.id AS id, s.seq AS seq FROM v CROSS JOIN submission s ON s.id = v.id
              UNION ALL
              SELECT q.id, q.submission FROM v CROSS JOIN submission_repeat q ON q.id = v.id)
          SELECT asked.id AS id, ",
         place_of_submission!()
-    );
-    let kept = concat!(
-        "WITH asked AS MATERIALIZED (SELECT s.seq AS seq FROM json_each(?) v CROSS JOIN submission s ON s.id = unhex(v.value))
+    ),
+);
+
+static KEPT: Statement = Statement::with(
+    "WITH v (id) AS",
+    "(?)",
+    concat!(
+        ", asked AS MATERIALIZED (SELECT s.seq AS seq FROM v CROSS JOIN submission s ON s.id = v.id)
          SELECT s.id, s.seq, s.source, s.receipt, s.outcome, s.outcome = 'noted' AND s.decided_at IS NOT NULL AS dropped,
                 iif(s.seq = ",
         speaker!(),
         ", a.content, NULL) AS content, a.touch AS touch, ",
         place_of_submission!()
-    );
-    Ok(Some(asking.ask(if again { kept } else { known }, to_json(&ids)?)))
+    ),
+);
+
+fn kept(row: &Columns<'_>) -> Result<KeptFact, StoreError> {
+    Ok(KeptFact {
+        seq: row.int("seq")?,
+        source: row.source("source")?,
+        receipt: row.int("receipt")?,
+        outcome: row.parse("outcome", Outcome::parse)?,
+        dropped: row.flag("dropped")?,
+        place: place(row)?,
+        content: row.get("content")?,
+        touch: row.get("touch")?,
+    })
 }
 
-fn read_submissions(rows: &[SqliteRow], facts: &mut Facts) -> Result<(), StoreError> {
-    for row in rows {
-        let row = Columns::of(row, "submission");
-        facts.submissions.insert(SubmissionId(row.uuid("id")?), place(&row)?);
-    }
-    Ok(())
-}
+static IGNORED: Statement = Statement::with(
+    "WITH v (n, kind, value) AS",
+    "(?, ?, ?)",
+    "SELECT v.n AS n FROM v CROSS JOIN ignored_sender i ON i.kind = v.kind AND i.value = v.value",
+);
 
-fn read_kept(rows: &[SqliteRow], facts: &mut Facts) -> Result<(), StoreError> {
-    for row in rows {
-        let row = Columns::of(row, "submission");
-        let fact = KeptFact {
-            seq: row.int("seq")?,
-            source: row.source("source")?,
-            receipt: row.int("receipt")?,
-            outcome: row.parse("outcome", Outcome::parse)?,
-            dropped: row.flag("dropped")?,
-            place: place(&row)?,
-            content: row.get("content")?,
-            touch: row.get("touch")?,
-        };
-        facts.kept.insert(SubmissionId(row.uuid("id")?), fact);
-    }
-    Ok(())
-}
-
-fn ask_ignored(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
-    if lookup.senders.is_empty() {
-        return Ok(None);
-    }
-    let asked: Vec<[&str; 2]> = lookup.senders.iter().map(|sender| [sender.kind.as_str(), &sender.value]).collect();
-    let sql = "SELECT v.key AS n FROM json_each(?) v
-               CROSS JOIN ignored_sender i ON i.kind = v.value ->> 0 AND i.value = v.value ->> 1";
-    Ok(Some(asking.ask(sql, to_json(&asked)?)))
-}
-
-fn ask_keys(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
-    if lookup.keys.is_empty() {
-        return Ok(None);
-    }
-    let asked: Vec<[&str; 3]> = lookup.keys.iter().map(|key| [key.source.as_str(), &key.scope, &key.value]).collect();
-    let sql = concat!(
-        "WITH asked AS MATERIALIZED (
-             SELECT v.key AS n, k.submission AS seq, k.content, k.earlier, k.at FROM json_each(?) v
-             CROSS JOIN submission_key k ON k.source = v.value ->> 0 AND k.scope = v.value ->> 1 AND k.value = v.value ->> 2)
+static KEYS: Statement = Statement::with(
+    "WITH v (n, source, scope, value) AS",
+    "(?, ?, ?, ?)",
+    concat!(
+        ", asked AS MATERIALIZED (
+             SELECT v.n AS n, k.submission AS seq, k.content, k.earlier, k.at FROM v
+             CROSS JOIN submission_key k ON k.source = v.source AND k.scope = v.scope AND k.value = v.value)
          SELECT asked.n AS n, asked.content AS content, asked.earlier AS earlier, asked.at AS at, s.id AS id, ",
         place_of_submission!()
-    );
-    Ok(Some(asking.ask(sql, to_json(&asked)?)))
+    ),
+);
+
+fn key(row: &Columns<'_>) -> Result<KeyFact, StoreError> {
+    let content: &[u8] = row.get("content")?;
+    let content = content.try_into().map_err(|_| corrupt("submission_key", "content is no SHA-256"))?;
+    Ok(KeyFact {
+        submission: SubmissionId(row.uuid("id")?),
+        content: ContentHash(content),
+        earlier: ContentHash::unpack(row.get("earlier")?),
+        at: row.time("at")?,
+        place: place(row)?,
+    })
 }
 
-fn read_keys(rows: &[SqliteRow], lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
-    for row in rows {
-        let row = Columns::of(row, "submission_key");
-        let content: &[u8] = row.get("content")?;
-        let content = content.try_into().map_err(|_| corrupt("submission_key", "content is no SHA-256"))?;
-        let fact = KeyFact {
-            submission: SubmissionId(row.uuid("id")?),
-            content: ContentHash(content),
-            earlier: ContentHash::unpack(row.get("earlier")?),
-            at: row.time("at")?,
-            place: place(&row)?,
-        };
-        facts.keys.insert(asked_for::<KeyId>(&lookup.keys, &row)?.clone(), fact);
-    }
-    Ok(())
-}
-
-/// What the row answers: the statement gives the place in the JSON array back.
+/// What the row answers: the statement gives the number back.
 fn asked_for<'a, T>(asked: &'a [T], row: &Columns<'_>) -> Result<&'a T, StoreError> {
     let n: usize = row.count("n")?;
     asked.get(n).ok_or_else(|| corrupt("a result", format!("nobody asked number {n}")))
 }
 
-fn ask_references(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
-    if lookup.references.is_empty() {
-        return Ok(None);
-    }
-    let sql = "SELECT v.key AS n, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
-               FROM json_each(?) v
-               CROSS JOIN activity_ref f ON f.scope = v.value ->> 0 AND f.value = v.value ->> 1
-               JOIN activity a ON a.id = f.activity
-               LEFT JOIN lead l ON l.id = a.lead";
-    Ok(Some(asking.ask(sql, to_json(&lookup.references)?)))
-}
+static REFERENCES: Statement = Statement::with(
+    "WITH v (n, scope, value) AS",
+    "(?, ?, ?)",
+    "SELECT v.n AS n, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
+     FROM v
+     CROSS JOIN activity_ref f ON f.scope = v.scope AND f.value = v.value
+     JOIN activity a ON a.id = f.activity
+     LEFT JOIN lead l ON l.id = a.lead",
+);
 
-fn ask_external(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
-    if lookup.external.is_empty() {
-        return Ok(None);
-    }
-    let sql = "SELECT v.key AS n, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
-               FROM json_each(?) v
-               CROSS JOIN activity a ON a.source = v.value ->> 0 AND a.external_key = v.value ->> 1 AND a.external_key IS NOT NULL
-               LEFT JOIN lead l ON l.id = a.lead";
-    Ok(Some(asking.ask(sql, to_json(&lookup.external)?)))
-}
+static EXTERNAL: Statement = Statement::with(
+    "WITH v (n, source, key) AS",
+    "(?, ?, ?)",
+    "SELECT v.n AS n, a.lead AS lead, coalesce(a.contact, l.contact) AS contact, a.id AS activity
+     FROM v
+     CROSS JOIN activity a ON a.source = v.source AND a.external_key = v.key AND a.external_key IS NOT NULL
+     LEFT JOIN lead l ON l.id = a.lead",
+);
 
 /// What activities tell that are known and to which the batch adds.
 async fn told(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -> Result<(), StoreError> {
@@ -254,25 +245,18 @@ async fn told(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts) -
 
 // ----------------------------------------------------------------------------------------------------------- identities
 
-fn ask_holders(asking: &mut Questions, lookup: &Lookup) -> Result<Option<Question>, StoreError> {
-    if lookup.identities.is_empty() {
-        return Ok(None);
-    }
-    // Who has it, and whether anybody else holds it: nearly always nobody does.
-    let sql = "WITH v AS MATERIALIZED (SELECT key, value ->> 0 AS kind, value ->> 1 AS value FROM json_each(?))
-               SELECT v.key AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender,
-                      i.failed_since AS failed_since
-               FROM v CROSS JOIN identity i ON i.value = v.value AND i.kind = v.kind AND i.state = 'active'
-               UNION ALL
-               SELECT v.key, NULL, NULL, NULL, NULL, NULL FROM v
-               WHERE EXISTS (SELECT 1 FROM identity i INDEXED BY identity_held
-                             WHERE i.value = v.value AND i.kind = v.kind AND i.state <> 'active')";
-    Ok(Some(asking.ask(sql, to_json(&kinds_and_values(lookup))?)))
-}
-
-fn kinds_and_values(lookup: &Lookup) -> Vec<[&str; 2]> {
-    lookup.identities.iter().map(|(kind, value)| [kind.as_str(), value]).collect()
-}
+/// Who has it, and whether anybody else holds it: nearly always nobody does.
+static HOLDERS: Statement = Statement::with(
+    "WITH v (n, kind, value) AS",
+    "(?, ?, ?)",
+    "SELECT v.n AS n, i.contact AS contact, i.state AS state, i.first_seen AS first_seen, i.sender AS sender,
+            i.failed_since AS failed_since
+     FROM v CROSS JOIN identity i ON i.value = v.value AND i.kind = v.kind AND i.state = 'active'
+     UNION ALL
+     SELECT v.n, NULL, NULL, NULL, NULL, NULL FROM v
+     WHERE EXISTS (SELECT 1 FROM identity i INDEXED BY identity_held
+                   WHERE i.value = v.value AND i.kind = v.kind AND i.state <> 'active')",
+);
 
 /// Who holds which of the identities asked for, by its number.
 #[derive(Default)]
@@ -283,7 +267,7 @@ struct Held {
 }
 
 impl Held {
-    fn read(rows: &[SqliteRow]) -> Result<Self, StoreError> {
+    fn read<'r>(rows: impl Iterator<Item = &'r SqliteRow>) -> Result<Self, StoreError> {
         let mut held = Self::default();
         for row in rows {
             let row = Columns::of(row, "identity");
@@ -300,7 +284,7 @@ impl Held {
 async fn holders(conn: &mut SqliteConnection, lookup: &Lookup, facts: &mut Facts, held: Held) -> Result<(), StoreError> {
     let Held { mut holders, others } = held;
     if !others.is_empty() {
-        other_holders(conn, &kinds_and_values(lookup), &others, &mut holders).await?;
+        other_holders(conn, lookup, &others, &mut holders).await?;
     }
     for (n, mut holders) in holders {
         // In the order they came, as the fold itself adds them.
@@ -323,11 +307,12 @@ fn holder(row: &Columns<'_>) -> Result<Holder, StoreError> {
 /// The other holders of some values: the newest of each state, however many there are.
 async fn other_holders(
     conn: &mut SqliteConnection,
-    asked: &[[&str; 2]],
+    lookup: &Lookup,
     numbers: &[usize],
     held: &mut HashMap<usize, Vec<Holder>>,
 ) -> Result<(), StoreError> {
-    let values: Vec<(usize, &str, &str)> = numbers.iter().map(|n| (*n, asked[*n][0], asked[*n][1])).collect();
+    let asked = |n: &usize| lookup.identities.get(*n).map(|(kind, value)| (*n, kind.as_str(), value.as_str()));
+    let values: Vec<(usize, &str, &str)> = numbers.iter().filter_map(asked).collect();
     let sql = "WITH asked AS MATERIALIZED (
                    SELECT v.value ->> 0 AS n, v.value ->> 1 AS kind, v.value ->> 2 AS value FROM json_each(?1) v),
                states (state) AS (VALUES ('shared'), ('generic'), ('claimed'), ('historic'))

@@ -5,7 +5,7 @@ use leadgate_core::onward::{EventData, NewJob, News, Occurred, version_of};
 use leadgate_core::ports::{Act, StoreError};
 use sqlx::SqliteConnection;
 
-use crate::bulk::{Insert, Script};
+use crate::bulk::{Script, Statement};
 use crate::error::{store, to_json};
 use crate::rows::Columns;
 
@@ -18,12 +18,12 @@ pub(crate) async fn owe(conn: &mut SqliteConnection, jobs: &[NewJob]) -> Result<
 
 /// As [`owe`], among other writes.
 pub(crate) fn add_jobs(script: &mut Script, jobs: &[NewJob]) {
-    static JOB: Insert = Insert::new(
+    static JOB: Statement = Statement::insert(
         "INSERT INTO job (id, target, recipient, event, name, data, lead, lane, state, at, since, due_at, attempts, words)",
         "(?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, 0, '')",
         "ON CONFLICT (id) DO NOTHING",
     );
-    script.insert(&JOB, jobs, |job, values| {
+    script.add(&JOB, jobs, |job, values| {
         let at = job.at.as_microsecond();
         values
             .add(&job.id.0.as_bytes()[..])

@@ -127,6 +127,8 @@ pub(crate) fn writer_options(path: &Path, options: &Options) -> SqliteConnectOpt
         // The log is copied into the file beside the writer, see `checkpoint`.
         .pragma("wal_autocheckpoint", "0")
         .statement_cache_capacity(256)
+        // What a batch asks for comes without waiting for who reads it.
+        .row_buffer_size(1024)
         .optimize_on_close(false, None)
         .disable_statement_logging()
 }

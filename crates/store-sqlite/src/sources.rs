@@ -14,7 +14,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::apply::over;
-use crate::bulk::{Insert, Script, Values};
+use crate::bulk::{Script, Statement, Values};
 use crate::error::{store, to_json};
 use crate::rows::Columns;
 
@@ -55,12 +55,12 @@ pub(crate) async fn cursor(conn: &mut SqliteConnection, source: &str) -> Result<
 
 /// Adds a batch's counts: one statement each, whatever the number of sources.
 pub(crate) fn add_counts(script: &mut Script, counts: &BTreeMap<(&str, &'static str), i64>, health: &BTreeMap<&str, HealthRow>) {
-    static COUNT: Insert = Insert::new(
+    static COUNT: Statement = Statement::insert(
         "INSERT INTO source_count (source, outcome, n)",
         "(?, ?, ?)",
         "ON CONFLICT (source, outcome) DO UPDATE SET n = n + excluded.n",
     );
-    static HEALTH: Insert = Insert::new(
+    static HEALTH: Statement = Statement::insert(
         "INSERT INTO source_health (source, last_accepted, last_rejected, last_rejection, refused)",
         "(?, ?, ?, ?, ?)",
         "ON CONFLICT (source) DO UPDATE SET
@@ -71,11 +71,11 @@ pub(crate) fn add_counts(script: &mut Script, counts: &BTreeMap<(&str, &'static 
              refused = refused + excluded.refused",
     );
     let counts: Vec<_> = counts.iter().collect();
-    script.insert(&COUNT, &counts, |((source, outcome), n), values| {
+    script.add(&COUNT, &counts, |((source, outcome), n), values| {
         values.text(source).text(outcome).add(**n);
     });
     let health: Vec<_> = health.iter().collect();
-    script.insert(&HEALTH, &health, bind_health);
+    script.add(&HEALTH, &health, bind_health);
 }
 
 fn bind_health((source, row): &(&&str, &HealthRow), values: &mut Values) {
@@ -89,13 +89,13 @@ fn bind_health((source, row): &(&&str, &HealthRow), values: &mut Values) {
 
 /// Adds what came in each hour.
 pub(crate) fn count_hours(script: &mut Script, rows: &Gathered<'_>) {
-    static HOUR: Insert = Insert::new(
+    static HOUR: Statement = Statement::insert(
         "INSERT INTO source_hour (source, hour, n)",
         "(?, ?, ?)",
         "ON CONFLICT (source, hour) DO UPDATE SET n = n + excluded.n",
     );
     let hours: Vec<_> = rows.hours.iter().collect();
-    script.insert(&HOUR, &hours, |((source, hour), n), values| {
+    script.add(&HOUR, &hours, |((source, hour), n), values| {
         values.text(source).add(*hour).add(**n);
     });
 }

@@ -7,7 +7,7 @@ use leadgate_core::ports::StoreError;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use crate::bulk::{Insert, Script};
+use crate::bulk::{Script, Statement};
 use crate::error::{corrupt, store, to_json};
 use crate::news;
 use crate::rows::Columns;
@@ -23,9 +23,9 @@ pub(crate) async fn set(conn: &mut SqliteConnection, timers: &[NewTimer]) -> Res
 
 /// As [`set`], among other writes.
 pub(crate) fn add(script: &mut Script, timers: &[NewTimer]) {
-    static TIMER: Insert =
-        Insert::new("INSERT INTO timer (kind, key, due_at, source)", "(?, ?, ?, ?)", "ON CONFLICT (kind, key) DO NOTHING");
-    script.insert(&TIMER, timers, |timer, values| {
+    static TIMER: Statement =
+        Statement::insert("INSERT INTO timer (kind, key, due_at, source)", "(?, ?, ?, ?)", "ON CONFLICT (kind, key) DO NOTHING");
+    script.add(&TIMER, timers, |timer, values| {
         let source = timer.source.as_ref().map(leadgate_core::ids::SourceId::as_str);
         values.text(timer.kind).text(&timer.key).add(timer.due_at.as_microsecond()).maybe_text(source);
     });
