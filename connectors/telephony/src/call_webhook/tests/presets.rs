@@ -333,7 +333,7 @@ fn a_tag_that_comes_days_later_blames_no_clock() {
 
 #[test]
 fn recordings_are_fetched_from_hosts_that_are_named() {
-    let kind = &super::super::KIND;
+    let kind = &KIND;
     let problems = try_source(kind, "recordings = \"fetch\"\n[map]\ncall_id = \"/id\"").err().unwrap();
     assert!(problems.iter().any(|problem| problem.key == "recording_hosts"), "{problems:?}");
     for more in ["recording_hosts = [\".example.com\"]", "recording_url = \"https://records.example.com/{recording_id}.mp3\""] {
