@@ -83,12 +83,12 @@ fn contacts(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> 
     for row in rows.contacts.values() {
         new.push((row, to_json(&row.change.names)?));
     }
-    script.add(&CONTACT, &new, bind_contact);
+    script.usual(&CONTACT, 1, &new, bind_contact);
     let mut changes = Vec::with_capacity(rows.contact_changes.len());
     for (id, change) in &rows.contact_changes {
         changes.push((*id, change, to_json(&change.names)?));
     }
-    script.add(&CONTACT_CHANGE, &changes, bind_contact_change);
+    script.usual(&CONTACT_CHANGE, 1, &changes, bind_contact_change);
     Ok(())
 }
 
@@ -164,10 +164,10 @@ fn identities(script: &mut Script, rows: &Gathered<'_>) {
         rows.identities.iter().partition(|(_, row)| row.state == IdentityState::Active);
     for part in [others, active] {
         let (new, known): (Vec<Held<'_>>, Vec<Held<'_>>) = part.into_iter().partition(|(_, row)| row.new.is_some());
-        script.add(&IDENTITY_CHANGE, &known, |(key, row), values| {
+        script.usual(&IDENTITY_CHANGE, 2, &known, |(key, row), values| {
             values.add(key.0).text(key.1).text(key.2).text(row.state.as_str()).add(row.last_seen.as_microsecond());
         });
-        script.add(&IDENTITY, &new, bind_identity);
+        script.usual(&IDENTITY, 2, &new, bind_identity);
     }
 }
 
@@ -254,8 +254,8 @@ static ATTACHMENT: Statement =
     Statement::insert("INSERT INTO attachment (sha256, submission)", "(?, ?)", "ON CONFLICT DO NOTHING");
 
 fn submissions(script: &mut Script, rows: &Gathered<'_>) {
-    script.add(&SUBMISSION, &rows.submissions, bind_submission);
-    script.add(&RECEIPT, &rows.submissions, bind_receipt);
+    script.usual(&SUBMISSION, 1, &rows.submissions, bind_submission);
+    script.usual(&RECEIPT, 1, &rows.submissions, bind_receipt);
     let attachments: Vec<_> = rows.attachments.iter().collect();
     script.add(&ATTACHMENT, &attachments, |(sha256, submission), values| {
         values.text(sha256).add(*submission);
@@ -327,7 +327,7 @@ fn keys(script: &mut Script, rows: &Gathered<'_>) {
                                                           content = excluded.content, earlier = excluded.earlier",
     );
     let keys: Vec<_> = rows.keys.iter().collect();
-    script.add(&KEY, &keys, |((source, scope, value), row), values| {
+    script.usual(&KEY, 1, &keys, |((source, scope, value), row), values| {
         values
             .text(source)
             .text(scope)
@@ -342,7 +342,7 @@ fn keys(script: &mut Script, rows: &Gathered<'_>) {
 fn events(script: &mut Script, rows: &Gathered<'_>) {
     static EVENT: Statement =
         Statement::insert("INSERT INTO event (id, name, version, at, historic, data)", "(?, ?, ?, ?, ?, ?)", "");
-    script.add(&EVENT, &rows.events, |row, values| {
+    script.usual(&EVENT, 2, &rows.events, |row, values| {
         let submission = &row.item.submission;
         values
             .add(&row.event.id.0.as_bytes()[..])

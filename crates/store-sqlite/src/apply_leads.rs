@@ -11,7 +11,7 @@ use crate::error::to_json;
 pub(crate) fn write(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     release(script, rows)?;
     let leads: Vec<_> = rows.leads.values().collect();
-    script.add(&LEAD, &leads, bind_lead);
+    script.usual(&LEAD, 1, &leads, bind_lead);
     patch(script, rows)?;
     activities(script, rows)
 }
@@ -80,7 +80,7 @@ fn patch(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
         script.over(sql, to_json(&reopened)?);
     }
     let patches: Vec<_> = rows.lead_patches.iter().collect();
-    script.add(&PATCH, &patches, bind_patch);
+    script.usual(&PATCH, 1, &patches, bind_patch);
     Ok(())
 }
 
@@ -154,7 +154,7 @@ static REFERENCE: Statement = Statement::insert(
 
 fn activities(script: &mut Script, rows: &Gathered<'_>) -> Result<(), StoreError> {
     let new: Vec<_> = rows.activities.values().collect();
-    script.add(&ACTIVITY, &new, bind_activity);
+    script.usual(&ACTIVITY, 1, &new, bind_activity);
     amendments(script, rows)?;
     let references: Vec<_> = rows.references.iter().collect();
     script.add(&REFERENCE, &references, |((scope, value), activity), values| {

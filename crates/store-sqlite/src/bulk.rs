@@ -19,6 +19,8 @@ use crate::error;
 
 /// Rows of one statement at most, where the batch is not larger.
 const MOST_ROWS: usize = 256;
+/// From this size on every batch has the same text: one for each mixture of rows would take the memory of hundreds.
+const LARGE: usize = 8;
 
 /// A statement over rows of values.
 pub(crate) struct Statement {
@@ -98,9 +100,14 @@ impl Trip {
 
     /// Adds a statement over rows.
     fn rows<R>(&mut self, statement: &Statement, places: usize, rows: &[R], bind: impl Fn(&R, &mut Values)) {
+        self.rows_and_room(statement, places, places > rows.len(), rows, bind);
+    }
+
+    /// As [`Trip::rows`]; with `room` the text is that for fewer rows than places.
+    fn rows_and_room<R>(&mut self, statement: &Statement, places: usize, room: bool, rows: &[R], bind: impl Fn(&R, &mut Values)) {
         self.begin();
         let empty = places.saturating_sub(rows.len());
-        statement.write(places, empty > 0, &mut self.sql);
+        statement.write(places, room, &mut self.sql);
         self.values.reserve(places * statement.values_a_row());
         for row in rows {
             bind(row, &mut self.values);
@@ -146,6 +153,16 @@ impl Script {
             self.trip().rows(statement, part.len().next_power_of_two(), part, bind);
         }
         self.full = true;
+    }
+
+    /// Adds a statement that many batches have: to large ones also without rows, so that all of a size have one text. `each`: how
+    /// many rows a submission has, usually.
+    pub(crate) fn usual<R>(&mut self, statement: &Statement, each: usize, rows: &[R], bind: fn(&R, &mut Values)) {
+        let places = each * self.places.0;
+        if self.places.0 < LARGE || rows.len() > places {
+            return self.add(statement, rows, bind);
+        }
+        self.trip().rows_and_room(statement, places, true, rows, bind);
     }
 
     /// Adds a statement over one JSON parameter, which it names `?` once.
@@ -313,12 +330,30 @@ mod tests {
                 let new: Vec<(i64, &str)> = (1..=rows).map(|id| (id, "a")).collect();
                 let mut script = Script::new(batch);
                 script.add(&PAIR, &new, bind);
-                script.add(&CHANGE, &new, |(id, _), values| {
+                script.usual(&CHANGE, 1, &new, |(id, _), values| {
                     values.add(*id).text("b");
                 });
+                script.usual(&CHANGE, 2, &new, |(id, _), values| {
+                    values.add(*id).text("c");
+                });
                 script.run(&mut conn).await.unwrap();
-                assert_eq!(count(&mut conn, "ab").await, rows, "a batch of {batch}");
+                assert_eq!(count(&mut conn, "abc").await, rows, "a batch of {batch}");
             }
+        }
+    }
+
+    #[test]
+    fn large_batches_of_a_size_have_one_text() {
+        let text = |rows: i64| {
+            let rows: Vec<(i64, &str)> = (1..=rows).map(|id| (id, "a")).collect();
+            let mut script = Script::new(100);
+            script.usual(&PAIR, 1, &rows, bind);
+            script.usual(&CHANGE, 2, &rows, bind);
+            assert_eq!(script.trips.len(), 1);
+            script.trips.remove(0).sql
+        };
+        for rows in [1, 64, 127, 128] {
+            assert!(text(rows) == text(0), "{rows} rows");
         }
     }
 
