@@ -110,7 +110,7 @@ impl Writer {
     ) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (ended, end) = oneshot::channel();
-        // Neither sockets nor clocks: who waits for nothing but other threads is woken at half the cost.
+        // Neither sockets nor clocks: who waits for nothing but other threads is woken without them.
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         std::thread::Builder::new().name("leadgate-writer".to_owned()).spawn(move || {
             runtime.block_on(async {
