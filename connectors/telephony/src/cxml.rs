@@ -89,16 +89,17 @@ fn was_answered(dialled: &str, bridged: Option<&str>) -> bool {
 
 /// Whether the provider asks what to do next: after a dial and after a message was taken down. It takes no empty answer then.
 fn wants_a_document(request: &Request<'_>) -> bool {
-    let names = |text: &[u8]| {
-        let mut found = (false, false, false);
+    let asks = |text: &[u8]| {
+        let (mut ended, mut of_call, mut only_tells) = (false, false, false);
         for (name, _) in url::form_urlencoded::parse(text) {
-            found.0 |= name == "DialCallStatus" || name == "RecordingUrl";
-            found.1 |= name == "CallStatus";
-            found.2 |= name == "CallbackSource" || name == "RecordingStatus";
+            ended |= name == "DialCallStatus" || name == "RecordingUrl";
+            of_call |= name == "CallStatus";
+            only_tells |= name == "CallbackSource" || name == "RecordingStatus";
         }
-        found.0 && found.1 && !found.2
+        ended && of_call && !only_tells
     };
-    names(request.body) || names(request.query().as_bytes())
+    // One after the other: what stands in the query may be another event's.
+    asks(request.body) || asks(request.query().as_bytes())
 }
 
 /// What a call tells.
