@@ -113,7 +113,16 @@ pub(crate) async fn a_poisoned_item_hurts_no_neighbour(db: Db) {
     for table in ["submission", "lead", "contact", "activity", "receipt"] {
         assert_eq!(db.rows(table).await.len(), 16, "{table}");
     }
+    // Alone in its commit, and in a batch that is written otherwise than a small one.
+    for neighbours in [0, 1, 20] {
+        let mut items = vec![poisoned(&db)];
+        items.extend((0..neighbours).map(|n| db.prepare(post(minutes(50)).phone(&format!("+7 916 222-11-{n:02}")))));
+        let outcome = db.store.record(Batch { items, cursors: Vec::new() }, Arc::clone(&db.rules)).await;
+        assert!(matches!(outcome, Err(StoreError::Rejected(_))), "{outcome:?}");
+        assert_eq!(db.rows("submission").await.len(), 16, "beside {neighbours}");
+    }
     db.expect(Outcome::Created, post(minutes(99)).phone("+7 916 333-44-55")).await;
+    assert_eq!(db.rows("lead").await.len(), 17);
 }
 
 async fn all_leads(db: &Db, filter: &LeadFilter, limit: u32) -> Vec<i64> {

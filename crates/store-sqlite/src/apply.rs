@@ -24,7 +24,8 @@ use crate::sweep;
 use crate::timers;
 use crate::writer::Writing;
 
-pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<(), StoreError> {
+/// Writes the rows; `later`: where nothing follows, they may be left to the commit.
+pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>, later: bool) -> Result<(), StoreError> {
     let mut script = Script::new(rows.submissions.len().max(rows.again.len()));
     contacts(&mut script, rows)?;
     identities(&mut script, rows);
@@ -41,6 +42,10 @@ pub(crate) async fn write(writing: &mut Writing, rows: &Gathered<'_>) -> Result<
     calls::write(&mut script, rows)?;
     sources::add_counts(&mut script, &rows.counts, &rows.health);
     sources::count_hours(&mut script, rows);
+    if later && rows.reviews.is_empty() && rows.submissions.iter().all(SubmissionRow::authenticated) {
+        writing.left = Some(script);
+        return Ok(());
+    }
     script.run(&mut writing.conn).await?;
     ring(&mut writing.conn, rows).await?;
     reviews(writing, rows).await

@@ -20,7 +20,7 @@ use crate::error;
 /// Rows of one statement at most, where the batch is not larger.
 const MOST_ROWS: usize = 256;
 /// From this size on every batch has the same text: one for each mixture of rows would take the memory of hundreds.
-const LARGE: usize = 8;
+pub(crate) const LARGE: usize = 8;
 
 /// A statement over rows of values.
 pub(crate) struct Statement {
@@ -117,11 +117,11 @@ impl Trip {
         }
     }
 
-    /// Adds a statement over one JSON parameter.
-    fn over(&mut self, sql: &'static str, json: String) {
+    /// Adds a statement with values of its own, each named `?` once.
+    fn say(&mut self, sql: &'static str, bind: impl FnOnce(&mut Values)) {
         self.begin();
         self.sql.push_str(sql);
-        self.values.add(json);
+        bind(&mut self.values);
     }
 }
 
@@ -167,7 +167,14 @@ impl Script {
 
     /// Adds a statement over one JSON parameter, which it names `?` once.
     pub(crate) fn over(&mut self, sql: &'static str, json: String) {
-        self.trip().over(sql, json);
+        self.say(sql, |values| {
+            values.add(json);
+        });
+    }
+
+    /// Adds a statement with values of its own, each named `?` once.
+    pub(crate) fn say(&mut self, sql: &'static str, bind: impl FnOnce(&mut Values)) {
+        self.trip().say(sql, bind);
     }
 
     /// What the next statement is added to.
@@ -214,6 +221,11 @@ impl Questions {
     /// For a batch of about so many submissions.
     pub(crate) fn new(batch: usize) -> Self {
         Self { places: Places::of(batch), trip: Trip::default() }
+    }
+
+    /// Says something before the questions, such as `BEGIN`.
+    pub(crate) fn say(&mut self, sql: &'static str) {
+        self.trip.say(sql, |_none| {});
     }
 
     /// Adds a question over rows, each bound by `bind`, which is also given its number.

@@ -17,11 +17,8 @@ use crate::rows::Columns;
 /// Calls by source and its own id of them.
 pub(crate) type Known = HashMap<(String, String), KeptCall>;
 
-/// What is kept of the calls of a batch. Most batches have none.
+/// What is kept of the calls of a batch.
 pub(crate) async fn load(conn: &mut SqliteConnection, lookup: &Lookup) -> Result<Known, StoreError> {
-    if lookup.calls.is_empty() {
-        return Ok(Known::new());
-    }
     let sql = "SELECT c.source, c.key, c.told, c.phone, c.back, c.over, c.at FROM json_each(?1) v
                CROSS JOIN call c ON c.source = v.value ->> 0 AND c.key = v.value ->> 1";
     let rows = sqlx::query(sql).bind(to_json(&lookup.calls)?).fetch_all(conn).await.map_err(store)?;

@@ -21,6 +21,7 @@ use crate::bulk::{Questions, Statement, Values};
 use crate::calls;
 use crate::error::{corrupt, store, to_json};
 use crate::rows::Columns;
+use crate::writer::execute;
 
 /// Where a submission stands today: its activity may have been detached, its lead may have got a contact.
 macro_rules! place_of_submission {
@@ -42,23 +43,37 @@ macro_rules! speaker {
 }
 pub(crate) use speaker;
 
-/// Loads the facts of a batch.
-pub(crate) async fn load(conn: &mut SqliteConnection, lookup: Lookup, ids: Ids) -> Result<Facts, StoreError> {
-    facts(conn, lookup, ids, false).await
+/// Loads the facts of a batch. `opening`: what is to be said before the first question, such as `BEGIN`.
+pub(crate) async fn load(
+    conn: &mut SqliteConnection,
+    lookup: Lookup,
+    ids: Ids,
+    opening: Option<&'static str>,
+) -> Result<Facts, StoreError> {
+    facts(conn, lookup, ids, false, opening).await
 }
 
 /// Loads the facts of submissions that are kept and recorded again.
 pub(crate) async fn load_again(conn: &mut SqliteConnection, lookup: Lookup, ids: Ids) -> Result<Facts, StoreError> {
-    facts(conn, lookup, ids, true).await
+    facts(conn, lookup, ids, true, None).await
 }
 
-async fn facts(conn: &mut SqliteConnection, mut lookup: Lookup, ids: Ids, again: bool) -> Result<Facts, StoreError> {
+async fn facts(
+    conn: &mut SqliteConnection,
+    mut lookup: Lookup,
+    ids: Ids,
+    again: bool,
+    mut opening: Option<&'static str>,
+) -> Result<Facts, StoreError> {
     let mut facts = Facts::new(ids);
-    facts.calls = calls::load(conn, &lookup).await?;
-    if !facts.calls.is_empty() {
+    if !lookup.calls.is_empty() {
+        if let Some(sql) = opening.take() {
+            execute(conn, sql).await?;
+        }
+        facts.calls = calls::load(conn, &lookup).await?;
         lookup.add_calls(facts.calls.values());
     }
-    let held = first_questions(conn, &lookup, &mut facts, again).await?;
+    let held = first_questions(conn, &lookup, &mut facts, again, opening).await?;
     told(conn, &lookup, &mut facts).await?;
     holders(conn, &lookup, &mut facts, held).await?;
     contacts(conn, &mut facts).await?;
@@ -73,8 +88,12 @@ async fn first_questions(
     lookup: &Lookup,
     facts: &mut Facts,
     again: bool,
+    opening: Option<&'static str>,
 ) -> Result<Held, StoreError> {
     let mut asking = Questions::new(lookup.submissions.len());
+    if let Some(sql) = opening {
+        asking.say(sql);
+    }
     let submissions = asking.ask(if again { &KEPT } else { &SUBMISSIONS }, &lookup.submissions, |_, id, values| {
         values.add(&id.0.as_bytes()[..]);
     });

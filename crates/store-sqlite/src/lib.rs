@@ -74,7 +74,7 @@ pub use crate::backup::{Idle, Original, files_beside};
 pub use crate::error::OpenError;
 pub use crate::open::Options;
 use crate::sequence::Sequence;
-use crate::writer::{Lasts, Pending, Writer, Writing};
+use crate::writer::{Lasts, Pending, Terms, Writer, Writing};
 
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS: i32 = 10_000;
@@ -115,7 +115,7 @@ impl SqliteStore {
             Sequence::load(&mut conn).await.map_err(|error| OpenError::State(path.display().to_string(), Box::new(error)))?;
         let readers = open::readers(path);
         open::try_reading(&readers, path).await?;
-        let (writer, end) = Writer::start(Writing { conn, sequence }, writer_options, folder, lock)
+        let (writer, end) = Writer::start(Writing::new(conn, sequence), writer_options, folder, lock)
             .map_err(|source| OpenError::File { path: "the writer's thread".to_owned(), source })?;
         let serving = Mutex::new(Some(Serving { writer, end }));
         Ok(Self { readers, read_limit: options.read_limit, path: path.to_path_buf(), serving, read_only: false })
@@ -162,7 +162,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: for<'w> FnOnce(&'w mut Writing) -> Pending<'w, Result<T, StoreError>> + Send + 'static,
     {
-        self.write_with(Lasts::Always, weight, work).await
+        self.write_with(Terms { lasts: Lasts::Always, weight, opens: false }, work).await
     }
 
     /// What may be lost if the machine itself fails, because it is done again then: nobody waits for the disk.
@@ -171,17 +171,17 @@ impl SqliteStore {
         T: Send + 'static,
         F: for<'w> FnOnce(&'w mut Writing) -> Pending<'w, Result<T, StoreError>> + Send + 'static,
     {
-        self.write_with(Lasts::Soon, weight, work).await
+        self.write_with(Terms { lasts: Lasts::Soon, weight, opens: false }, work).await
     }
 
-    async fn write_with<T, F>(&self, lasts: Lasts, weight: usize, work: F) -> Result<T, StoreError>
+    async fn write_with<T, F>(&self, terms: Terms, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'w> FnOnce(&'w mut Writing) -> Pending<'w, Result<T, StoreError>> + Send + 'static,
     {
         let writer = self.serving.lock().await.as_ref().map(|serving| serving.writer.clone());
         match writer {
-            Some(writer) => writer.write(lasts, weight, work).await,
+            Some(writer) => writer.write(terms, work).await,
             None if self.read_only => Err(error::unavailable("the database was opened for reading")),
             None => Err(error::unavailable("the store is closed")),
         }
@@ -199,7 +199,8 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn record(&self, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
-        self.write(batch.items.len(), |writing| Box::pin(record::record(writing, batch, rules))).await
+        let terms = Terms { lasts: Lasts::Always, weight: batch.items.len(), opens: record::in_few_trips(&batch) };
+        self.write_with(terms, |writing| Box::pin(record::record(writing, batch, rules))).await
     }
 
     async fn preview(&self, items: Vec<Arc<Prepared>>, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {

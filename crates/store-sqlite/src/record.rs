@@ -12,8 +12,16 @@ use leadgate_core::rules::Rules;
 use leadgate_core::submission::Batch;
 use sqlx::SqliteConnection;
 
+use crate::bulk::LARGE;
 use crate::writer::Writing;
 use crate::{apply, facts, sources};
+
+/// Whether a batch is better recorded in as few trips to the connection's thread as can be: its transaction begins with its
+/// questions and ends with its rows. A lead that comes alone waits for little else; for a large batch that would only be a second
+/// text of each size.
+pub(crate) fn in_few_trips(batch: &Batch) -> bool {
+    batch.items.len() < LARGE && batch.cursors.is_empty()
+}
 
 pub(crate) async fn record(writing: &mut Writing, batch: Batch, rules: Arc<Rules>) -> Result<Vec<Receipt>, StoreError> {
     // First: what may not be written need not be looked up.
@@ -23,12 +31,13 @@ pub(crate) async fn record(writing: &mut Writing, batch: Batch, rules: Arc<Rules
         return Ok(Vec::new());
     }
     let lookup = Lookup::of(items);
-    let mut facts = facts::load(&mut writing.conn, lookup, writing.sequence.ids()).await?;
+    let opening = writing.unopened.take();
+    let mut facts = facts::load(&mut writing.conn, lookup, writing.sequence.ids(), opening).await?;
     let plans: Vec<Plan> = items.iter().map(|item| plan::plan(item, &mut facts, &rules)).collect();
     writing.sequence.drawn(facts.ids);
     {
         let gathered = Gathered::of(items, &plans, &rules, &mut writing.sequence.submission)?;
-        apply::write(writing, &gathered).await?;
+        apply::write(writing, &gathered, in_few_trips(&batch)).await?;
     }
     Ok(plans.into_iter().map(|plan| plan.receipt).collect())
 }
@@ -42,7 +51,7 @@ pub(crate) async fn again(writing: &mut Writing, items: &[Arc<Again>], rules: &R
     writing.sequence.drawn(facts.ids);
     {
         let gathered = Gathered::again(items, &plans, &kept, rules)?;
-        apply::write(writing, &gathered).await?;
+        apply::write(writing, &gathered, false).await?;
     }
     Ok(plan::recorded(plans))
 }
@@ -64,6 +73,6 @@ pub(crate) async fn preview(
     items: &[Arc<Prepared>],
     rules: &Rules,
 ) -> Result<Vec<Receipt>, StoreError> {
-    let facts = facts::load(conn, Lookup::of(items), Ids::UNDRAWN).await?;
+    let facts = facts::load(conn, Lookup::of(items), Ids::UNDRAWN, None).await?;
     Ok(plan::preview(items, facts, rules))
 }

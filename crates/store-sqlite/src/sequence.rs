@@ -4,6 +4,7 @@ use leadgate_core::plan::Ids;
 use leadgate_core::ports::StoreError;
 use sqlx::{Row as _, SqliteConnection};
 
+use crate::bulk::Script;
 use crate::error::{corrupt, store};
 
 /// The next number of each kind.
@@ -35,23 +36,14 @@ impl Sequence {
         Ok(sequence)
     }
 
-    /// Commits, with the numbers that the transaction used.
-    pub(crate) async fn commit(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
+    /// Keeps the numbers that the transaction used.
+    pub(crate) fn keep(self, script: &mut Script) {
         let Self { contact, lead, activity, submission, review, moved } = self;
-        sqlx::query(
-            "UPDATE sequence SET next = CASE name WHEN 'contact' THEN ?1 WHEN 'lead' THEN ?2 WHEN 'activity' THEN ?3
-                 WHEN 'submission' THEN ?4 WHEN 'review' THEN ?5 WHEN 'move' THEN ?6 ELSE next END;
-             COMMIT",
-        )
-        .bind(contact)
-        .bind(lead)
-        .bind(activity)
-        .bind(submission)
-        .bind(review)
-        .bind(moved)
-        .execute(conn)
-        .await
-        .map(|_| ())
+        let sql = "UPDATE sequence SET next = CASE name WHEN 'contact' THEN ? WHEN 'lead' THEN ? WHEN 'activity' THEN ?
+                       WHEN 'submission' THEN ? WHEN 'review' THEN ? WHEN 'move' THEN ? ELSE next END";
+        script.say(sql, |values| {
+            values.add(contact).add(lead).add(activity).add(submission).add(review).add(moved);
+        });
     }
 
     /// The numbers a plan draws.
