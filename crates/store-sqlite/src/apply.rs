@@ -157,20 +157,32 @@ fn bind_identity((key, row): &Held<'_>, values: &mut Values) {
         .add(new.activity.0);
 }
 
-static IDENTITY_CHANGE: Statement = Statement::with(
-    "WITH v (contact, kind, value, state, last_seen) AS",
-    "(?, ?, ?, ?, ?)",
-    "UPDATE identity SET state = v.state, last_seen = max(identity.last_seen, v.last_seen)
+static IDENTITY_SEEN: Statement = Statement::with(
+    "WITH v (contact, kind, value, last_seen) AS",
+    "(?, ?, ?, ?)",
+    "UPDATE identity SET last_seen = max(identity.last_seen, v.last_seen)
      FROM v WHERE identity.contact = v.contact AND identity.kind = v.kind AND identity.value = v.value",
 );
 
+/// By itself, because `SQLite` writes the entries of indexes anew whose columns are set, also to what they were.
+static IDENTITY_STATE: Statement = Statement::with(
+    "WITH v (contact, kind, value, state) AS",
+    "(?, ?, ?, ?)",
+    "UPDATE identity SET state = v.state
+     FROM v WHERE identity.contact = v.contact AND identity.kind = v.kind AND identity.value = v.value AND identity.state <> v.state",
+);
+
 fn identities(script: &mut Script, rows: &Gathered<'_>) {
+    let known: Vec<Held<'_>> = rows.identities.iter().filter(|(_, row)| row.new.is_none()).collect();
+    script.usual(&IDENTITY_SEEN, 2, &known, |(key, row), values| {
+        values.add(key.0).text(key.1).text(key.2).add(row.last_seen.as_microsecond());
+    });
     let (active, others): (Vec<Held<'_>>, Vec<Held<'_>>) =
         rows.identities.iter().partition(|(_, row)| row.state == IdentityState::Active);
     for part in [others, active] {
         let (new, known): (Vec<Held<'_>>, Vec<Held<'_>>) = part.into_iter().partition(|(_, row)| row.new.is_some());
-        script.usual(&IDENTITY_CHANGE, 2, &known, |(key, row), values| {
-            values.add(key.0).text(key.1).text(key.2).text(row.state.as_str()).add(row.last_seen.as_microsecond());
+        script.usual(&IDENTITY_STATE, 2, &known, |(key, row), values| {
+            values.add(key.0).text(key.1).text(key.2).text(row.state.as_str());
         });
         script.usual(&IDENTITY, 2, &new, bind_identity);
     }
