@@ -103,7 +103,7 @@ fn moves(patch: &LeadPatch<'_>) -> bool {
 }
 
 /// What an activity on an open lead does. `SQLite` writes the entry of every index anew that has a column which is set, also to what
-/// it was: three pages at random places for nothing.
+/// it was: here two pages at random places, for nothing.
 static TOUCH: Statement = Statement::with(
     "WITH v (id, touched_at, suspect, first, last, touches, changes) AS",
     "(?, ?, ?, ?, ?, ?, ?)",
