@@ -360,7 +360,7 @@ async fn run_all(writing: &mut Writing, queue: &mut Queue, first: Box<dyn Job>, 
         if written.is_ok() && !(alone && next.is_none()) {
             written = writing.finish().await;
         }
-        group.lost = settle(writing, before, alone, written, job, &mut group.written).await.err();
+        group.lost = settle(writing, before, written, job, &mut group.written).await.err();
         if group.lost.is_some() {
             queue.put_back(next);
             return;
@@ -381,11 +381,11 @@ async fn prepare(writing: &mut Writing, alone: bool, opens: bool) -> Result<(), 
 async fn settle(
     writing: &mut Writing,
     before: Sequence,
-    alone: bool,
     written: Result<(), StoreError>,
     job: Box<dyn Job>,
     stay: &mut Vec<Box<dyn Job>>,
 ) -> Result<(), StoreError> {
+    let alone = stay.is_empty();
     let Err(error) = written else {
         stay.push(job);
         return if alone { Ok(()) } else { execute(&mut writing.conn, "RELEASE job").await };
